@@ -1,0 +1,1 @@
+"""Market analyses: indicator kernels, PIP, the analysis pipeline and the analyzer process."""

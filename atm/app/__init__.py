@@ -1,0 +1,1 @@
+"""Start-up: command line, configuration, single instance, supervision of the process tree."""

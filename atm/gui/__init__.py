@@ -1,0 +1,1 @@
+"""The window: theme, texts, widgets, chart and one file per page."""

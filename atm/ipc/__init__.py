@@ -1,0 +1,1 @@
+"""How processes talk: the IPCAssistant, the messages and shared arrays."""

@@ -1,0 +1,146 @@
+"""Accounts, positions and trade records as values (spec: trading §1.1, §10.1)."""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import Annotated
+
+import msgspec
+
+from atm.model.order import Side
+
+
+class AccountKind(Enum):
+    VIRTUAL = "VIRTUAL"
+    ACTUAL = "ACTUAL"
+
+
+class PositionSetup(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One position of an account or a simulation: symbol, configurations, share of the balance.
+
+    assumed_ratio: share of the allocatable balance; priority: funding order, 1 first;
+    max_allocated: cap in quote asset, None = no cap.
+    """
+
+    symbol: str
+    analysis: str
+    trade: str
+    assumed_ratio: Annotated[float, msgspec.Meta(ge=0, le=1)] = 1.0
+    priority: Annotated[int, msgspec.Meta(ge=1)] = 1
+    max_allocated: Annotated[float, msgspec.Meta(gt=0)] | None = None
+
+
+class AssetSetup(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Balance of one asset at the start, and the share of it that may be used."""
+
+    initial_balance: Annotated[float, msgspec.Meta(ge=0)]
+    allocation_ratio: Annotated[float, msgspec.Meta(ge=0, le=1)] = 0.5
+
+
+class CostModel(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What trading costs. Fractions of notional or price.
+
+    funding_rate: charged every `funding_hours` when no recorded rate is known (stated in the result).
+    """
+
+    maker_fee: Annotated[float, msgspec.Meta(ge=0, le=0.01)] = 0.0002
+    taker_fee: Annotated[float, msgspec.Meta(ge=0, le=0.01)] = 0.0005
+    half_spread: Annotated[float, msgspec.Meta(ge=0, le=0.01)] = 0.0
+    slippage: Annotated[float, msgspec.Meta(ge=0, le=0.05)] = 0.0001
+    funding_rate: Annotated[float, msgspec.Meta(ge=-0.03, le=0.03)] = 0.0001
+    funding_hours: Annotated[int, msgspec.Meta(ge=1, le=24)] = 8
+
+
+class AccountSetup(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A stored account: what it is and what it trades with."""
+
+    name: Annotated[str, msgspec.Meta(min_length=1, max_length=64, pattern=r"^[\w.-]+$")]
+    kind: AccountKind = AccountKind.VIRTUAL
+    assets: dict[str, AssetSetup] = {}
+    positions: tuple[PositionSetup, ...] = ()
+    costs: CostModel = CostModel()
+    trading: bool = False
+
+
+class TradeReason(Enum):
+    """Why a fill happened; one closed enumeration for backtest, paper and live."""
+
+    ENTRY = "ENTRY"
+    EXIT = "EXIT"
+    CLEAR = "CLEAR"
+    STOP_IMMEDIATE = "STOP_IMMEDIATE"
+    STOP_CLOSE = "STOP_CLOSE"
+    LIQUIDATION = "LIQUIDATION"
+    FORCE_CLEAR = "FORCE_CLEAR"
+
+
+class TradeRecord(msgspec.Struct, frozen=True):
+    """One fill. Times Unix ms UTC; quantity in base asset (> 0); prices in quote; profit before fee.
+
+    `time_ms` is the time of the fill (open of the minute it happened in); `decision_ms` the close time of the decision
+    bar that wanted it (0 for stops and liquidations); quantity_after is signed.
+    """
+
+    index: int
+    time_ms: int
+    decision_ms: int
+    symbol: str
+    side: Side
+    reason: TradeReason
+    quantity: float
+    price: float
+    profit: float
+    fee: float
+    quantity_after: float
+    entry_price_after: float
+    wallet_after: float
+
+
+class PositionState(msgspec.Struct, frozen=True):
+    """A position as it is now. quantity signed; entry_price, mark_price and liquidation_price None when undefined."""
+
+    symbol: str
+    quantity: float = 0.0
+    entry_price: float | None = None
+    mark_price: float | None = None
+    leverage: int = 1
+    isolated: bool = True
+    isolated_wallet: float = 0.0
+    initial_margin: float = 0.0
+    maintenance_margin: float = 0.0
+    unrealized_profit: float = 0.0
+    liquidation_price: float | None = None
+    allocated_balance: float = 0.0
+    target_exposure: float = 0.0
+    stop_price: float | None = None
+    trading: bool = False
+    reason: str = ""
+
+
+class AssetState(msgspec.Struct, frozen=True):
+    """Balances of one asset, in that asset."""
+
+    asset: str
+    wallet_balance: float
+    cross_wallet_balance: float
+    margin_balance: float
+    available_balance: float
+    unrealized_profit: float
+    initial_margin: float
+    maintenance_margin: float
+    fees_paid: float = 0.0
+    funding_paid: float = 0.0
+    realized_profit: float = 0.0
+
+
+class AccountSnapshot(msgspec.Struct, frozen=True):
+    """All of an account at one moment. `market_ms`: close of the last minute it has processed."""
+
+    name: str
+    kind: AccountKind
+    trading: bool
+    market_ms: int
+    assets: tuple[AssetState, ...] = ()
+    positions: tuple[PositionState, ...] = ()
+    state: str = "ACTIVE"
+    reason: str = ""

@@ -1,0 +1,179 @@
+"""Klines (bars) as columns.
+
+A `Bars` holds n bars of one symbol and one interval, ascending by open time, as one int64 column of open times
+(Unix ms UTC) and one float64 matrix of shape (9, n) whose rows are named by `Column`. Kernels take the matrix as it
+is. A missing bar of a dense series has NaN in every row and the source `Source.MISSING`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import IntEnum
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from atm.model.errors import Invalid
+from atm.model.interval import MINUTE_MS, Interval
+
+
+class Column(IntEnum):
+    """Rows of the value matrix. Prices in quote per base; volumes in base or quote asset; trades is a count."""
+
+    OPEN = 0
+    HIGH = 1
+    LOW = 2
+    CLOSE = 3
+    VOLUME = 4
+    QUOTE_VOLUME = 5
+    TRADES = 6
+    TAKER_BUY_VOLUME = 7
+    TAKER_BUY_QUOTE_VOLUME = 8
+
+
+N_COLUMNS = len(Column)
+
+
+class Source(IntEnum):
+    """Where a stored minute came from."""
+
+    MISSING = 0
+    STREAM = 1
+    REST = 2
+    ARCHIVE = 3
+    SAMPLE = 4
+
+
+class Bar(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """One bar as a value, for messages. Times in Unix ms UTC."""
+
+    open_time: int
+    open: float
+    high: float
+    low: float
+    close: float
+    volume: float
+    quote_volume: float
+    trades: float
+    taker_buy_volume: float
+    taker_buy_quote_volume: float
+
+    def row(self) -> tuple[float, ...]:
+        """The nine values in the order of `Column`."""
+        return (
+            self.open, self.high, self.low, self.close, self.volume,
+            self.quote_volume, self.trades, self.taker_buy_volume, self.taker_buy_quote_volume,
+        )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Bars:
+    """Columns of n bars. `open_time` int64 (n,); `values` float64 (9, n); `source` uint8 (n,)."""
+
+    interval: Interval
+    open_time: NDArray[np.int64]
+    values: NDArray[np.float64]
+    source: NDArray[np.uint8]
+
+    def __len__(self) -> int:
+        return len(self.open_time)
+
+    def column(self, column: Column) -> NDArray[np.float64]:
+        """A view of one row of the matrix, shape (n,)."""
+        row: NDArray[np.float64] = self.values[int(column)]
+        return row
+
+    @property
+    def open(self) -> NDArray[np.float64]:
+        return self.column(Column.OPEN)
+
+    @property
+    def high(self) -> NDArray[np.float64]:
+        return self.column(Column.HIGH)
+
+    @property
+    def low(self) -> NDArray[np.float64]:
+        return self.column(Column.LOW)
+
+    @property
+    def close(self) -> NDArray[np.float64]:
+        return self.column(Column.CLOSE)
+
+    @property
+    def volume(self) -> NDArray[np.float64]:
+        return self.column(Column.VOLUME)
+
+    def slice(self, start: int, stop: int) -> Bars:
+        """Bars by position, as views."""
+        return Bars(
+            self.interval, self.open_time[start:stop], self.values[:, start:stop], self.source[start:stop]
+        )
+
+    def between(self, start_ms: int, end_ms: int) -> Bars:
+        """Bars with start_ms <= open time < end_ms, as views."""
+        lo, hi = np.searchsorted(self.open_time, (start_ms, end_ms))
+        return self.slice(int(lo), int(hi))
+
+    def bar(self, index: int) -> Bar:
+        """One bar as a value."""
+        return Bar(int(self.open_time[index]), *(float(v) for v in self.values[:, index]))
+
+    def dense(self, start_ms: int, end_ms: int) -> Bars:
+        """A gap-free grid of open times start_ms, start_ms + step … < end_ms; missing bars are NaN.
+
+        Only for intervals of fixed length. `start_ms` must lie on the grid.
+        """
+        step = self.interval.nominal_ms
+        if start_ms % step:
+            raise Invalid("start_ms", start_ms, f"a multiple of {step} ms")
+        grid = np.arange(start_ms, end_ms, step, dtype=np.int64)
+        inside = self.between(start_ms, end_ms)
+        values = np.full((N_COLUMNS, len(grid)), np.nan)
+        source = np.zeros(len(grid), np.uint8)
+        position = (inside.open_time - start_ms) // step
+        values[:, position] = inside.values
+        source[position] = inside.source
+        return Bars(self.interval, grid, values, source)
+
+    @staticmethod
+    def empty(interval: Interval = Interval.M1) -> Bars:
+        return Bars(interval, np.empty(0, np.int64), np.empty((N_COLUMNS, 0)), np.empty(0, np.uint8))
+
+    @staticmethod
+    def of(bars: Iterable[Bar], source: Source, interval: Interval = Interval.M1) -> Bars:
+        """Columns from single bars, which must ascend by open time."""
+        rows = list(bars)
+        if not rows:
+            return Bars.empty(interval)
+        return Bars(
+            interval,
+            np.array([bar.open_time for bar in rows], np.int64),
+            np.ascontiguousarray(np.array([bar.row() for bar in rows], np.float64).T),
+            np.full(len(rows), int(source), np.uint8),
+        )
+
+    @staticmethod
+    def concatenate(parts: Iterable[Bars], interval: Interval = Interval.M1) -> Bars:
+        """Parts in time order, joined."""
+        whole = list(parts)
+        if not whole:
+            return Bars.empty(interval)
+        return Bars(
+            interval,
+            np.concatenate([part.open_time for part in whole]),
+            np.ascontiguousarray(np.concatenate([part.values for part in whole], axis=1)),
+            np.concatenate([part.source for part in whole]),
+        )
+
+
+class TimeRange(msgspec.Struct, frozen=True, array_like=True, order=True):
+    """A half-open range of open times [start_ms, end_ms)."""
+
+    start_ms: int
+    end_ms: int
+
+    @property
+    def minutes(self) -> int:
+        return max(0, (self.end_ms - self.start_ms) // MINUTE_MS)

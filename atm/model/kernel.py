@@ -1,0 +1,22 @@
+"""One place for the way numeric kernels are compiled.
+
+`kernel` compiles a function with numba in nopython mode and keeps the machine code on disk, so that
+only the first start after an installation pays for it (`./run.sh` does that with a progress display).
+fastmath is off: results must be the same bits on every run, in backtest and live alike.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import ParamSpec, TypeVar, cast
+
+import numba
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def kernel(function: Callable[P, R]) -> Callable[P, R]:
+    """Compile `function` lazily by argument types; `error_model="numpy"` makes x / 0.0 an infinity or NaN."""
+    compiled = numba.njit(cache=True, nogil=True, error_model="numpy", fastmath=False)(function)
+    return cast("Callable[P, R]", compiled)

@@ -1,0 +1,80 @@
+"""Simulations: their specification (also the TOML of `./run.sh backtest`) and their summary."""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import Annotated
+
+import msgspec
+
+from atm.model.account import AssetSetup, CostModel, PositionSetup
+from atm.model.analysis_configuration import AnalysisConfiguration
+from atm.model.trade_configuration import TradeConfiguration
+
+
+class SimulationSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A self-contained simulation.
+
+    start, end: "YYYY-MM-DD[ HH:MM]" UTC, half-open; assets by name; positions refer by code to the
+    configurations given here.
+    """
+
+    code: Annotated[str, msgspec.Meta(min_length=1, max_length=64, pattern=r"^[\w .-]+$")]
+    start: str
+    end: str
+    assets: dict[str, AssetSetup]
+    positions: Annotated[tuple[PositionSetup, ...], msgspec.Meta(min_length=1)]
+    analysis: Annotated[tuple[AnalysisConfiguration, ...], msgspec.Meta(min_length=1)]
+    trade: Annotated[tuple[TradeConfiguration, ...], msgspec.Meta(min_length=1)]
+    costs: CostModel = CostModel()
+
+
+class SimulationStatus(Enum):
+    QUEUED = "QUEUED"
+    RUNNING = "RUNNING"
+    COMPLETED = "COMPLETED"
+    CANCELLED = "CANCELLED"
+    FAILED = "FAILED"
+
+
+class SimulationSummary(msgspec.Struct, frozen=True):
+    """What `./run.sh backtest --json` prints. Money in the quote asset; ratios as fractions.
+
+    trades counts fills; win_rate and profit_factor are over round trips (flat to flat) net of fees and funding;
+    net_profit = final_equity - initial equity; funding > 0 was paid; max_drawdown a fraction of the peak of the
+    minute equity; trade_hash a SHA-256 over the trade list, equal for equal trades.
+    """
+
+    code: str
+    symbols: tuple[str, ...]
+    start: str
+    end: str
+    bars: int
+    missing_bars: int
+    trades: int
+    round_trips: int
+    win_rate: float
+    net_profit: float
+    total_return: float
+    fees: float
+    funding: float
+    profit_factor: float
+    max_drawdown: float
+    sharpe: float
+    exposure: float
+    final_equity: float
+    liquidations: int
+    wall_seconds: float
+    trade_hash: str
+    warnings: tuple[str, ...] = ()
+
+
+class SimulationState(msgspec.Struct, frozen=True):
+    """A simulation in the queue or done. progress 0 … 1; error "" unless FAILED; created_ms wall clock."""
+
+    code: str
+    status: SimulationStatus
+    progress: float
+    created_ms: int
+    error: str = ""
+    summary: SimulationSummary | None = None

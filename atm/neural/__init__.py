@@ -1,0 +1,1 @@
+"""Neural networks. The only floor that may import torch."""

@@ -1,0 +1,1 @@
+"""Backtests: the simulator process, statistics and specifications read from files."""

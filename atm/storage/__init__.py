@@ -1,0 +1,1 @@
+"""Stores: bars in Parquet, everything else in a relational database."""
