@@ -89,6 +89,6 @@ def parse_time(text: str) -> int:
 
 
 def format_time(time_ms: int, *, seconds: bool = False) -> str:
-    """"YYYY-MM-DD HH:MM[:SS]" in UTC."""
+    """ "YYYY-MM-DD HH:MM[:SS]" in UTC."""
     moment = datetime.fromtimestamp(time_ms / 1000, UTC)
     return moment.strftime("%Y-%m-%d %H:%M:%S" if seconds else "%Y-%m-%d %H:%M")
