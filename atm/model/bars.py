@@ -107,9 +107,7 @@ class Bars:
 
     def slice(self, start: int, stop: int) -> Bars:
         """Bars by position, as views."""
-        return Bars(
-            self.interval, self.open_time[start:stop], self.values[:, start:stop], self.source[start:stop]
-        )
+        return Bars(self.interval, self.open_time[start:stop], self.values[:, start:stop], self.source[start:stop])
 
     def between(self, start_ms: int, end_ms: int) -> Bars:
         """Bars with start_ms <= open time < end_ms, as views."""

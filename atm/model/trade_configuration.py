@@ -46,9 +46,7 @@ class TradeConfiguration(msgspec.Struct, frozen=True, forbid_unknown_fields=True
     """
 
     code: Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
-    leverage: Annotated[
-        int, msgspec.Meta(ge=1, le=125, description="leverage; the first bracket must allow it")
-    ] = 1
+    leverage: Annotated[int, msgspec.Meta(ge=1, le=125, description="leverage; the first bracket must allow it")] = 1
     isolated: bool = True
     direction: Direction = Direction.BOTH
     sense: Sense = Sense.TREND
@@ -61,9 +59,7 @@ class TradeConfiguration(msgspec.Struct, frozen=True, forbid_unknown_fields=True
     exit_on_profitable: Annotated[float, msgspec.Meta(ge=0)] | None = None
     rebalance_band: Annotated[
         float,
-        msgspec.Meta(
-            ge=0, le=1, description="no order for a change below this share of the allocated balance"
-        ),
+        msgspec.Meta(ge=0, le=1, description="no order for a change below this share of the allocated balance"),
     ] = 0.0
     long: RotationalGaussian1 = RotationalGaussian1()
     short: RotationalGaussian1 = RotationalGaussian1()
