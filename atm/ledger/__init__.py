@@ -1,1 +1,1 @@
-"""Account maths: margin, leverage brackets, liquidation, funding, commission. Pure numba kernels, each formula with its source."""
+"""Account maths: margin, leverage brackets, liquidation, funding, commission: numba kernels, each formula with its source."""
