@@ -35,11 +35,16 @@ class ParabolicLine(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class MultiMACD(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Multi-average convergence/divergence. Windows in blocks of `multiplier` bars, at least two averages."""
+    """Multi-average convergence/divergence. Windows in blocks of `multiplier` bars, at least two distinct averages.
+
+    signal: window of the signal average; normaliser: window of the mean magnitude that the difference is divided by;
+    both in blocks.
+    """
 
     windows: Annotated[tuple[Window, ...], msgspec.Meta(min_length=2, max_length=6)] = (20, 40, 60)
     signal: Annotated[int, msgspec.Meta(ge=1, le=1_000)] = 10
     multiplier: Annotated[int, msgspec.Meta(ge=1, le=1_000)] = 12
+    normaliser: Window = 60
 
 
 class ActionMode(Enum):
