@@ -1,0 +1,128 @@
+"""The queue of simulations: order, cancel, death of a simulator, restart."""
+
+from __future__ import annotations
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from atm.ipc.messages import ProcessState
+from atm.managers.simulation_queue import FINAL, MAX_TRIES, Abort, Launch, SimulationQueue, StartSimulator
+from atm.model.account import AssetSetup, PositionSetup
+from atm.model.analysis_configuration import AnalysisConfiguration
+from atm.model.errors import Invalid, Refused
+from atm.model.simulation import SimulationSpec, SimulationState, SimulationStatus
+from atm.model.trade_configuration import TradeConfiguration
+
+QUEUED, RUNNING, COMPLETED, CANCELLED, FAILED = SimulationStatus
+
+
+def spec(code: str) -> SimulationSpec:
+    return SimulationSpec(
+        code, "2023-08-01", "2023-08-02", {"USDT": AssetSetup(1000.0)},
+        (PositionSetup("FILUSDT", "A", "T"),), (AnalysisConfiguration("A"),), (TradeConfiguration("T"),),
+    )  # fmt: skip
+
+
+def up(name: str = "simulator-0", pid: int = 1) -> ProcessState:
+    return ProcessState(name, "running", pid, 0)
+
+
+def down(name: str = "simulator-0") -> ProcessState:
+    return ProcessState(name, "dead", 0, 0)
+
+
+def test_first_in_first_out_one_per_simulator() -> None:
+    queue = SimulationQueue(1)
+    for code in ("one", "two"):
+        assert queue.add(spec(code), 5).status is QUEUED
+    assert queue.plan(0.0)[0] == [StartSimulator()]
+    queue.pool.started("simulator-0", 0.0)
+    queue.process(up(), 0.0)
+    instructions, changed = queue.plan(0.0)
+    assert instructions == [Launch(spec("one"), "simulator-0")]
+    assert [(s.code, s.status) for s in changed] == [("one", RUNNING)]
+    assert queue.plan(0.0) == ([], [])
+    done = queue.progress(SimulationState("one", COMPLETED, 1.0, 0))
+    assert done is not None and done.created_ms == 5
+    assert queue.plan(0.0)[0] == [Launch(spec("two"), "simulator-0")]
+
+
+def test_the_job_of_a_dead_simulator_starts_again_but_not_for_ever() -> None:
+    queue = SimulationQueue(1)
+    queue.add(spec("one"), 0)
+    for pid in range(1, MAX_TRIES + 1):
+        queue.process(up(pid=pid), 0.0)
+        assert queue.plan(0.0)[0] == [Launch(spec("one"), "simulator-0")]
+        (left,) = queue.process(down(), 0.0)
+        assert left.status is (QUEUED if pid < MAX_TRIES else FAILED)
+    assert "3 times" in left.error
+
+
+def test_cancel_and_remove() -> None:
+    queue = SimulationQueue(1)
+    queue.process(up(), 0.0)
+    for code in ("one", "two"):
+        queue.add(spec(code), 0)
+    queue.plan(0.0)
+    assert queue.cancel("two")[0].status is CANCELLED
+    state, instructions = queue.cancel("one")
+    assert state.status is RUNNING and instructions == [Abort("one", "simulator-0")]
+    with pytest.raises(Refused):
+        queue.remove("one")
+    ended = queue.progress(SimulationState("one", CANCELLED, 0.4, 0))
+    assert ended is not None and ended.status is CANCELLED
+    queue.remove("one")
+    with pytest.raises(Invalid, match="code"):
+        queue.cancel("one")
+    with pytest.raises(Invalid, match="code"):
+        queue.add(spec("two"), 0)
+
+
+def test_a_restart_of_the_manager_queues_what_was_not_finished() -> None:
+    queue = SimulationQueue(1)
+    queue.restore(spec("done"), SimulationState("done", COMPLETED, 1.0, 1))
+    assert queue.restore(spec("half"), SimulationState("half", RUNNING, 0.5, 2)).status is QUEUED
+    queue.process(up(), 0.0)
+    assert queue.plan(0.0)[0] == [Launch(spec("half"), "simulator-0")]
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.lists(st.tuples(st.integers(0, 5), st.integers(0, 3)), max_size=60))
+def test_no_job_runs_twice_at_once_and_every_job_ends(steps: list[tuple[int, int]]) -> None:
+    queue = SimulationQueue(2)
+    pids = [1, 2]
+    workers = ["simulator-0", "simulator-1"]
+    running: dict[str, str] = {}
+
+    def carry_out() -> None:
+        for instruction in queue.plan(0.0)[0]:
+            if isinstance(instruction, Launch):
+                assert instruction.simulator not in running and instruction.spec.code not in running.values()
+                running[instruction.simulator] = instruction.spec.code
+
+    for name, pid in zip(workers, pids, strict=True):
+        queue.process(up(name, pid), 0.0)
+    for action, n in steps:
+        worker, code = workers[n % 2], f"job {n}"
+        if action == 0 and code not in {s.code for s in queue.states()}:
+            queue.add(spec(code), n)
+        elif action == 1 and worker in running:
+            queue.progress(SimulationState(running.pop(worker), COMPLETED, 1.0, 0))
+        elif action == 2:
+            running.pop(worker, None)
+            pids[n % 2] += 10
+            queue.process(up(worker, pids[n % 2]), 0.0)
+        elif action == 3 and worker in running:
+            queue.progress(SimulationState(running[worker], RUNNING, 0.5, 0))
+        elif action == 4:
+            for state in queue.states():
+                if state.code == code and state.status not in FINAL:
+                    queue.cancel(code)
+        carry_out()
+    while running:
+        queue.progress(SimulationState(running.popitem()[1], COMPLETED, 1.0, 0))
+        carry_out()
+    assert all(state.status in FINAL for state in queue.states())
+    assert msgspec.json.encode(queue.states())
