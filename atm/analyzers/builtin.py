@@ -1,0 +1,17 @@
+"""The indicators that come with the program, registered through the door that a user's file takes."""
+
+from __future__ import annotations
+
+from atm.analyzers.classical_signal import PIP
+from atm.analyzers.contract import Registry
+from atm.analyzers.moving_averages import BOL, EMA, SMA
+from atm.analyzers.multi_macd import MMACDLONG, MMACDSHORT
+from atm.analyzers.turning_points import PSAR, SWING
+
+
+def built_in() -> Registry:
+    """A registry with all built-in indicators, in the order of their evaluation (spec: analysis §2.1)."""
+    registry = Registry()
+    for indicator in (SMA, EMA, BOL, PSAR, MMACDSHORT, MMACDLONG, SWING, PIP):
+        registry.register(indicator)
+    return registry

@@ -1,0 +1,89 @@
+"""What an indicator is, and the one door through which every indicator enters, built-in or a user's.
+
+An indicator is a parameter struct, a state array and one compiled function `advance`. A batch is one call over a range, live
+is a call for one bar on the same code, an open bar is a call on a copy of the state: so batch, live and preview cannot
+differ. `advance(params, state, values, start, stop, out)`:
+
+* params  float64 (k,)      the parameters as `Indicator.pack` laid them out; if the indicator has `inputs`, before them
+                            the number of inputs and the row of `values` in which each stands
+* state   float64 (s,)      everything that outlives a bar; changed in place. Its size is fixed by the parameters.
+* values  float64 (≥ 11, n) rows 0 … 8 are the bar (`atm.model.bars.Column`); `values[OPEN_TIME]` is the open time (Unix ms)
+                            and `values[NUMBER]` the bar's number on the clock (bars since 1970). The rows between are the
+                            results of the indicators before it.
+* out     float64 (f, n)    its own rows, one per field, NaN = no value
+
+It must write columns start … stop − 1 of `out` from those of `values` and the state, and read no later column. A missing
+bar is NaN in every row of the bar, but its open time and number are there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, Generic, TypeVar
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from atm.model.analysis_configuration import AnalysisConfiguration
+from atm.model.errors import Invalid
+
+Floats = NDArray[np.float64]
+Advance = Callable[[Floats, Floats, Floats, int, int, Floats], None]
+P = TypeVar("P", bound=msgspec.Struct)
+
+OPEN_TIME: Final = -2
+NUMBER: Final = -1
+CLOCK_ROWS: Final = 2
+FORGOTTEN: Final = 1e-6
+"""A start counts as forgotten when its weight in every result is below this (analysis D16)."""
+
+
+@dataclass(frozen=True)
+class Indicator(Generic[P]):
+    """A registered indicator.
+
+    name: upper-case part of its column names; fields: output fields, in the order of the rows of `out`.
+    lines: its lines in a configuration; a line's column is `interval.name.line.field`, line counted from 1, or 0 when
+    `singleton`. Raises Invalid for parameters that do not fit each other.
+    pack: parameters → float64 params (the inputs are put before them). Raises Invalid like `lines`.
+    state: params → the state before the first bar.
+    warm_up: bars until the fields have values (one that marks an event waits for its first event), counted from where the
+    inputs have theirs; settle: bars until the start is forgotten (`FORGOTTEN`), None where that depends on the market's
+    path and not on a number of bars.
+    inputs: columns of other indicators that it reads, as `NAME.line.field`; those indicators are registered before it.
+    """
+
+    name: str
+    fields: tuple[str, ...]
+    lines: Callable[[AnalysisConfiguration], Sequence[P]]
+    pack: Callable[[P], Floats]
+    state: Callable[[Floats], Floats]
+    advance: Advance
+    warm_up: Callable[[P], int]
+    settle: Callable[[P], int | None]
+    singleton: bool = False
+    inputs: Callable[[AnalysisConfiguration], tuple[str, ...]] = lambda _configuration: ()
+
+
+class Registry:
+    """Indicators by name, evaluated in the order of their registration."""
+
+    def __init__(self) -> None:
+        self._indicators: dict[str, Indicator[Any]] = {}
+
+    def register(self, indicator: Indicator[Any]) -> None:
+        """Admit an indicator. Raises Invalid when its name or its fields are no identifiers, or the name is taken."""
+        if not indicator.name.isidentifier() or indicator.name in self._indicators:
+            raise Invalid("indicator name", indicator.name, "an identifier that no other indicator has")
+        names = indicator.fields
+        if not names or len(set(names)) != len(names) or not all(field.isidentifier() for field in names):
+            raise Invalid(f"fields of {indicator.name}", names, "at least one, distinct identifiers")
+        self._indicators[indicator.name] = indicator
+
+    def __iter__(self) -> Iterator[Indicator[Any]]:
+        return iter(self._indicators.values())
+
+    def __getitem__(self, name: str) -> Indicator[Any]:
+        return self._indicators[name]
