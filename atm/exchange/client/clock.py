@@ -1,0 +1,54 @@
+"""The exchange's clock, estimated from `GET /fapi/v1/time` (exchangeInfo.serverTime is stale on the test net)."""
+
+from __future__ import annotations
+
+_NORMAL_RATE = 0.25  # a measured rate closer to 1 than this is measuring error, not an accelerated replay
+
+
+class ExchangeClock:
+    """Exchange time as a linear function of the local one. All times Unix ms; nothing here reads a clock.
+
+    The rate is 1 on Binance. A demo exchange that replays at a multiple of real time has that multiple as its rate,
+    found from two samples that lie far enough apart compared with their round trips.
+    """
+
+    def __init__(self) -> None:
+        self.rate = 1.0
+        self.latency_ms = 0.0
+        self.samples = 0
+        self._local_ms = 0.0
+        self._exchange_ms = 0.0
+
+    def sample(self, sent_ms: float, received_ms: float, exchange_ms: float) -> None:
+        """Take one answer of the exchange. Its stamp is assumed to be of the middle of the round trip."""
+        local_ms = (sent_ms + received_ms) / 2
+        round_trip_ms = max(0.0, received_ms - sent_ms)
+        if self.samples:
+            self._measure_rate(local_ms - self._local_ms, exchange_ms - self._exchange_ms, round_trip_ms)
+        self._local_ms, self._exchange_ms = local_ms, exchange_ms
+        self.latency_ms = round_trip_ms
+        self.samples += 1
+
+    def _measure_rate(self, local_ms: float, exchange_ms: float, round_trip_ms: float) -> None:
+        uncertain_ms = (round_trip_ms + self.latency_ms) / 2 + 1.0
+        if local_ms < 4 * uncertain_ms:
+            return
+        rate = exchange_ms / local_ms
+        self.rate = 1.0 if rate <= 0 or abs(rate - 1) < _NORMAL_RATE + uncertain_ms / local_ms else rate
+
+    def now_ms(self, local_ms: float) -> float:
+        """Exchange time at the local time `local_ms`; the local time itself before the first sample."""
+        return self._exchange_ms + (local_ms - self._local_ms) * self.rate if self.samples else local_ms
+
+    def offset_ms(self, local_ms: float) -> int:
+        """Exchange clock minus local clock."""
+        return round(self.now_ms(local_ms) - local_ms)
+
+    def surely_past_ms(self, local_ms: float) -> float:
+        """An exchange time that has passed for certain, whatever the error of the estimate (≥ 1 s of local time)."""
+        return self.now_ms(local_ms) - (1_000 + self.latency_ms) * max(1.0, self.rate)
+
+    def window_ms(self, local_ms: float) -> float:
+        """Time by which rate windows are aligned: exchange time on Binance, local time on a replay of another day."""
+        now_ms = self.now_ms(local_ms)
+        return now_ms if abs(now_ms - local_ms) < 60_000 else local_ms

@@ -1,0 +1,128 @@
+"""One stream socket: connects, hands every frame on, notices its own death.
+
+A socket lives as long as messages come. The server's pings and ours keep a healthy one open, but do not prove data:
+one that has been silent for `silence_s` is aborted, whatever TCP says (spec: exchange §5.2 F03, F04).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterable
+from itertools import count
+
+import msgspec
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus, WebSocketException
+
+from atm.exchange.client.frames import Control
+from atm.exchange.client.stream_plan import address
+
+logger = logging.getLogger(__name__)
+
+MAX_FRAME_BYTES = 8 * 1024 * 1024
+CONTROL_PAUSE_S = 0.25  # at most 10 messages a second are allowed, pongs included
+CONTROL_BATCH = 200
+
+FrameSink = Callable[[bytes, float], str]
+
+
+class StreamSocket:
+    """An open socket with its reader. `seen`: streams of this socket that have not delivered yet; `closed` completes
+    with the reason when it is over."""
+
+    def __init__(self, socket: ClientConnection, streams: Iterable[str], sink: FrameSink, silence_s: float) -> None:
+        self._socket = socket
+        self._sink = sink
+        self._silence_s = silence_s
+        self._loop = asyncio.get_running_loop()
+        self._last_s = self._loop.time()
+        self._ids = count(1)
+        self._reason = ""
+        self.messages = 0
+        self.awaited = set(streams)
+        self.all_delivered = asyncio.Event()
+        self.closed: asyncio.Task[str] = asyncio.create_task(self._read())
+        self._watch = self._loop.call_later(silence_s, self._check_silence)
+
+    async def _read(self) -> str:
+        receive, sink, time = self._socket.recv, self._sink, self._loop.time
+        try:
+            while True:
+                frame = await receive(decode=False)
+                self._last_s = time()
+                self.messages += 1
+                stream = sink(frame, self._last_s)
+                if self.awaited and stream in self.awaited:
+                    self._delivered(stream)
+        except ConnectionClosed as closed:
+            return self._reason or f"closed by the server ({closed.rcvd.code if closed.rcvd else 'no close frame'})"
+        finally:
+            self._watch.cancel()
+
+    def _delivered(self, stream: str) -> None:
+        self.awaited.discard(stream)
+        if not self.awaited:
+            self.all_delivered.set()
+
+    def _check_silence(self) -> None:
+        silent_s = self._loop.time() - self._last_s
+        if silent_s >= self._silence_s:
+            self._reason = f"silent for {silent_s:.0f} s"
+            self._socket.transport.abort()
+            return
+        self._watch = self._loop.call_later(self._silence_s - silent_s, self._check_silence)
+
+    async def change(self, dropped: Iterable[str], added: Iterable[str]) -> None:
+        """Change the streams of this socket by control messages, paced and in batches."""
+        for method, streams in (("UNSUBSCRIBE", tuple(dropped)), ("SUBSCRIBE", tuple(added))):
+            for start in range(0, len(streams), CONTROL_BATCH):
+                message = Control(method, streams[start : start + CONTROL_BATCH], next(self._ids))
+                try:
+                    await self._socket.send(msgspec.json.encode(message), text=True)
+                except ConnectionClosed:
+                    return  # the reader ends too, and the next socket is opened with the streams of the plan
+                await asyncio.sleep(CONTROL_PAUSE_S)
+
+    def end_reason(self) -> str:
+        """Why the socket is over; only after `closed` is done."""
+        if self.closed.cancelled():
+            return self._reason
+        error = self.closed.exception()
+        if error is None:
+            return self.closed.result()
+        logger.error("the reader of a stream socket failed", exc_info=error)
+        return f"the reader failed ({type(error).__name__})"
+
+    async def close(self) -> None:
+        """Close at once; a peer that no longer answers is not waited for."""
+        self._reason = self._reason or "closed by us"
+        if not self.closed.done():
+            await self._socket.close()
+            await asyncio.wait((self.closed,), timeout=1.0)
+        if not self.closed.done():
+            self._socket.transport.abort()
+            self.closed.cancel()
+
+
+async def open_socket(
+    base: str, route: str, streams: tuple[str, ...], sink: FrameSink, silence_s: float
+) -> StreamSocket | str:
+    """Connect and subscribe. Returns the running socket, or in words why there is none."""
+    try:
+        socket = await connect(
+            address(base, route, streams),
+            open_timeout=10,
+            close_timeout=1,
+            ping_interval=20,
+            ping_timeout=20,
+            max_size=MAX_FRAME_BYTES,
+            max_queue=1_024,
+            compression=None,
+            proxy=None,
+        )
+    except InvalidStatus as refused:
+        return f"refused with HTTP status {refused.response.status_code}"
+    except (OSError, TimeoutError, InvalidHandshake, WebSocketException) as error:
+        return f"no connection ({type(error).__name__})"
+    return StreamSocket(socket, streams, sink, silence_s)

@@ -1,0 +1,273 @@
+"""The market feed: streams, reduction, bar sequences and repair put together; everything leaves it as messages.
+
+Closed bars leave at once, all other kinds at most ten times a second per symbol and only their newest state.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Coroutine, Iterable, Mapping
+
+import msgspec
+
+from atm.exchange.client.bar_sequence import BarSequence, Instruction, Publish, Repair
+from atm.exchange.client.rate_budget import RequestClass
+from atm.exchange.client.reduction import StreamReduction
+from atm.exchange.client.rest import FuturesClient
+from atm.exchange.client.stream_plan import Connection
+from atm.exchange.client.supervisor import StreamSupervisor, StreamTimes
+from atm.exchange.client.transport import wall_ms
+from atm.ipc.messages import ClosedBar, ConnectionState, Event
+from atm.model.errors import ATMError, Refused
+from atm.model.interval import DAY_MS, MINUTE_MS
+
+logger = logging.getLogger(__name__)
+
+FRESH_DAYS = 3
+MAX_FILL_DAYS = 90
+RECENT_MINUTES = 60
+CLOCK_PERIODS_S = (1.0, 5.0, 30.0)
+CLOCK_RETRY_S = (0.5, 1.0, 2.0, 4.0, 8.0, 15.0, 30.0)
+
+
+class FeedTimes(msgspec.Struct, frozen=True):
+    """Seconds. conflation: least time between two messages of one kind and symbol; tick: patience is checked so often."""
+
+    conflation: float = 0.1
+    tick: float = 0.5
+    streams: StreamTimes = StreamTimes()
+
+
+class MarketFeed:
+    """Feeds `emit(event, key)` with the market of the collected symbols until `close`. Build inside a running loop."""
+
+    def __init__(
+        self,
+        rest: FuturesClient,
+        stream_base: str,
+        endpoint: str,
+        emit: Callable[[Event, str], None],
+        times: FeedTimes | None = None,
+    ) -> None:
+        self._rest = rest
+        self._endpoint = endpoint
+        self._emit = emit
+        self._times = times or FeedTimes()
+        self._loop = asyncio.get_running_loop()
+        self.reduction = StreamReduction()
+        self.supervisor = StreamSupervisor(stream_base, self._sink, self._connection_changed, self._times.streams)
+        self.sequences: dict[str, BarSequence] = {}
+        self._bars_scheduled = False
+        self._latest_scheduled = False
+        self._rest_error: str | None = "connecting"
+        self._was_reached = False
+        self._state = ""
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._clock_ready = asyncio.Event()
+        self._spawn(self._keep_clock())
+        self._spawn(self._tick())
+
+    async def close(self) -> None:
+        """Stop everything."""
+        for task in self._tasks:
+            task.cancel()
+        await self.supervisor.close()
+        if self._tasks:
+            await asyncio.wait(self._tasks)
+
+    async def reached(self) -> None:
+        """Wait until the exchange's clock is known."""
+        await self._clock_ready.wait()
+
+    def market_ms(self) -> float:
+        """The exchange's time."""
+        return self._rest.clock.now_ms(wall_ms())
+
+    # --- symbols ----------------------------------------------------------------------------------------------
+
+    async def collect(self, symbols: Iterable[str], last_stored: Mapping[str, int]) -> None:
+        """Stream exactly these symbols. A new one is filled by REST from the minute after its newest stored one.
+
+        last_stored: open time of the newest stored minute by symbol; only asked for symbols that are new here.
+        """
+        wanted = list(dict.fromkeys(symbols))
+        self.reduction.collect(set(wanted))
+        for symbol in self.sequences.keys() - set(wanted):
+            del self.sequences[symbol]
+        await self.reached()
+        for symbol in wanted:
+            if symbol not in self.sequences:
+                sequence = self._begin(symbol, last_stored.get(symbol))
+                self.sequences[symbol] = sequence
+                self._carry_out(symbol, sequence.over(int(self.market_ms()), self._loop.time(), proven=True), sequence)
+        await self.supervisor.collect(wanted)
+
+    def _begin(self, symbol: str, last: int | None) -> BarSequence:
+        running = int(self.market_ms() // MINUTE_MS) * MINUTE_MS
+        if last is None:
+            return BarSequence(running - FRESH_DAYS * DAY_MS, fresh=True)
+        if last >= running:
+            logger.warning("%s: the newest stored minute %d lies in the exchange's future (%d)", symbol, last, running)
+            return BarSequence(running)
+        if running - last > MAX_FILL_DAYS * DAY_MS:
+            return BarSequence(running - FRESH_DAYS * DAY_MS, gap_before=True)
+        return BarSequence(last + MINUTE_MS)
+
+    # --- streams ----------------------------------------------------------------------------------------------
+
+    def _sink(self, frame: bytes, now_s: float) -> str:
+        reduction = self.reduction
+        stream = reduction.feed(frame, now_s)
+        if not self._bars_scheduled and (reduction.closed or reduction.later):
+            self._bars_scheduled = True
+            self._loop.call_soon(self._flush_bars)
+        if not self._latest_scheduled and reduction.touched:
+            self._latest_scheduled = True
+            self._loop.call_later(self._times.conflation, self._flush_latest)
+        return stream
+
+    def _flush_bars(self) -> None:
+        self._bars_scheduled = False
+        now_s = self._loop.time()
+        for symbol, bar in self.reduction.take_closed():
+            if (sequence := self.sequences.get(symbol)) is not None:
+                self._carry_out(symbol, sequence.closed(bar, now_s), sequence)
+        for symbol, open_ms in self.reduction.take_later().items():
+            if (sequence := self.sequences.get(symbol)) is not None:
+                self._carry_out(symbol, sequence.over(open_ms, now_s), sequence)
+
+    def _flush_latest(self) -> None:
+        self._latest_scheduled = False
+        for message in self.reduction.take_changed():
+            self._emit(message, message.symbol)
+
+    def _connection_changed(self, plan: Connection, opened: bool) -> None:
+        if opened:
+            for symbol in plan.symbols:
+                if (slot := self.reduction.slots.get(symbol)) is not None:
+                    slot.forget()
+        self._announce()
+
+    # --- bars -------------------------------------------------------------------------------------------------
+
+    def _carry_out(self, symbol: str, instructions: Iterable[Instruction], sequence: BarSequence) -> None:
+        for instruction in instructions:
+            if isinstance(instruction, Publish):
+                bar = ClosedBar(symbol, instruction.bar, int(instruction.source), instruction.gap)
+                self._emit(bar, symbol)
+            else:
+                self._spawn(self._repair(symbol, instruction, sequence))
+
+    async def _repair(self, symbol: str, repair: Repair, sequence: BarSequence) -> None:
+        minutes = (repair.end_ms - repair.start_ms) // MINUTE_MS
+        kind = RequestClass.REPAIR if minutes <= RECENT_MINUTES else RequestClass.HISTORY
+        try:
+            bars = await self._rest.klines(symbol, repair.start_ms, repair.end_ms, kind)
+        except Refused as refusal:  # the exchange's word that it has none, e.g. a symbol that is gone
+            logger.warning("%s: bars from %d are refused: %s", symbol, repair.start_ms, refusal)
+            instructions = sequence.repaired((), self._loop.time())
+        except ATMError as error:
+            logger.info("%s: bars from %d cannot be had now: %s", symbol, repair.start_ms, error)
+            instructions = sequence.unreachable(self._loop.time())
+        else:
+            instructions = sequence.repaired(bars, self._loop.time())
+        if self.sequences.get(symbol) is sequence:
+            self._carry_out(symbol, instructions, sequence)
+
+    def _restored(self) -> None:
+        for symbol, sequence in self.sequences.items():
+            self._carry_out(symbol, sequence.restored(self._loop.time()), sequence)
+
+    # --- time -------------------------------------------------------------------------------------------------
+
+    async def _tick(self) -> None:
+        """Patience runs out by time; the state is told once a second."""
+        count = 0
+        while True:
+            await asyncio.sleep(self._times.tick)
+            now_s, past_ms = self._loop.time(), int(self._rest.clock.surely_past_ms(wall_ms()))
+            for symbol, sequence in list(self.sequences.items()):
+                self._carry_out(symbol, sequence.over(past_ms, now_s), sequence)
+                self._carry_out(symbol, sequence.tick(now_s), sequence)
+            count += 1
+            if count * self._times.tick >= 1.0:
+                count = 0
+                self._emit(self.state(), self._endpoint)
+
+    async def _keep_clock(self) -> None:
+        """Measure the exchange's clock for ever; this is also the proof that REST is there."""
+        measured = failed = 0
+        while True:
+            try:
+                await self._rest.synchronise()
+            except ATMError as error:
+                self._rest_error = str(error)
+                wait_s = CLOCK_RETRY_S[min(failed, len(CLOCK_RETRY_S) - 1)]
+                failed, measured = failed + 1, 0
+            else:
+                self._rest_error = None
+                self._was_reached = True
+                self._clock_ready.set()
+                if failed:
+                    self._restored()
+                wait_s = CLOCK_PERIODS_S[min(measured, len(CLOCK_PERIODS_S) - 1)]
+                failed, measured = 0, measured + 1
+            self._announce()
+            await asyncio.sleep(wait_s)
+
+    # --- state ------------------------------------------------------------------------------------------------
+
+    def state(self) -> ConnectionState:
+        """The connection as it is now."""
+        budget, window_ms, local_ms = self._rest.budget, self._rest.gate.now_ms(), wall_ms()
+        state, reason = self._judge(budget.banned(window_ms))
+        age_ms = (self._loop.time() - self.reduction.newest_s) * 1000
+        return ConnectionState(
+            endpoint=self._endpoint,
+            state=state,
+            latency_ms=self._rest.clock.latency_ms,
+            market_offset_ms=self._rest.clock.offset_ms(local_ms),
+            used_weight=budget.used_weight(window_ms),
+            weight_limit=budget.weight_limit,
+            used_orders=budget.used_orders(window_ms),
+            order_limit=budget.order_limit,
+            streams=self.supervisor.streams,
+            message_age_ms=age_ms if self.reduction.counters.messages else 0.0,
+            reconnects=self.supervisor.reconnects,
+            reason=reason,
+        )
+
+    def _judge(self, banned: bool) -> tuple[str, str]:
+        planned, connected = len(self.supervisor.planned), self.supervisor.connected
+        if banned:
+            return "banned", self._rest_error or "banned by the exchange"
+        if not self._was_reached and self._rest_error == "connecting":
+            return "connecting", ""
+        if self._rest_error is not None and not connected:
+            return "disconnected", self._rest_error
+        if planned and not connected:
+            reason = self.supervisor.reason
+            return ("connecting", "") if reason == "connecting" else ("disconnected", reason)
+        if self._rest_error is not None or connected < planned:
+            return "degraded", self._rest_error or self.supervisor.reason
+        if self.supervisor.shaken(self._loop.time()):
+            return "degraded", "several stream connections were lost within seconds"
+        return "connected", ""
+
+    def _announce(self) -> None:
+        """Tell the state at once when it has changed."""
+        state = self.state()
+        if state.state != self._state:
+            self._state = state.state
+            self._emit(state, self._endpoint)
+
+    def _spawn(self, work: Coroutine[None, None, None]) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            logger.error("a task of the market feed failed", exc_info=error)

@@ -1,0 +1,232 @@
+"""Keeps the planned stream connections alive: reconnects, renews before the exchange cuts, follows the plan.
+
+Reconnection waits 0.25 s to 30 s, exponential with full jitter, without end. A renewal opens the new socket first and
+closes the old one when each stream has delivered on the new one or 30 s have passed; the reduction drops duplicates.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+from collections import deque
+from collections.abc import Callable, Iterable
+
+import msgspec
+
+from atm.exchange.client.connection import FrameSink, StreamSocket, open_socket
+from atm.exchange.client.stream_plan import Connection, replan
+
+logger = logging.getLogger(__name__)
+
+LOST_WINDOW_S = 5.0
+LOST_DEGRADED = 3
+
+
+class StreamTimes(msgspec.Struct, frozen=True):
+    """Seconds. Binance cuts every connection after 24 h."""
+
+    silence: float = 10.0
+    renewal: float = 23 * 3_600.0
+    renewal_jitter: float = 1_800.0
+    overlap: float = 30.0
+    first_wait: float = 0.25
+    longest_wait: float = 30.0
+
+
+def reconnect_wait(attempt: int, times: StreamTimes, draw: float) -> float:
+    """Seconds before attempt number `attempt` (0 first): full jitter, `draw` uniform in [0, 1)."""
+    return float(draw * min(times.longest_wait, times.first_wait * 2.0 ** min(attempt, 20)))
+
+
+class _Runner:
+    """One planned connection over its sockets' lives."""
+
+    def __init__(self, supervisor: StreamSupervisor, plan: Connection) -> None:
+        self.plan = plan
+        self.connected = False
+        self.reason = "connecting"
+        self._supervisor = supervisor
+        self._changed = asyncio.Event()
+        self._renew = asyncio.Event()
+        self.task = asyncio.create_task(self._run())
+
+    def follow(self, plan: Connection) -> None:
+        self.plan = plan
+        self._changed.set()
+
+    def renew(self) -> None:
+        self._renew.set()
+
+    async def _run(self) -> None:
+        times, attempt = self._supervisor.times, 0
+        while True:
+            outcome = await self._open()
+            if isinstance(outcome, StreamSocket):
+                reason, delivered = await self._attend(outcome)
+                attempt = 0 if delivered else attempt + 1
+            else:
+                reason, attempt = outcome, attempt + 1
+            was_connected, self.connected, self.reason = self.connected, False, reason
+            self._supervisor.lost(self, was_connected)
+            await asyncio.sleep(reconnect_wait(attempt, times, self._supervisor.draw()))
+
+    async def _open(self) -> StreamSocket | str:
+        supervisor = self._supervisor
+        return await open_socket(
+            supervisor.base, self.plan.route, self.plan.streams, supervisor.sink, supervisor.times.silence
+        )
+
+    async def _attend(self, socket: StreamSocket) -> tuple[str, bool]:
+        """Follow one socket and those that relieve it; (why the last one ended, whether it ever delivered)."""
+        subscribed = set(self.plan.streams)
+        self._changed.clear()
+        self.connected, self.reason = True, ""
+        self._supervisor.opened(self)
+        due = self._next_renewal()
+        loop = asyncio.get_running_loop()
+        try:
+            while not socket.closed.done():
+                await self._wait(socket, max(0.0, due - loop.time()))
+                if socket.closed.done():
+                    break
+                if self._changed.is_set():
+                    self._changed.clear()
+                    wanted = set(self.plan.streams)
+                    await socket.change(sorted(subscribed - wanted), sorted(wanted - subscribed))
+                    subscribed = wanted
+                if self._renew.is_set() or loop.time() >= due:
+                    self._renew.clear()
+                    due = self._next_renewal()
+                    socket = await self._relieve(socket)
+                    subscribed = set(self.plan.streams)
+            return socket.end_reason(), socket.messages > 0
+        finally:
+            await socket.close()
+
+    def _next_renewal(self) -> float:
+        times = self._supervisor.times
+        return asyncio.get_running_loop().time() + times.renewal - times.renewal_jitter * self._supervisor.draw()
+
+    async def _wait(self, socket: StreamSocket, seconds: float) -> None:
+        waits = [asyncio.create_task(event.wait()) for event in (self._changed, self._renew)]
+        try:
+            await asyncio.wait((socket.closed, *waits), timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for wait in waits:
+                wait.cancel()
+
+    async def _relieve(self, old: StreamSocket) -> StreamSocket:
+        """Make before break. If no new socket can be had, the old one stays until the next try."""
+        new = await self._open()
+        if not isinstance(new, StreamSocket):
+            logger.warning("renewal of stream connection %d failed: %s", self.plan.number, new)
+            return old
+        delivered = asyncio.create_task(new.all_delivered.wait())
+        relieved = False
+        try:
+            await asyncio.wait(
+                (delivered, new.closed), timeout=self._supervisor.times.overlap, return_when=asyncio.FIRST_COMPLETED
+            )
+            relieved = not new.closed.done()
+        finally:
+            delivered.cancel()
+            if not relieved:
+                await new.close()
+        if not relieved:
+            return old
+        await old.close()
+        self._supervisor.renewed(self)
+        return new
+
+
+class StreamSupervisor:
+    """All stream connections. `on_change(restored)` is called when a connection was opened, lost or renewed.
+
+    base: e.g. wss://fstream.binance.com; sink takes every frame with its time of arrival and returns its stream name.
+    """
+
+    def __init__(
+        self,
+        base: str,
+        sink: FrameSink,
+        on_change: Callable[[Connection, bool], None],
+        times: StreamTimes | None = None,
+        draw: Callable[[], float] = random.random,
+    ) -> None:
+        self.base = base
+        self.sink = sink
+        self.times = times or StreamTimes()
+        self.draw = draw
+        self.reconnects = 0
+        self.renewals = 0
+        self._on_change = on_change
+        self._runners: dict[int, _Runner] = {}
+        self._lost_s: deque[float] = deque(maxlen=LOST_DEGRADED + 1)
+
+    @property
+    def planned(self) -> tuple[Connection, ...]:
+        return tuple(runner.plan for runner in self._runners.values())
+
+    @property
+    def streams(self) -> int:
+        return sum(len(plan.streams) for plan in self.planned)
+
+    @property
+    def connected(self) -> int:
+        """How many of the planned connections stand."""
+        return sum(runner.connected for runner in self._runners.values())
+
+    @property
+    def reason(self) -> str:
+        """Why a connection is missing, "" when none is."""
+        return next((runner.reason for runner in self._runners.values() if not runner.connected), "")
+
+    def shaken(self, now_s: float) -> bool:
+        """More than three sockets were lost within 5 s."""
+        return len(self._lost_s) > LOST_DEGRADED and now_s - self._lost_s[0] <= LOST_WINDOW_S
+
+    async def collect(self, symbols: Iterable[str]) -> None:
+        """Stream exactly these symbols from now on."""
+        plans = {plan.number: plan for plan in replan(self.planned, symbols)}
+        for number in self._runners.keys() - plans.keys():
+            await self._end(self._runners.pop(number))
+        for number, plan in plans.items():
+            runner = self._runners.get(number)
+            if runner is None:
+                self._runners[number] = _Runner(self, plan)
+            elif runner.plan != plan:
+                runner.follow(plan)
+
+    def renew(self) -> None:
+        """Renew all connections now, overlapping."""
+        for runner in self._runners.values():
+            runner.renew()
+
+    async def close(self) -> None:
+        """Close all connections."""
+        for runner in self._runners.values():
+            runner.task.cancel()
+        for runner in self._runners.values():
+            await self._end(runner)
+        self._runners.clear()
+
+    async def _end(self, runner: _Runner) -> None:
+        runner.task.cancel()
+        await asyncio.wait((runner.task,))
+
+    def opened(self, runner: _Runner) -> None:
+        """A runner has a socket."""
+        self._on_change(runner.plan, True)
+
+    def renewed(self, runner: _Runner) -> None:
+        """A runner has a younger socket."""
+        self.renewals += 1
+
+    def lost(self, runner: _Runner, was_connected: bool) -> None:
+        """A runner has lost its socket, or got none."""
+        if was_connected:
+            self.reconnects += 1
+            self._lost_s.append(asyncio.get_running_loop().time())
+            logger.warning("stream connection %d (%s): %s", runner.plan.number, runner.plan.route, runner.reason)
+        self._on_change(runner.plan, False)

@@ -1,0 +1,188 @@
+"""python-binance's AsyncClient, made fit for trading: own addresses, clock, rate gate and errors (spec: exchange §7).
+
+The library signs and sends; everything that it leaves open (§7.3, §7.7) is done here, around each request. Secrets
+stay in the object: no error raised here carries an address with a signature, and none has the library's or aiohttp's
+exception as its context, because those do.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from contextvars import ContextVar
+from typing import Any
+from urllib.parse import urlsplit
+
+import aiohttp
+import msgspec
+from binance.async_client import AsyncClient
+
+from atm.exchange.client.clock import ExchangeClock
+from atm.exchange.client.costs import cost
+from atm.exchange.client.failures import (
+    FIREWALL_WAIT_S,
+    TOO_MANY_ORDERS,
+    Answer,
+    Failure,
+    RequestFailed,
+    banned_until_ms,
+    classify,
+    lost,
+    places_order,
+    read_answer,
+    refused_by_rate,
+)
+from atm.exchange.client.rate_budget import RequestClass
+from atm.exchange.client.rate_gate import RateGate
+from atm.model.endpoint import Addresses
+from atm.model.errors import Invalid
+
+logger = logging.getLogger(__name__)
+
+REQUEST_CLASS: ContextVar[RequestClass] = ContextVar("request_class", default=RequestClass.HOUSEKEEPING)
+_SENT_MS: ContextVar[float] = ContextVar("sent_ms", default=0.0)
+_TIMEOUT = aiohttp.ClientTimeout(total=10.0, connect=5.0)
+_RETRY_WAITS_S = (0.2, 0.4, 0.8)
+
+
+class Credentials:
+    """API key and secret, in memory only. Prints as nothing."""
+
+    __slots__ = ("key", "secret")
+
+    def __init__(self, key: str = "", secret: str = "") -> None:
+        self.key = key
+        self.secret = secret
+
+    def __repr__(self) -> str:
+        return "Credentials(…)"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        raise TypeError("credentials do not leave their process")
+
+
+def wall_ms() -> float:
+    """The local clock, Unix ms UTC."""
+    return time.time() * 1000
+
+
+def transport_class(addresses: Addresses) -> type[FuturesTransport]:
+    """The transport for one endpoint. The library passes its addresses through str.format, so braces must not occur."""
+    if "{" in addresses.rest or "}" in addresses.rest:
+        raise Invalid("rest", addresses.rest, "an address without braces")
+    rest = addresses.rest.rstrip("/")
+    changed = {"API_URL": f"{rest}/api", "FUTURES_URL": f"{rest}/fapi", "FUTURES_DATA_URL": f"{rest}/futures/data"}
+    return type("EndpointTransport", (FuturesTransport,), changed)
+
+
+class FuturesTransport(AsyncClient):  # type: ignore[misc]  # the library is untyped
+    """One HTTP session with its gate. Build inside a running loop by `transport_class(addresses)(credentials, gate, clock)`."""
+
+    REQUEST_RECVWINDOW = 5_000
+
+    def __init__(self, credentials: Credentials, gate: RateGate, clock: ExchangeClock) -> None:
+        self._gate = gate
+        self._clock = clock
+        super().__init__(credentials.key, credentials.secret, requests_params={"timeout": _TIMEOUT})
+
+    def __repr__(self) -> str:
+        return f"FuturesTransport({self.FUTURES_URL})"
+
+    @property
+    def timestamp_offset(self) -> int:
+        """Milliseconds that the library adds to the local clock to stamp a signed request."""
+        return self._clock.offset_ms(wall_ms())
+
+    @timestamp_offset.setter
+    def timestamp_offset(self, value: int) -> None:
+        """The library's constructor sets 0; the clock is kept by `synchronise`."""
+
+    async def synchronise(self) -> None:
+        """Measure the exchange's clock once."""
+        sent_ms = wall_ms()
+        answer = await self.futures_time()
+        self._clock.sample(sent_ms, wall_ms(), float(answer["serverTime"]))
+
+    async def close(self) -> None:
+        """Close the HTTP session."""
+        await self.session.close()
+
+    async def _request(self, method: str, uri: str, signed: bool, force_params: bool = False, **kwargs: Any) -> Any:
+        path = urlsplit(uri).path
+        parameters = kwargs.pop("data", None)
+        price = cost(method, path, parameters or {})
+        placing = places_order(method, path)
+        resynchronised = False
+        attempt = 0
+        while True:
+            await self._gate.enter(REQUEST_CLASS.get(), price)
+            # The library adds time and signature to the very dictionary it is given: each attempt gets its own.
+            sent = kwargs if parameters is None else {**kwargs, "data": dict(parameters)}
+            answer = await self._attempt(placing, method, uri, signed, force_params, sent)
+            if not isinstance(answer, Failure):
+                return answer
+            logger.debug("%s %s failed: %s", method, path, answer.error)
+            if answer.resync and not resynchronised:
+                resynchronised = True
+                await self.synchronise()
+            elif answer.again and attempt < len(_RETRY_WAITS_S):
+                await asyncio.sleep(_RETRY_WAITS_S[attempt])
+                attempt += 1
+            else:
+                raise answer.error
+
+    async def _attempt(
+        self, placing: bool, method: str, uri: str, signed: bool, force_params: bool, kwargs: dict[str, Any]
+    ) -> Any:
+        """One sending. Returns the answer, or the Failure: raising outside of the handlers keeps their exceptions,
+        which name the signed address, out of the error's context."""
+        _SENT_MS.set(self._gate.now_ms())
+        try:
+            return await super()._request(method, uri, signed, force_params, **kwargs)
+        except RequestFailed as failed:
+            return failed.failure
+        except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
+            return lost(placing, False, type(error).__name__)
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            return lost(placing, True, type(error).__name__)
+
+    async def _handle_response(self, response: aiohttp.ClientResponse) -> Any:
+        self._feed_budget(response)
+        placing = places_order(response.method, response.url.path)
+        body = await response.read()
+        if 200 <= response.status < 300:
+            try:
+                return msgspec.json.decode(body) if body else {}
+            except msgspec.DecodeError as error:
+                raise RequestFailed(lost(placing, True, f"unreadable answer: {error}")) from None
+        answer = read_answer(response.status, body, response.headers.get("Retry-After"))
+        if response.status in (403, 418, 429):
+            raise RequestFailed(refused_by_rate(answer, *self._restrain(answer)))
+        raise RequestFailed(classify(answer, placing))
+
+    def _feed_budget(self, response: aiohttp.ClientResponse) -> None:
+        def number(name: str) -> int | None:
+            text = response.headers.get(name, "")
+            return int(text) if text.isdecimal() else None
+
+        self._gate.budget.feed(
+            _SENT_MS.get(),
+            self._gate.now_ms(),
+            number("X-MBX-USED-WEIGHT-1M"),
+            number("X-MBX-ORDER-COUNT-10S"),
+            number("X-MBX-ORDER-COUNT-1M"),
+        )
+
+    def _restrain(self, answer: Answer) -> tuple[float, float]:
+        """Tell the budget to stop; (seconds to wait, Unix ms of the local clock at which a ban ends)."""
+        budget, now_ms = self._gate.budget, self._gate.now_ms()
+        after_ms = None if answer.retry_after is None else answer.retry_after * 1000
+        if answer.status == 418:
+            wait_ms = budget.ban(now_ms, after_ms, banned_until_ms(answer.text)) - now_ms
+            return wait_ms / 1000, wall_ms() + wait_ms
+        if answer.code == TOO_MANY_ORDERS:
+            return budget.exhaust_orders(now_ms) / 1000, 0.0
+        if answer.status == 403:
+            after_ms = FIREWALL_WAIT_S * 1000
+        return budget.throttle(now_ms, after_ms) / 1000, 0.0

@@ -1,0 +1,189 @@
+"""The Binance API manager: the one process that talks to the exchange.
+
+One asyncio loop in the main thread. IPC handlers are dispatched on it too (the receiver thread wakes the loop), so
+nothing here needs a lock.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Coroutine
+
+from atm.exchange.client.feed import FeedTimes, MarketFeed
+from atm.exchange.client.rest import FuturesClient, with_brackets
+from atm.exchange.client.transport import Credentials
+from atm.ipc.assistant import Deferred, IPCAssistant
+from atm.ipc.messages import (
+    DATA,
+    CollectSymbols,
+    Done,
+    FetchBars,
+    FetchedBars,
+    Instruments,
+    LastStored,
+    LastStoredReply,
+    Reply,
+)
+from atm.model.endpoint import Endpoint
+from atm.model.errors import ATMError, Invalid
+from atm.model.instrument import Instrument
+from atm.model.interval import MINUTE_MS
+from atm.model.program import ProgramContext
+
+logger = logging.getLogger(__name__)
+
+MAX_FETCH_MINUTES = 1_500
+INSTRUMENTS_PERIOD_S = 600.0
+INSTRUMENTS_RETRY_S = 5.0
+DATA_RETRY_S = 1.0
+LONGEST_SLEEP_S = 3_600.0
+
+
+def run(assistant: IPCAssistant, context: ProgramContext) -> None:
+    """Entry of the process; returns when the assistant is stopped."""
+    asyncio.run(BinanceAPIManager(assistant, context).serve())
+
+
+class BinanceAPIManager:
+    """Connects the market feed and the REST client to the bus."""
+
+    def __init__(self, assistant: IPCAssistant, context: ProgramContext, times: FeedTimes | None = None) -> None:
+        self._assistant = assistant
+        self._context = context
+        self._times = times
+        self._symbols: tuple[str, ...] = tuple(dict.fromkeys(context.symbols))
+        self._instruments: tuple[Instrument, ...] = ()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._timer: asyncio.TimerHandle | None = None
+        self._woken = False
+
+    async def serve(self) -> None:
+        """Until the assistant is stopped."""
+        self._loop = asyncio.get_running_loop()
+        self._ended = asyncio.Event()
+        self._changed = asyncio.Event()
+        credentials = Credentials("demo", "demo") if self._context.endpoint is Endpoint.DEMO else None
+        self._rest = FuturesClient(self._context.addresses, credentials)
+        endpoint = self._context.endpoint.value
+        self._feed = MarketFeed(
+            self._rest, self._context.addresses.stream, endpoint, self._assistant.publish, self._times
+        )
+        self._assistant.answer(CollectSymbols, self._on_collect)
+        self._assistant.answer(FetchBars, self._on_fetch)
+        self._assistant.set_waker(self._wake)
+        self._changed.set()
+        self._spawn(self._keep_symbols())
+        self._spawn(self._keep_instruments())
+        self._step()
+        try:
+            await self._ended.wait()
+        finally:
+            await self._close()
+
+    async def _close(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        for task in self._tasks:
+            task.cancel()
+        await self._feed.close()
+        if self._tasks:
+            await asyncio.wait(self._tasks)
+        await self._rest.close()
+
+    # --- the assistant on this loop ---------------------------------------------------------------------------
+
+    def _wake(self) -> None:
+        """Called by the receiver thread."""
+        if not self._woken:
+            self._woken = True
+            self._loop.call_soon_threadsafe(self._step)
+
+    def _step(self) -> None:
+        self._woken = False
+        self._assistant.step()
+        if self._assistant.stopped:
+            self._ended.set()
+            return
+        if self._timer is not None:
+            self._timer.cancel()
+        wait_s = self._assistant.seconds_to_next_timer(LONGEST_SLEEP_S)
+        self._timer = self._loop.call_later(wait_s, self._step)
+
+    def _spawn(self, work: Coroutine[None, None, None]) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._task_ended)
+
+    def _task_ended(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            logger.error("a task of the exchange manager failed", exc_info=error)
+            self._assistant.stop()  # main starts the process anew; half of it alive would look healthy
+
+    # --- requests ---------------------------------------------------------------------------------------------
+
+    def _on_collect(self, request: CollectSymbols) -> Reply:
+        known = {instrument.symbol for instrument in self._instruments}
+        for symbol in request.symbols:
+            if not symbol or (known and symbol not in known):
+                raise Invalid("symbols", symbol, "perpetual contracts that the exchange lists")
+        self._symbols = tuple(dict.fromkeys(request.symbols))
+        self._changed.set()
+        return Done()
+
+    def _on_fetch(self, request: FetchBars) -> Reply | Deferred:
+        minutes = (request.end_ms - request.start_ms) / MINUTE_MS
+        if not 0 <= minutes <= MAX_FETCH_MINUTES:
+            raise Invalid("end_ms", request.end_ms, f"start_ms up to {MAX_FETCH_MINUTES} minutes later")
+        deferred = Deferred()
+        self._spawn(self._fetch(request, deferred))
+        return deferred
+
+    async def _fetch(self, request: FetchBars, deferred: Deferred) -> None:
+        try:
+            bars = await self._rest.klines(request.symbol, request.start_ms, request.end_ms)
+        except ATMError as error:
+            deferred.fail(error)
+        else:
+            deferred.reply(FetchedBars(request.symbol, bars))
+
+    # --- what runs all the time -------------------------------------------------------------------------------
+
+    async def _keep_symbols(self) -> None:
+        """Follow the wanted set of symbols."""
+        while True:
+            await self._changed.wait()
+            self._changed.clear()
+            wanted = self._symbols
+            await self._feed.reached()
+            new = any(symbol not in self._feed.sequences for symbol in wanted)
+            last_stored = await self._last_stored() if new else {}
+            await self._feed.collect(wanted, last_stored)
+
+    async def _last_stored(self) -> dict[str, int]:
+        """What data holds; asked until it answers, because without it the fill would not know where to begin."""
+        while True:
+            answered: asyncio.Future[Reply] = self._loop.create_future()
+            self._assistant.request_async(DATA, LastStored(), answered.set_result)
+            reply = await answered
+            if isinstance(reply, LastStoredReply):
+                return reply.open_time
+            logger.warning("data does not say what it holds: %s", reply)
+            await asyncio.sleep(DATA_RETRY_S)
+
+    async def _keep_instruments(self) -> None:
+        """Read the exchange's instruments now and then, publish them when they have changed."""
+        while True:
+            try:
+                instruments = await self._rest.exchange_info()
+                if self._rest.signs:
+                    instruments = with_brackets(instruments, await self._rest.leverage_brackets())
+            except ATMError as error:
+                logger.warning("the exchange's instruments cannot be read: %s", error)
+                await asyncio.sleep(INSTRUMENTS_RETRY_S)
+                continue
+            if instruments != self._instruments:
+                self._instruments = instruments
+                self._assistant.publish(Instruments(instruments))
+            await asyncio.sleep(INSTRUMENTS_PERIOD_S)
