@@ -1,0 +1,204 @@
+"""The analyzer's shell: carries analyses from the store to the live bars and publishes their rows.
+
+Work is done in slices of about `SLICE_S`, between which other messages are handled.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from functools import partial
+from typing import Protocol
+
+from atm.analyzers.catch_up import CatchUp, Ensure, Feed, Instruction, Read
+from atm.analyzers.pipeline import AnalysisPipeline
+from atm.analyzers.table import AnalysisRowValue
+from atm.ipc.assistant import IPCAssistant
+from atm.ipc.messages import (
+    DATA,
+    AnalysisReady,
+    AnalysisRow,
+    ClosedBar,
+    Done,
+    EnsureBars,
+    Reply,
+    StartAnalysis,
+    StopAnalysis,
+)
+from atm.model.bars import Bar, Bars, Source, TimeRange
+from atm.model.errors import Refused
+
+log = logging.getLogger(__name__)
+
+SLICE_S = 0.04
+ENSURE_TIMEOUT_S = 60.0
+_CHUNK_MINUTES = (60, 131_072)
+
+
+class BarSource(Protocol):
+    """The part of the market store that an analyzer reads."""
+
+    def coverage(self, symbol: str) -> tuple[TimeRange, ...]: ...
+
+    def read(self, symbol: str, start_ms: int, end_ms: int) -> Bars: ...
+
+
+class _Analysis:
+    """One running analysis. start_ms is moved down to the open of its interval bar, so that the first bar is whole."""
+
+    def __init__(self, request: StartAnalysis) -> None:
+        self.request = request
+        self.pipeline = AnalysisPipeline(request.configuration)
+        self.catch_up = CatchUp(request.configuration.interval.open_time(request.start_ms))
+        self.last_close_time = 0
+        self.update_us = 0.0
+        self.error = ""
+
+
+class AnalyzerService:
+    """Answers StartAnalysis and StopAnalysis on `assistant`; reads bars from `store`.
+
+    A StartAnalysis for an analysis that runs already replaces it. A defect or an unreadable store fails that analysis alone,
+    which then says so in its AnalysisReady.
+    """
+
+    def __init__(self, assistant: IPCAssistant, store: BarSource) -> None:
+        self._assistant = assistant
+        self._store = store
+        self._analyses: dict[str, _Analysis] = {}
+        self._symbols: set[str] = set()
+        assistant.answer(StartAnalysis, self._on_start)
+        assistant.answer(StopAnalysis, self._on_stop)
+
+    def _on_start(self, request: StartAnalysis) -> Reply:
+        analysis = _Analysis(request)
+        self._analyses[request.analysis] = analysis
+        if request.symbol not in self._symbols:
+            self._symbols.add(request.symbol)
+            self._assistant.subscribe(ClosedBar, partial(self._on_bar, request.symbol), keys=(request.symbol,))
+        self._publish_state(analysis)
+        self._guarded(analysis, partial(self._begin, analysis))
+        return Done()
+
+    def _on_stop(self, request: StopAnalysis) -> Reply:
+        if self._analyses.pop(request.analysis, None) is None:
+            raise Refused(f"analysis {request.analysis} does not run on {self._assistant.name}")
+        return Done()
+
+    def _on_bar(self, symbol: str, event: ClosedBar) -> None:
+        if event.symbol != symbol:
+            return
+        for analysis in list(self._analyses.values()):
+            if analysis.request.symbol == symbol and not analysis.error:
+                self._guarded(analysis, partial(self._arrived, analysis, event))
+
+    def _arrived(self, analysis: _Analysis, event: ClosedBar) -> None:
+        self._carry_out(analysis, analysis.catch_up.arrived(event.bar, event.gap))
+
+    def _begin(self, analysis: _Analysis) -> None:
+        ranges = self._store.coverage(analysis.request.symbol)
+        stored_until = max((held.end_ms for held in ranges), default=0)
+        self._carry_out(analysis, analysis.catch_up.begin(stored_until))
+
+    def _carry_out(self, analysis: _Analysis, instructions: list[Instruction]) -> None:
+        for instruction in instructions:
+            match instruction:
+                case Read():
+                    work = partial(self._read, analysis, instruction)
+                    self._assistant.call_soon(partial(self._guarded, analysis, work))
+                case Feed(bars):
+                    for bar in bars:
+                        self._feed_live(analysis, bar)
+                case Ensure():
+                    ask = partial(self._ensure, analysis, instruction)
+                    if instruction.delay_s:
+                        self._assistant.call_later(instruction.delay_s, partial(self._guarded, analysis, ask))
+                    else:
+                        ask()
+        if not any(isinstance(instruction, Read) for instruction in instructions):
+            self._publish_state(analysis)
+
+    def _read(self, analysis: _Analysis, order: Read) -> None:
+        begun = time.perf_counter()
+        bars = self._store.read(analysis.request.symbol, order.start_ms, order.end_ms)
+        if len(bars):
+            self._feed(analysis, bars)
+        _adapt(analysis.catch_up, time.perf_counter() - begun)
+        last_ms = int(bars.open_time[-1]) if len(bars) else None
+        self._carry_out(analysis, analysis.catch_up.read(order.end_ms, last_ms))
+
+    def _ensure(self, analysis: _Analysis, order: Ensure) -> None:
+        def answered(reply: Reply) -> None:
+            if not isinstance(reply, Done):
+                log.warning("minutes %s of %s are not to be had: %s", order, analysis.request.symbol, reply)
+            self._guarded(analysis, lambda: self._carry_out(analysis, analysis.catch_up.ensured()))
+
+        request = EnsureBars(analysis.request.symbol, order.start_ms, order.end_ms)
+        self._assistant.request_async(DATA, request, answered, timeout=ENSURE_TIMEOUT_S)
+
+    def _feed(self, analysis: _Analysis, bars: Bars) -> None:
+        begun = time.perf_counter()
+        table = analysis.pipeline.run(bars)
+        analysis.update_us = (time.perf_counter() - begun) * 1e6 / max(1, len(table))
+        for index in range(len(table)):
+            self._publish_row(analysis, table.row(index))
+
+    def _feed_live(self, analysis: _Analysis, bar: Bar) -> None:
+        if bar.open_time != analysis.pipeline.next_ms:
+            self._feed(analysis, Bars.of((bar,), Source.STREAM))
+            return
+        begun = time.perf_counter()
+        row = analysis.pipeline.advance(bar)
+        if row is not None:
+            analysis.update_us = (time.perf_counter() - begun) * 1e6
+            self._publish_row(analysis, row)
+
+    def _publish_row(self, analysis: _Analysis, row: AnalysisRowValue) -> None:
+        request = analysis.request
+        analysis.last_close_time = row.close_time
+        if row.close_time <= request.rows_from_ms:
+            return
+        message = AnalysisRow(
+            analysis=request.analysis,
+            symbol=request.symbol,
+            open_time=row.open_time,
+            close_time=row.close_time,
+            values=tuple(row.values.tolist()),
+        )
+        self._assistant.publish(message, key=request.analysis)
+
+    def _guarded(self, analysis: _Analysis, work: Callable[[], None]) -> None:
+        """Do work for an analysis unless it was stopped or has failed; an error fails this analysis alone."""
+        if analysis.error or self._analyses.get(analysis.request.analysis) is not analysis:
+            return
+        try:
+            work()
+        except Exception as error:
+            # the log has the trace, the user the sentence, and the other analyses go on
+            log.exception("analysis %s failed", analysis.request.analysis)
+            analysis.error = f"{type(error).__name__}: {error}"
+            self._publish_state(analysis)
+
+    def _publish_state(self, analysis: _Analysis) -> None:
+        request = analysis.request
+        state = AnalysisReady(
+            analysis=request.analysis,
+            symbol=request.symbol,
+            analyzer=self._assistant.name,
+            state="failed" if analysis.error else analysis.catch_up.state,
+            columns=analysis.pipeline.columns,
+            last_close_time=analysis.last_close_time,
+            update_us=analysis.update_us,
+            error=analysis.error,
+        )
+        self._assistant.publish(state, key=request.analysis)
+
+
+def _adapt(catch_up: CatchUp, elapsed_s: float) -> None:
+    """Halve or double the chunk so that a slice takes between a quarter and the whole of `SLICE_S`."""
+    least, most = _CHUNK_MINUTES
+    if elapsed_s > SLICE_S:
+        catch_up.chunk_minutes = max(least, catch_up.chunk_minutes // 2)
+    elif elapsed_s < SLICE_S / 4:
+        catch_up.chunk_minutes = min(most, catch_up.chunk_minutes * 2)

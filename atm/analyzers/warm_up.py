@@ -1,0 +1,47 @@
+"""Compiles every kernel of this package with the types it is called with, so that no user waits for the compiler later."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from atm.analyzers.aggregate import PARTIAL, aggregate, fold
+from atm.analyzers.contract import CLOCK_ROWS
+from atm.analyzers.pipeline import AnalysisPipeline
+from atm.model.analysis_configuration import (
+    AnalysisConfiguration,
+    BollingerLine,
+    ClassicalSignal,
+    MovingAverageLine,
+    MultiMACD,
+    ParabolicLine,
+)
+from atm.model.bars import N_COLUMNS
+from atm.model.interval import MINUTE_MS
+
+EVERYTHING = AnalysisConfiguration(
+    code="everything",
+    sma=(MovingAverageLine(),),
+    ema=(MovingAverageLine(),),
+    bollinger=(BollingerLine(),),
+    psar=(ParabolicLine(),),
+    mmacd_short=MultiMACD(),
+    mmacd_long=MultiMACD(multiplier=48),
+    pip=ClassicalSignal(),
+)
+"""One line of every analysis."""
+
+
+def warm_up(progress: Callable[[str], None]) -> None:
+    """Compile (or load from the disk cache) all kernels; `progress` is told the name of each before it is compiled."""
+    progress("interval bars")
+    minutes = np.ones((N_COLUMNS, 2))
+    partial = np.full(PARTIAL, np.nan)
+    fold(partial, minutes, 0)
+    aggregate(partial, 0, minutes, np.array([0, MINUTE_MS, 2 * MINUTE_MS]), np.empty((N_COLUMNS, 2)))
+    pipeline = AnalysisPipeline(EVERYTHING)
+    frame = np.full((len(pipeline.columns) + CLOCK_ROWS, 1), np.nan)
+    for line in pipeline.lines:
+        progress(line.name)
+        line.advance(line.params, line.fresh.copy(), frame, 0, 1, frame[line.rows])
