@@ -26,7 +26,7 @@ from atm.ipc.messages import (
     Reply,
 )
 from atm.model.endpoint import Endpoint
-from atm.model.errors import ATMError, Invalid
+from atm.model.errors import ATMError, Invalid, Refused
 from atm.model.instrument import Instrument
 from atm.model.interval import MINUTE_MS
 from atm.model.program import ProgramContext
@@ -165,7 +165,12 @@ class BinanceAPIManager:
         """What data holds; asked until it answers, because without it the fill would not know where to begin."""
         while True:
             answered: asyncio.Future[Reply] = self._loop.create_future()
-            self._assistant.request_async(DATA, LastStored(), answered.set_result)
+
+            def take(reply: Reply, answered: asyncio.Future[Reply] = answered) -> None:
+                if not answered.done():  # cancelled while stopping
+                    answered.set_result(reply)
+
+            self._assistant.request_async(DATA, LastStored(), take)
             reply = await answered
             if isinstance(reply, LastStoredReply):
                 return reply.open_time
@@ -178,7 +183,7 @@ class BinanceAPIManager:
             try:
                 instruments = await self._rest.exchange_info()
                 if self._rest.signs:
-                    instruments = with_brackets(instruments, await self._rest.leverage_brackets())
+                    instruments = await self._bracketed(instruments)
             except ATMError as error:
                 logger.warning("the exchange's instruments cannot be read: %s", error)
                 await asyncio.sleep(INSTRUMENTS_RETRY_S)
@@ -187,3 +192,11 @@ class BinanceAPIManager:
                 self._instruments = instruments
                 self._assistant.publish(Instruments(instruments))
             await asyncio.sleep(INSTRUMENTS_PERIOD_S)
+
+    async def _bracketed(self, instruments: tuple[Instrument, ...]) -> tuple[Instrument, ...]:
+        """With leverage brackets; without them where the exchange refuses this key."""
+        try:
+            return with_brackets(instruments, await self._rest.leverage_brackets())
+        except Refused as refusal:
+            logger.warning("leverage brackets are refused: %s", refusal)
+            return instruments

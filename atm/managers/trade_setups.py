@@ -1,0 +1,170 @@
+"""Configurations and account set-ups: what is stored, what is allowed, what uses what. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+import msgspec
+
+from atm.analyzers.pipeline import AnalysisPipeline
+from atm.model.account import AccountKind, AccountSetup, PositionSetup
+from atm.model.analysis_configuration import AnalysisConfiguration
+from atm.model.errors import Invalid, Refused
+from atm.model.instrument import Instrument
+from atm.model.trade_configuration import TradeConfiguration
+
+MAX_POSITIONS = 200
+"""Positions of one account."""
+
+S = TypeVar("S", bound=msgspec.Struct)
+
+
+def analysis_id(position: PositionSetup) -> str:
+    """Id of the analysis of a position: one per symbol and analysis configuration, shared by all accounts."""
+    return f"{position.symbol}/{position.analysis}"
+
+
+@dataclass
+class Configurations:
+    """All analysis and trade configurations, by code."""
+
+    analysis: dict[str, AnalysisConfiguration] = field(default_factory=dict)
+    trade: dict[str, TradeConfiguration] = field(default_factory=dict)
+
+
+def checked(value: S) -> S:
+    """The struct, its bounds checked. Raises Invalid naming the field (a struct made in Python is not checked)."""
+    try:
+        return msgspec.convert(msgspec.to_builtins(value), type(value))
+    except msgspec.ValidationError as error:
+        what, _, path = str(error).partition(" - at `$")
+        name = path.rstrip("`").lstrip(".") or type(value).__name__
+        raise Invalid(name, _at(value, name), what) from error
+
+
+def _at(value: object, path: str) -> object:
+    for part in path.replace("[", ".").replace("]", "").split("."):
+        if isinstance(value, tuple) and part.isdigit():
+            value = value[int(part)]
+        elif isinstance(value, dict):
+            return value
+        else:
+            value = getattr(value, part, value)
+    return value
+
+
+def check_analysis(configuration: AnalysisConfiguration) -> AnalysisConfiguration:
+    """Bounds, and parameters that must fit each other. Raises Invalid."""
+    configuration = checked(configuration)
+    pip = configuration.pip
+    if pip is not None and pip.leave_threshold > pip.enter_threshold:
+        raise Invalid(
+            "pip.leave_threshold", pip.leave_threshold, f"at most pip.enter_threshold ({pip.enter_threshold})"
+        )
+    AnalysisPipeline(configuration)
+    return configuration
+
+
+def check_trade(configuration: TradeConfiguration) -> TradeConfiguration:
+    """Bounds, and that the stop on close can act before the immediate one. Raises Invalid."""
+    configuration = checked(configuration)
+    immediate, close = configuration.full_stop_loss_immediate, configuration.full_stop_loss_close
+    if immediate is not None and close is not None and close >= immediate:
+        raise Invalid("full_stop_loss_close", close, f"less than full_stop_loss_immediate ({immediate})")
+    return configuration
+
+
+def check_account(
+    setup: AccountSetup, configurations: Configurations, instruments: Mapping[str, Instrument]
+) -> AccountSetup:
+    """An account that can trade what it says. Raises Invalid naming the first field that cannot be."""
+    setup = checked(setup)
+    if setup.kind is not AccountKind.VIRTUAL:
+        raise Invalid("kind", setup.kind.value, "VIRTUAL")
+    if not setup.assets:
+        raise Invalid("assets", {}, "at least one asset with a balance")
+    if len(setup.positions) > MAX_POSITIONS:
+        raise Invalid("positions", len(setup.positions), f"at most {MAX_POSITIONS} positions")
+    seen: set[str] = set()
+    for number, position in enumerate(setup.positions):
+        at = f"positions[{number}]"
+        if position.symbol in seen:
+            raise Invalid(f"{at}.symbol", position.symbol, "a symbol that no other position of the account has")
+        seen.add(position.symbol)
+        _check_position(at, position, setup, configurations, instruments)
+    return setup
+
+
+def _check_position(
+    at: str,
+    position: PositionSetup,
+    setup: AccountSetup,
+    configurations: Configurations,
+    instruments: Mapping[str, Instrument],
+) -> None:
+    instrument = instruments.get(position.symbol)
+    if instrument is None:
+        raise Invalid(f"{at}.symbol", position.symbol, "a symbol that the exchange lists")
+    if instrument.quote_asset not in setup.assets:
+        raise Invalid(f"{at}.symbol", position.symbol, f"a symbol quoted in {', '.join(setup.assets)}")
+    analysis = configurations.analysis.get(position.analysis)
+    if analysis is None:
+        raise Invalid(f"{at}.analysis", position.analysis, f"one of {_names(configurations.analysis)}")
+    if analysis.pip is None:
+        raise Invalid(
+            f"{at}.analysis", position.analysis, "an analysis configuration with PIP, whose cycle RQPM follows"
+        )
+    trade = configurations.trade.get(position.trade)
+    if trade is None:
+        raise Invalid(f"{at}.trade", position.trade, f"one of {_names(configurations.trade)}")
+    if instrument.brackets and trade.leverage > instrument.brackets[0].max_leverage:
+        allowed = (
+            f"a trade configuration with leverage up to {instrument.brackets[0].max_leverage} on {position.symbol}"
+        )
+        raise Invalid(f"{at}.trade", f"{position.trade} (leverage {trade.leverage})", allowed)
+
+
+def _names(codes: Iterable[str]) -> str:
+    return ", ".join(sorted(codes)) or "(none is stored)"
+
+
+def check_change(old: AccountSetup, new: AccountSetup, open_symbols: set[str]) -> None:
+    """Whether a running account may be changed like this. Raises Invalid for what is fixed, Refused for an open position.
+
+    Fixed: kind and initial balances. Of an open position nothing may change; costs only while all are flat.
+    """
+    if new.kind is not old.kind:
+        raise Invalid("kind", new.kind.value, f"{old.kind.value}, as when the account was created")
+    for asset, balance in old.assets.items():
+        changed = new.assets.get(asset)
+        if changed is None or changed.initial_balance != balance.initial_balance:
+            raise Invalid(
+                f"assets.{asset}.initial_balance",
+                None if changed is None else changed.initial_balance,
+                f"{balance.initial_balance}, as when the account was created",
+            )
+    if old.costs != new.costs and open_symbols:
+        raise Refused(f"costs can only be changed while the account is flat; open: {', '.join(sorted(open_symbols))}")
+    after = {position.symbol: position for position in new.positions}
+    for position in old.positions:
+        if position.symbol in open_symbols and after.get(position.symbol) != position:
+            raise Refused(f"the position {position.symbol} is open; its set-up can only be changed while it is flat")
+
+
+def uses(kind: str, code: str, accounts: Iterable[AccountSetup]) -> list[tuple[str, str]]:
+    """(account, symbol) of every position that uses the configuration `code` of `kind` "analysis" or "trade"."""
+    return [
+        (account.name, position.symbol)
+        for account in accounts
+        for position in account.positions
+        if (position.analysis if kind == "analysis" else position.trade) == code
+    ]
+
+
+def refuse_used(kind: str, code: str, used: Iterable[tuple[str, str]], why: str) -> None:
+    """Raises Refused naming the uses, if there are any."""
+    names = [f"{account}: {symbol}" for account, symbol in used]
+    if names:
+        raise Refused(f"the {kind} configuration {code} {why} ({'; '.join(names)})")
