@@ -69,8 +69,8 @@ class BarSequence:
 
     @property
     def _untroubled(self) -> bool:
-        """No repair has failed yet, so there is no waiting time to keep."""
-        return not self._tries and not self._unreached
+        """No repair of this hole has failed yet, so there is no waiting time to keep."""
+        return self._due_s is None or (not self._tries and not self._unreached)
 
     def closed(self, bar: Bar, now_s: float) -> list[Instruction]:
         """A closed bar of the stream."""
