@@ -97,9 +97,8 @@ class StreamSocket:
     async def close(self) -> None:
         """Close at once; a peer that no longer answers is not waited for."""
         self._reason = self._reason or "closed by us"
-        if not self.closed.done():
-            await self._socket.close()
-            await asyncio.wait((self.closed,), timeout=1.0)
+        await self._socket.close()  # bounded by close_timeout; returns at once on a socket that is closed
+        await asyncio.wait((self.closed,), timeout=1.0)
         if not self.closed.done():
             self._socket.transport.abort()
             self.closed.cancel()
