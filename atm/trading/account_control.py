@@ -1,0 +1,90 @@
+"""Account control: how much balance a position may use, and how large an order becomes (spec: trading §5.5, §6)."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+from atm.model.kernel import kernel
+from atm.trading.layout import Asset, Position, Setup
+
+Floats = NDArray[np.float64]
+
+ALLOCATABLE_SHARE = 0.95
+"""Share of a wallet that may be allocated at all; the rest is a cushion for fees."""
+_ALMOST = 1e-9
+
+
+@kernel
+def wallet_balance(positions: Floats, asset_state: Floats, setups: Floats, asset: int) -> float:
+    """Cross wallet + isolated wallets of the asset."""
+    total: float = asset_state[asset, Asset.CROSS]
+    for i in range(positions.shape[0]):
+        if int(setups[i, Setup.ASSET]) == asset:
+            total += positions[i, Position.ISOLATED]
+    return total
+
+
+@kernel
+def allocation(
+    positions: Floats, asset_state: Floats, setups: Floats, ratios: Floats, index: int, wallet_change: float
+) -> float:
+    """Balance for position `index`, asked for when it wants to enter: min(A − Σ others, A·assumed ratio, cap), >= 0.
+
+    A = wallet · 0.95 · allocation ratio. wallet_change: what a close decided at the same moment will add.
+    """
+    asset = int(setups[index, Setup.ASSET])
+    wallet = wallet_balance(positions, asset_state, setups, asset) + wallet_change
+    whole = max(0.0, wallet * ALLOCATABLE_SHARE * ratios[asset])
+    others = 0.0
+    for i in range(positions.shape[0]):
+        if i != index and int(setups[i, Setup.ASSET]) == asset:
+            others += positions[i, Position.ALLOCATED]
+    return max(
+        0.0, float(min(whole - others, whole * setups[index, Setup.ASSUMED], setups[index, Setup.MAX_ALLOCATED]))
+    )
+
+
+@kernel
+def on_step(quantity: float, units: float) -> float:
+    """`quantity` >= 0 cut to whole steps; units = steps per base unit. The result is the double nearest to the decimal."""
+    return math.floor(quantity * units + _ALMOST) / units
+
+
+@kernel
+def exact(quantity: float, units: float) -> float:
+    """A signed sum of whole steps, freed of the binary rest."""
+    return round(quantity * units) / units
+
+
+@kernel
+def increase_quantity(
+    s: Floats, allocated: float, exposure: float, committed: float, held: float, price: float, available: float
+) -> float:
+    """Base quantity (>= 0) to add so that the commitment reaches allocated·|exposure|; 0 when a filter forbids it.
+
+    Bounded by the bracket's notional at this leverage, by what is available for margin, fee and slippage, and by the
+    largest market order; refused below the minimum quantity and the minimum notional.
+    """
+    leverage = s[Setup.LEVERAGE]
+    wanted = (allocated * abs(exposure) - committed) * leverage / price
+    room = s[Setup.MAX_NOTIONAL] / price - held
+    affordable = available / (price * (1.0 + s[Setup.SLIPPAGE]) * (1.0 / leverage + s[Setup.TAKER_FEE]))
+    quantity = on_step(max(0.0, min(wanted, room, affordable, s[Setup.MAX_QUANTITY])), s[Setup.UNITS])
+    if quantity < s[Setup.MIN_QUANTITY] or quantity * price < s[Setup.MIN_NOTIONAL]:
+        return 0.0
+    return quantity
+
+
+@kernel
+def decrease_quantity(
+    s: Floats, allocated: float, exposure: float, committed: float, held: float, entry: float
+) -> float:
+    """Base quantity (>= 0) to give up; all of it when the exposure is 0 or less than a minimum lot would remain."""
+    if exposure == 0.0:
+        return held
+    surplus = (committed - allocated * abs(exposure)) * s[Setup.LEVERAGE] / entry
+    quantity = min(held, on_step(max(0.0, surplus), s[Setup.UNITS]))
+    return held if held - quantity < s[Setup.MIN_QUANTITY] else quantity

@@ -1,0 +1,298 @@
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from atm.model.account import AssetSetup, CostModel, PositionSetup, TradeReason, TradeRecord
+from atm.model.analysis_configuration import AnalysisConfiguration, ClassicalSignal
+from atm.model.bars import Bar
+from atm.model.errors import Invalid
+from atm.model.instrument import Instrument, LeverageBracket
+from atm.model.interval import MINUTE_MS
+from atm.model.trade_configuration import Direction, RotationalGaussian1, Sense, TradeConfiguration
+from atm.trading.engine import AccountEngine, MinuteGrid
+from atm.trading.layout import Input
+from atm.trading.rqpm import rotational_gaussian_1
+
+WIDE = RotationalGaussian1(theta=0.5, alpha=100, beta0=100, beta1=100)
+FREE = CostModel(taker_fee=0.0, slippage=0.0, funding_rate=0.0)
+BRACKETS = (LeverageBracket(0, 100_000, 0.01, 0, 50), LeverageBracket(100_000, 10_000_000, 0.02, 1_000, 20))
+
+
+def instrument(symbol: str = "XUSDT") -> Instrument:
+    return Instrument(
+        symbol, "X", "USDT", "TRADING", 2, 1, "0.01", "0.1", "0.1", "0.1", "100000", "5", "0.015", 0, BRACKETS
+    )
+
+
+def engine(
+    trade: TradeConfiguration, costs: CostModel = FREE, symbols: tuple[str, ...] = ("XUSDT",), ratio: float = 1.0
+) -> AccountEngine:
+    return AccountEngine(
+        {"USDT": AssetSetup(10_000, 0.5)},
+        [PositionSetup(symbol, "a", trade.code, ratio, n + 1) for n, symbol in enumerate(symbols)],
+        [AnalysisConfiguration("a", pip=ClassicalSignal())],
+        [trade],
+        [instrument(symbol) for symbol in symbols],
+        costs,
+    )
+
+
+def row(cycle: float, close: float, index: float = 0, begin: float | None = None, updated: float = 0) -> np.ndarray:
+    values = np.zeros(len(Input))
+    values[[Input.OPEN, Input.CLOSE, Input.CYCLE]] = close, close, cycle
+    values[[Input.CYCLE_UPDATED, Input.CYCLE_INDEX, Input.CYCLE_BEGIN]] = updated, index, begin or close
+    return values
+
+
+def bar(minute: int, o: float, h: float | None = None, lo: float | None = None, c: float | None = None) -> Bar:
+    close = o if c is None else c
+    return Bar(minute * MINUTE_MS, o, h or max(o, close), lo or min(o, close), close, 1, 1, 1, 1, 1)
+
+
+def play(e: AccountEngine, minutes: list[tuple[Bar, np.ndarray | None]]) -> list[TradeRecord]:
+    fills = []
+    for b, r in minutes:
+        e.minute(b.open_time, {"XUSDT": b}, {} if r is None else {"XUSDT/a": r})
+        fills += e.trades()
+    return fills
+
+
+TREND = TradeConfiguration("t", leverage=5, long=WIDE, short=WIDE)
+
+
+def test_a_decision_is_filled_at_the_next_open_with_the_balance_that_account_control_grants() -> None:
+    e = engine(TREND, CostModel(taker_fee=0.0005, slippage=0.001, funding_rate=0.0))
+    fills = play(e, [(bar(14, 100), row(1, 100, updated=1)), (bar(15, 101), None)])
+    # 10,000 · 0.95 · 0.5 = 4,750 allocated; · 5 / 100 = 237.5 at the decision's close
+    assert [(f.reason, f.quantity, f.side.value) for f in fills] == [(TradeReason.ENTRY, 237.5, "BUY")]
+    assert fills[0].price == pytest.approx(101 * 1.001)
+    assert fills[0].time_ms == 15 * MINUTE_MS
+    assert fills[0].fee == pytest.approx(237.5 * 101 * 1.001 * 0.0005)
+    asset = e.snapshot().assets[0]
+    assert asset.wallet_balance == pytest.approx(10_000 - fills[0].fee)
+    assert e.snapshot().positions[0].isolated_wallet == pytest.approx(237.5 * 101.101 / 5)
+
+
+def test_a_flip_closes_and_opens_the_other_side_at_the_same_open() -> None:
+    e = engine(TREND)
+    fills = play(
+        e,
+        [
+            (bar(14, 100), row(1, 100, updated=1)),
+            (bar(15, 100, c=110), row(-1, 110, updated=1)),
+            (bar(16, 110), None),
+        ],
+    )
+    assert [(f.reason, f.quantity_after > 0) for f in fills] == [
+        (TradeReason.ENTRY, True),
+        (TradeReason.CLEAR, False),
+        (TradeReason.ENTRY, False),
+    ]
+    assert fills[1].profit == pytest.approx(237.5 * 10)
+    # the wallet has grown to 12,375: · 0.475 · 5 / 110 = 267.18…, cut to the step
+    assert fills[2].quantity == pytest.approx(267.1)
+
+
+def test_the_contrarian_reading_and_the_allowed_direction() -> None:
+    contrarian = TradeConfiguration("t", sense=Sense.CONTRARIAN, long=WIDE, short=WIDE)
+    assert play(engine(contrarian), [(bar(0, 100), row(1, 100)), (bar(1, 100), None)])[0].side.value == "SELL"
+    longs = TradeConfiguration("t", direction=Direction.LONG, long=WIDE, short=WIDE)
+    assert play(engine(longs), [(bar(0, 100), row(-1, 100)), (bar(1, 100), None)]) == []
+
+
+def test_the_remaining_quantity_only_shrinks_within_a_cycle() -> None:
+    narrow = RotationalGaussian1(theta=0.5, alpha=100, beta0=0.02, beta1=0.02)
+    e = engine(TradeConfiguration("t", leverage=1, long=narrow, short=narrow))
+    away = math.exp(-(0.02**2) / (2 * 0.02**2))
+    fills = play(
+        e,
+        [
+            (bar(0, 100), row(1, 100, begin=100, updated=1)),
+            (bar(1, 100, c=102), row(1, 102, begin=100)),
+            (bar(2, 102, c=100), row(1, 100, begin=100)),  # back at the pivot: nothing is bought again
+            (bar(3, 100), None),
+        ],
+    )
+    assert [f.reason for f in fills] == [TradeReason.ENTRY, TradeReason.EXIT]
+    assert fills[1].quantity_after == pytest.approx(47.5 * away, abs=0.11)
+
+
+@pytest.mark.parametrize(
+    ("opening", "low", "price"),
+    [(99, 94, 95.0), (94.5, 94, 94.5)],  # through the stop inside the minute; opened beyond it
+)
+def test_the_immediate_stop_fills_at_its_level_or_at_the_gap(opening: float, low: float, price: float) -> None:
+    e = engine(TradeConfiguration("t", full_stop_loss_immediate=0.05, long=WIDE, short=WIDE))
+    start = [(bar(0, 100), row(1, 100, updated=1)), (bar(1, 100), None)]
+    fills = play(e, [*start, (bar(2, opening, lo=low, c=low), None)])
+    assert (fills[-1].reason, fills[-1].price) == (TradeReason.STOP_IMMEDIATE, price)
+
+
+def test_after_a_stop_the_same_cycle_is_not_entered_again_unless_allowed() -> None:
+    for reentry, entries in ((False, 1), (True, 2)):
+        e = engine(
+            TradeConfiguration("t", full_stop_loss_immediate=0.05, post_stop_reentry=reentry, long=WIDE, short=WIDE)
+        )
+        minutes = [(bar(0, 100), row(1, 100, updated=1)), (bar(1, 100), None), (bar(2, 99, lo=90, c=96), row(1, 96))]
+        fills = play(e, [*minutes, (bar(3, 96), None)])
+        assert sum(f.reason is TradeReason.ENTRY for f in fills) == entries
+
+
+def test_the_stop_on_close_asks_the_close_and_not_the_wick() -> None:
+    e = engine(TradeConfiguration("t", full_stop_loss_close=0.05, long=WIDE, short=WIDE))
+    fills = play(
+        e,
+        [
+            (bar(0, 100), row(1, 100, updated=1)),
+            (bar(1, 100, lo=90), row(1, 100)),
+            (bar(2, 100, c=94), row(1, 94)),
+            (bar(3, 93), None),
+        ],
+    )
+    assert [(f.reason, f.price) for f in fills] == [(TradeReason.ENTRY, 100), (TradeReason.STOP_CLOSE, 93)]
+
+
+def test_a_liquidation_takes_the_isolated_wallet_and_leaves_the_rest() -> None:
+    e = engine(TradeConfiguration("t", leverage=10, long=WIDE, short=WIDE))
+    fills = play(e, [(bar(0, 100), row(1, 100, updated=1)), (bar(1, 100), None), (bar(2, 99, lo=80, c=80), None)])
+    assert fills[-1].reason is TradeReason.LIQUIDATION
+    # 475 at 100, margin 4,750: LP = (475·100 − 4,750)/(475·0.99)
+    assert fills[-1].price == pytest.approx(42_750 / (475 * 0.99))
+    assert e.snapshot().assets[0].wallet_balance == pytest.approx(5_250)
+    assert e.liquidations == 1
+
+
+def test_funding_is_paid_at_the_stamp() -> None:
+    e = engine(TREND, CostModel(taker_fee=0, slippage=0, funding_rate=0.001))
+    play(e, [(bar(478, 100), row(1, 100, updated=1)), (bar(479, 100), None), (bar(480, 100), None)])
+    assert e.funding_paid() == pytest.approx(237.5 * 100 * 0.001)
+
+
+def test_trading_off_keeps_protection_and_opens_nothing() -> None:
+    e = engine(TradeConfiguration("t", full_stop_loss_immediate=0.05, long=WIDE, short=WIDE))
+    play(e, [(bar(0, 100), row(1, 100, updated=1)), (bar(1, 100), None)])
+    e.set_trading(False)
+    fills = play(e, [(bar(2, 100, lo=90, c=90), row(-1, 90, updated=1)), (bar(3, 90), None)])
+    assert [f.reason for f in fills] == [TradeReason.STOP_IMMEDIATE]
+
+
+def test_a_missing_minute_neither_fills_nor_decides_and_the_order_waits() -> None:
+    e = engine(TREND)
+    e.minute(0, {"XUSDT": bar(0, 100)}, {"XUSDT/a": row(1, 100, updated=1)})
+    e.minute(MINUTE_MS, {}, {})
+    assert e.trades() == []
+    e.minute(2 * MINUTE_MS, {"XUSDT": bar(2, 103)}, {})
+    assert [f.price for f in e.trades()] == [103]
+
+
+def test_force_clear_closes_at_the_next_open_and_names_what_is_not_open() -> None:
+    e = engine(TREND)
+    with pytest.raises(Invalid, match="XUSDT"):
+        e.force_clear("XUSDT")
+    play(e, [(bar(0, 100), row(1, 100, updated=1)), (bar(1, 100), None)])
+    e.force_clear("XUSDT")
+    fills = play(e, [(bar(2, 101), row(1, 101)), (bar(3, 101), None)])
+    assert [f.reason for f in fills] == [TradeReason.FORCE_CLEAR]
+
+
+def random_market(seed: int, minutes: int, n: int) -> MinuteGrid:
+    g = np.random.default_rng(seed)
+    closes = 100 * np.exp(np.cumsum(g.normal(0, 0.004, (minutes, n)), axis=0))
+    opens = np.vstack([closes[:1], closes[:-1]]) * (1 + g.normal(0, 0.0005, (minutes, n)))
+    highs = np.maximum(opens, closes) * (1 + abs(g.normal(0, 0.002, (minutes, n))))
+    lows = np.minimum(opens, closes) * (1 - abs(g.normal(0, 0.002, (minutes, n))))
+    missing = g.random((minutes, n)) < 0.02
+    for a in (opens, highs, lows, closes):
+        a[missing] = np.nan
+    rows, row_at = [], np.full((minutes, n), -1, np.int64)
+    for i in range(n):
+        cycle, begin, index = 1.0, 100.0, 0
+        for t in range(4, minutes, 5):
+            if math.isnan(closes[t, i]):
+                continue
+            flip = g.random() < 0.1
+            cycle, begin, index = (-cycle, closes[t, i], 0) if flip else (cycle, begin, index + 1)
+            row_at[t, i] = len(rows)
+            rows.append(row(cycle, closes[t, i], index, begin, float(flip)))
+    return MinuteGrid(0, opens, highs, lows, closes, np.array(rows), row_at)
+
+
+SYMBOLS = ("AUSDT", "BUSDT")
+BUSY = TradeConfiguration(
+    "t", leverage=15, full_stop_loss_immediate=0.06, full_stop_loss_close=0.03,
+    long=RotationalGaussian1(0.5, 0.01, 0.03, 0.05), short=RotationalGaussian1(0.5, 0.01, 0.05, 0.03),
+)  # fmt: skip
+
+
+@settings(max_examples=12, deadline=None)
+@given(seed=st.integers(0, 10_000), cuts=st.sets(st.integers(1, 599), max_size=6))
+def test_minute_by_minute_with_restarts_is_the_backtest_bit_for_bit(seed: int, cuts: set[int]) -> None:
+    market = random_market(seed, 600, 2)
+    whole = engine(BUSY, CostModel(), SYMBOLS, 0.6)
+    expected, equity = whole.run(market)
+    live = engine(BUSY, CostModel(), SYMBOLS, 0.6)
+    fills = []
+    for t in range(600):
+        if t in cuts:  # the process has died and another one takes over
+            state = live.dump()
+            live = engine(BUSY, CostModel(), SYMBOLS, 0.6)
+            live.load(state)
+        bars = {
+            symbol: Bar(t * MINUTE_MS, *(float(a[t, i]) for a in market[1:5]), 0, 0, 0, 0, 0)
+            for i, symbol in enumerate(SYMBOLS)
+            if not math.isnan(market.opens[t, i])
+        }
+        rows = {f"{s}/a": market.rows[market.row_at[t, i]] for i, s in enumerate(SYMBOLS) if market.row_at[t, i] >= 0}
+        assert live.minute(t * MINUTE_MS, bars, rows) == equity[t]
+        fills += live.trades()
+    assert fills == expected
+    assert live.dump() == whole.dump()
+
+
+@settings(max_examples=12, deadline=None)
+@given(seed=st.integers(0, 10_000))
+def test_every_cent_is_accounted_for(seed: int) -> None:
+    e = engine(BUSY, CostModel(), SYMBOLS, 0.6)
+    fills, _ = e.run(random_market(seed, 600, 2))
+    asset = e.snapshot().assets[0]
+    profit = sum(f.profit for f in fills)
+    fees = sum(f.fee for f in fills)
+    assert asset.wallet_balance == pytest.approx(10_000 + profit - fees - asset.funding_paid, abs=1e-8)
+    assert asset.fees_paid == pytest.approx(fees, abs=1e-8)
+    for p in e.snapshot().positions:
+        assert p.isolated_wallet >= 0
+        assert p.quantity == pytest.approx(round(p.quantity * 10) / 10, abs=0)
+
+
+def test_the_map_is_one_at_the_origin_and_falls_with_distance() -> None:
+    assert rotational_gaussian_1(0, 0, 0.5, 0.5, 0.5, 0.5, 1) == 1
+    # θ = ½ turns by π: v = −y, so a positive deviation is governed by β₀
+    assert rotational_gaussian_1(0, 0.1, 0.5, 0.5, 0.1, 0.9, 1) == pytest.approx(math.exp(-0.5))
+    assert rotational_gaussian_1(0, -0.1, 0.5, 0.5, 0.9, 0.1, 1) == pytest.approx(math.exp(-0.5))
+    assert rotational_gaussian_1(1000, 0, 0.5, 0.1, 1, 1, 1) == pytest.approx(math.exp(-0.5))
+
+
+@pytest.mark.parametrize(
+    ("trade", "field"),
+    [
+        (TradeConfiguration("t", leverage=60), "trade.leverage"),
+        (TradeConfiguration("t", isolated=False), "trade.isolated"),
+        (
+            TradeConfiguration("t", full_stop_loss_immediate=0.01, full_stop_loss_close=0.02),
+            "trade.full_stop_loss_close",
+        ),
+    ],
+)
+def test_a_configuration_that_cannot_be_traded_is_refused_by_field(trade: TradeConfiguration, field: str) -> None:
+    with pytest.raises(Invalid) as refused:
+        engine(trade)
+    assert refused.value.field == field
+
+
+def test_state_of_other_positions_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(Invalid, match="engine state"):
+        engine(TREND, symbols=SYMBOLS, ratio=0.5).load(engine(TREND).dump())
