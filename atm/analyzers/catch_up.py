@@ -49,12 +49,15 @@ Instruction = Read | Feed | Ensure
 
 
 class CatchUp:
-    """See the module. `start_ms`: the first minute wanted; `chunk_minutes`: size of one `Read`, may be changed any time."""
+    """See the module. `state`: preparing, then running, or waiting for a hole to be filled or for the first bar at all.
+
+    `start_ms`: the first minute wanted; `chunk_minutes`: size of one `Read`, may be changed any time.
+    """
 
     def __init__(self, start_ms: int, chunk_minutes: int = 10_080) -> None:
         self.state = PREPARING
         self.chunk_minutes = chunk_minutes
-        self.next_ms = start_ms
+        self.next_ms = self._start_ms = start_ms
         self._read_from = start_ms
         self._read_until = start_ms
         self._waiting: deque[tuple[Bar, bool]] = deque(maxlen=WAITING_BARS)
@@ -102,7 +105,7 @@ class CatchUp:
             self._tries = 0
         feed: list[Instruction] = [Feed(tuple(ready))] if ready else []
         self._busy = bool(self._waiting)
-        self.state = WAITING if self._waiting else RUNNING
+        self.state = WAITING if self._waiting or self.next_ms == self._start_ms else RUNNING
         if not self._waiting:
             return feed
         self._tries += 1

@@ -148,7 +148,7 @@ def _first_difference(line: MultiMACD) -> int:
 
 
 def _warm_up(line: MultiMACD) -> int:
-    return _first_difference(line) + bars_to_forget(weight(line.normaliser * line.multiplier), 0.5)
+    return _first_difference(line) - 1 + bars_to_forget(weight(line.normaliser * line.multiplier), 0.5)
 
 
 def _settle(line: MultiMACD) -> int:

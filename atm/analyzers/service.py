@@ -26,8 +26,9 @@ from atm.ipc.messages import (
     StartAnalysis,
     StopAnalysis,
 )
-from atm.model.bars import Bar, Bars, Source, TimeRange
+from atm.model.bars import Bar, Bars, Source
 from atm.model.errors import Refused
+from atm.model.interval import MINUTE_MS
 
 log = logging.getLogger(__name__)
 
@@ -39,7 +40,8 @@ _CHUNK_MINUTES = (60, 131_072)
 class BarSource(Protocol):
     """The part of the market store that an analyzer reads."""
 
-    def coverage(self, symbol: str) -> tuple[TimeRange, ...]: ...
+    def last(self, symbol: str) -> int | None:
+        """Newest collected minute. Never one of the shipped sample, which on the demo exchange may lie in the future."""
 
     def read(self, symbol: str, start_ms: int, end_ms: int) -> Bars: ...
 
@@ -54,6 +56,7 @@ class _Analysis:
         self.last_close_time = 0
         self.update_us = 0.0
         self.error = ""
+        self.published: tuple[str, int, str] | None = None
 
 
 class AnalyzerService:
@@ -97,9 +100,8 @@ class AnalyzerService:
         self._carry_out(analysis, analysis.catch_up.arrived(event.bar, event.gap))
 
     def _begin(self, analysis: _Analysis) -> None:
-        ranges = self._store.coverage(analysis.request.symbol)
-        stored_until = max((held.end_ms for held in ranges), default=0)
-        self._carry_out(analysis, analysis.catch_up.begin(stored_until))
+        last_ms = self._store.last(analysis.request.symbol)
+        self._carry_out(analysis, analysis.catch_up.begin(0 if last_ms is None else last_ms + MINUTE_MS))
 
     def _carry_out(self, analysis: _Analysis, instructions: list[Instruction]) -> None:
         for instruction in instructions:
@@ -116,8 +118,7 @@ class AnalyzerService:
                         self._assistant.call_later(instruction.delay_s, partial(self._guarded, analysis, ask))
                     else:
                         ask()
-        if not any(isinstance(instruction, Read) for instruction in instructions):
-            self._publish_state(analysis)
+        self._publish_state(analysis)
 
     def _read(self, analysis: _Analysis, order: Read) -> None:
         begun = time.perf_counter()
@@ -181,18 +182,24 @@ class AnalyzerService:
             self._publish_state(analysis)
 
     def _publish_state(self, analysis: _Analysis) -> None:
+        """Publish where the analysis stands, if that has changed."""
         request = analysis.request
-        state = AnalysisReady(
+        state = "failed" if analysis.error else analysis.catch_up.state
+        published = state, analysis.last_close_time, analysis.error
+        if published == analysis.published:
+            return
+        analysis.published = published
+        ready = AnalysisReady(
             analysis=request.analysis,
             symbol=request.symbol,
             analyzer=self._assistant.name,
-            state="failed" if analysis.error else analysis.catch_up.state,
+            state=state,
             columns=analysis.pipeline.columns,
             last_close_time=analysis.last_close_time,
             update_us=analysis.update_us,
             error=analysis.error,
         )
-        self._assistant.publish(state, key=request.analysis)
+        self._assistant.publish(ready, key=request.analysis)
 
 
 def _adapt(catch_up: CatchUp, elapsed_s: float) -> None:
