@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import TypeVar
 
@@ -12,7 +12,6 @@ from atm.analyzers.pipeline import AnalysisPipeline
 from atm.model.account import AccountKind, AccountSetup, PositionSetup
 from atm.model.analysis_configuration import AnalysisConfiguration
 from atm.model.errors import Invalid, Refused
-from atm.model.instrument import Instrument
 from atm.model.trade_configuration import TradeConfiguration
 
 MAX_POSITIONS = 200
@@ -76,10 +75,8 @@ def check_trade(configuration: TradeConfiguration) -> TradeConfiguration:
     return configuration
 
 
-def check_account(
-    setup: AccountSetup, configurations: Configurations, instruments: Mapping[str, Instrument]
-) -> AccountSetup:
-    """An account that can trade what it says. Raises Invalid naming the first field that cannot be."""
+def check_account(setup: AccountSetup) -> AccountSetup:
+    """Bounds, kind and number of positions; the engine checks what they refer to. Raises Invalid."""
     setup = checked(setup)
     if setup.kind is not AccountKind.VIRTUAL:
         raise Invalid("kind", setup.kind.value, "VIRTUAL")
@@ -87,47 +84,7 @@ def check_account(
         raise Invalid("assets", {}, "at least one asset with a balance")
     if len(setup.positions) > MAX_POSITIONS:
         raise Invalid("positions", len(setup.positions), f"at most {MAX_POSITIONS} positions")
-    seen: set[str] = set()
-    for number, position in enumerate(setup.positions):
-        at = f"positions[{number}]"
-        if position.symbol in seen:
-            raise Invalid(f"{at}.symbol", position.symbol, "a symbol that no other position of the account has")
-        seen.add(position.symbol)
-        _check_position(at, position, setup, configurations, instruments)
     return setup
-
-
-def _check_position(
-    at: str,
-    position: PositionSetup,
-    setup: AccountSetup,
-    configurations: Configurations,
-    instruments: Mapping[str, Instrument],
-) -> None:
-    instrument = instruments.get(position.symbol)
-    if instrument is None:
-        raise Invalid(f"{at}.symbol", position.symbol, "a symbol that the exchange lists")
-    if instrument.quote_asset not in setup.assets:
-        raise Invalid(f"{at}.symbol", position.symbol, f"a symbol quoted in {', '.join(setup.assets)}")
-    analysis = configurations.analysis.get(position.analysis)
-    if analysis is None:
-        raise Invalid(f"{at}.analysis", position.analysis, f"one of {_names(configurations.analysis)}")
-    if analysis.pip is None:
-        raise Invalid(
-            f"{at}.analysis", position.analysis, "an analysis configuration with PIP, whose cycle RQPM follows"
-        )
-    trade = configurations.trade.get(position.trade)
-    if trade is None:
-        raise Invalid(f"{at}.trade", position.trade, f"one of {_names(configurations.trade)}")
-    if instrument.brackets and trade.leverage > instrument.brackets[0].max_leverage:
-        allowed = (
-            f"a trade configuration with leverage up to {instrument.brackets[0].max_leverage} on {position.symbol}"
-        )
-        raise Invalid(f"{at}.trade", f"{position.trade} (leverage {trade.leverage})", allowed)
-
-
-def _names(codes: Iterable[str]) -> str:
-    return ", ".join(sorted(codes)) or "(none is stored)"
 
 
 def check_change(old: AccountSetup, new: AccountSetup, open_symbols: set[str]) -> None:

@@ -1,0 +1,157 @@
+"""A virtual account: the engine, the minutes that wait for it, and what is not stored yet. No I/O, no clock."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import msgspec
+import numpy as np
+
+from atm.analyzers.pipeline import AnalysisPipeline
+from atm.managers.minute_barrier import Minute, MinuteBarrier
+from atm.managers.trade_setups import Configurations, analysis_id
+from atm.model.account import AccountSetup, AccountSnapshot, TradeRecord
+from atm.model.instrument import Instrument
+from atm.model.interval import MINUTE_MS
+from atm.trading.engine import AccountEngine
+
+log = logging.getLogger(__name__)
+
+EQUITY_STEP_MS = 15 * MINUTE_MS
+
+STARTING, ACTIVE, FAILED = "STARTING", "ACTIVE", "FAILED"
+
+
+def make_engine(
+    setup: AccountSetup, configurations: Configurations, instruments: Mapping[str, Instrument]
+) -> AccountEngine:
+    """The engine of an account, flat. Raises Invalid when the set-up cannot be traded."""
+    engine = AccountEngine(
+        setup.assets,
+        setup.positions,
+        configurations.analysis.values(),
+        configurations.trade.values(),
+        instruments.values(),
+        setup.costs,
+    )
+    engine.set_trading(setup.trading)
+    return engine
+
+
+@dataclass(slots=True)
+class Progress:
+    """What is to be stored in one transaction: the engine after `market_ms`, and what happened since the last time."""
+
+    market_ms: int
+    engine: bytes
+    trades: list[TradeRecord]
+    equity: list[tuple[int, float]]
+
+
+@dataclass(slots=True)
+class _Unsaved:
+    minutes: int = 0
+    trades: list[TradeRecord] = field(default_factory=list)
+    equity: list[tuple[int, float]] = field(default_factory=list)
+
+
+class VirtualAccount:
+    """See the module. An account without a market time has not begun: it waits for the first minute it hears of.
+
+    market_ms: end of the last minute processed; saved_ms: that of the last stored progress.
+    """
+
+    def __init__(self, setup: AccountSetup, engine: AccountEngine) -> None:
+        self.setup = setup
+        self.engine = engine
+        self.failure = ""
+        self.barrier: MinuteBarrier | None = None
+        self.saved_at = float("-inf")
+        self._unsaved = _Unsaved()
+        self._columns: dict[str, tuple[str, ...]] = {}
+
+    @property
+    def begun(self) -> bool:
+        return self.barrier is not None
+
+    @property
+    def market_ms(self) -> int:
+        return 0 if self.barrier is None else self.barrier.next_ms
+
+    @property
+    def unsaved_minutes(self) -> int:
+        return self._unsaved.minutes
+
+    @property
+    def unsaved_trades(self) -> bool:
+        return bool(self._unsaved.trades)
+
+    @property
+    def symbols(self) -> tuple[str, ...]:
+        return tuple(position.symbol for position in self.setup.positions)
+
+    def analyses(self) -> dict[str, str]:
+        """Ids of the analyses in use, with the code of their configuration."""
+        return {analysis_id(position): position.analysis for position in self.setup.positions}
+
+    def begin(self, market_ms: int, configurations: Configurations) -> None:
+        """Wait for the minutes from `market_ms` on."""
+        used = {key: configurations.analysis[code] for key, code in self.analyses().items()}
+        self._columns = {key: AnalysisPipeline(configuration).columns for key, configuration in used.items()}
+        intervals = {key: configuration.interval for key, configuration in used.items()}
+        self.barrier = MinuteBarrier(self.symbols, intervals, market_ms)
+
+    def process(self, limit: int) -> int:
+        """Give complete minutes to the engine, at most `limit`; returns how many there were.
+
+        An engine that fails stops this account: its stored state is the one before, and `failure` says why.
+        """
+        if self.barrier is None or self.failure:
+            return 0
+        minutes = self.barrier.take(limit)
+        try:
+            for minute in minutes:
+                self._minute(minute)
+            self._unsaved.trades += self.engine.trades()
+        except Exception as error:
+            # One account's defect must not stop the others; it is shown at the account and the log has the trace.
+            log.exception("account %s stopped", self.setup.name)
+            self.failure = f"{type(error).__name__}: {error}"
+            return 0
+        if minutes:
+            self._unsaved.minutes += len(minutes)
+        return len(minutes)
+
+    def _minute(self, minute: Minute) -> None:
+        rows = {key: self.engine.inputs(self._columns[key], np.array(values)) for key, values in minute.rows.items()}
+        equity = self.engine.minute(minute.open_ms, minute.bars, rows)
+        close = minute.open_ms + MINUTE_MS
+        if close % EQUITY_STEP_MS == 0:
+            self._unsaved.equity.append((close, equity))
+
+    def progress(self) -> Progress:
+        """What is to be stored now; it counts as stored after `saved`."""
+        return Progress(self.market_ms, self.engine.dump(), list(self._unsaved.trades), list(self._unsaved.equity))
+
+    def saved(self, now: float) -> list[TradeRecord]:
+        """The progress was stored; the trades that may be announced now."""
+        trades = self._unsaved.trades
+        self._unsaved = _Unsaved()
+        self.saved_at = now
+        return trades
+
+    def open_symbols(self) -> set[str]:
+        """Symbols of the positions that are not flat."""
+        return {position.symbol for position in self.engine.snapshot().positions if position.quantity}
+
+    def snapshot(self, marks: Mapping[str, float]) -> AccountSnapshot:
+        """The account for display: as of the last minute, valued at `marks` (newest prices by symbol)."""
+        state = FAILED if self.failure else ACTIVE if self.begun else STARTING
+        return msgspec.structs.replace(
+            self.engine.snapshot(self.setup.name, marks, self.setup.kind),
+            market_ms=self.market_ms,
+            state=state,
+            reason=self.failure,
+        )

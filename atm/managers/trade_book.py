@@ -1,0 +1,268 @@
+"""The accounts and configurations of the trade manager, as they are in memory and in the relational store.
+
+Every change is stored before it is announced. The engine of an account, its trades and its market time are stored in one
+transaction, so that after a kill at any moment the account goes on from a state that was really there.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+import msgspec
+
+from atm.ipc.assistant import IPCAssistant
+from atm.ipc.messages import AccountUpdated, ConfigurationsUpdated, NoticeRaised, TradeLogged
+from atm.managers.analysis_desk import Need
+from atm.managers.presets import Presets
+from atm.managers.trade_accounts import VirtualAccount, make_engine
+from atm.managers.trade_setups import Configurations, analysis_id
+from atm.model.account import AccountSetup, TradeReason, TradeRecord
+from atm.model.errors import ATMError, Invalid, Unavailable
+from atm.model.instrument import Instrument
+from atm.model.notice import Notice, Severity
+from atm.storage.database import Database
+
+log = logging.getLogger(__name__)
+
+SAVE_SECONDS = 5.0
+"""How long minutes without a trade may wait to be stored; they are replayed from the bars if they get lost."""
+
+_SEVERITIES = {
+    TradeReason.STOP_IMMEDIATE: (Severity.WARNING, "notice.stop"),
+    TradeReason.STOP_CLOSE: (Severity.WARNING, "notice.stop"),
+    TradeReason.LIQUIDATION: (Severity.CRITICAL, "notice.liquidation"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class _Stored:
+    """An account as it was stored, until the instruments are known that its engine needs, or it can be opened at all."""
+
+    setup: AccountSetup
+    market_ms: int
+    engine: bytes | None
+
+
+class AccountBook:
+    """See the module. `clock`: monotonic seconds; `wall_ms`: Unix ms, for notices only."""
+
+    def __init__(
+        self,
+        assistant: IPCAssistant,
+        database: Database,
+        clock: Callable[[], float],
+        wall_ms: Callable[[], int],
+    ) -> None:
+        self._assistant = assistant
+        self._database = database
+        self._clock = clock
+        self._wall_ms = wall_ms
+        self._waiting: dict[str, _Stored] = {}
+        self._reasons: dict[str, str] = {}
+        self.configurations = Configurations()
+        self.accounts: dict[str, VirtualAccount] = {}
+        self.instruments: dict[str, Instrument] = {}
+        self.save_error = ""
+
+    # --- start ------------------------------------------------------------------------------------------------
+
+    def load(self, presets: Presets | None) -> None:
+        """Read what is stored; `presets` fill a store that has nothing yet."""
+        repository = self._database.configurations
+        analysis, trade = repository.analyses(), repository.trades()
+        stored = self._database.accounts.load()
+        if presets is not None and not analysis and not trade and not stored:
+            for configuration in presets.analysis:
+                repository.put_analysis(configuration)
+            for trade_configuration in presets.trade:
+                repository.put_trade(trade_configuration)
+            self._database.accounts.put(presets.account)
+            analysis, trade = repository.analyses(), repository.trades()
+            stored = self._database.accounts.load()
+        self.configurations.analysis = {configuration.code: configuration for configuration in analysis}
+        self.configurations.trade = {configuration.code: configuration for configuration in trade}
+        for account in stored:
+            self._waiting[account.setup.name] = _Stored(account.setup, account.market_ms, account.engine)
+        self.publish_configurations()
+
+    def set_instruments(self, instruments: Iterable[Instrument]) -> bool:
+        """Take over the exchange's instruments; True when accounts that waited for them were opened."""
+        self.instruments.update({instrument.symbol: instrument for instrument in instruments})
+        before = len(self.accounts)
+        for name, stored in list(self._waiting.items()):
+            try:
+                self.accounts[name] = self._open(stored)
+                del self._waiting[name]
+            except ATMError as error:
+                if name not in self._reasons:
+                    self.notify(Severity.CRITICAL, "notice.account_failed", name, account=name, reason=str(error))
+                self._reasons[name] = str(error)
+        return len(self.accounts) > before
+
+    def _open(self, stored: _Stored) -> VirtualAccount:
+        """An account from the store. A state that cannot be read is kept as it is and shown, never overwritten."""
+        engine = make_engine(stored.setup, self.configurations, self.instruments)
+        account = VirtualAccount(stored.setup, engine)
+        if stored.market_ms > 0:
+            if stored.engine is not None:
+                engine.load(stored.engine)
+                engine.set_trading(stored.setup.trading)
+            account.begin(stored.market_ms, self.configurations)
+        return account
+
+    # --- what is asked ----------------------------------------------------------------------------------------
+
+    def setups(self) -> list[AccountSetup]:
+        """All accounts, those not opened yet included."""
+        return [stored.setup for stored in self._waiting.values()] + [a.setup for a in self.accounts.values()]
+
+    def account(self, name: str) -> VirtualAccount:
+        """Raises Unavailable while it is not open, Invalid when there is none."""
+        if name in self._waiting:
+            reason = self._reasons.get(name, "it waits for the exchange's instruments")
+            raise Unavailable(f"the account {name} is not open: {reason}")
+        if name not in self.accounts:
+            raise Invalid("name", name, f"one of {', '.join(sorted(self.accounts)) or '(there is no account)'}")
+        return self.accounts[name]
+
+    def knows(self, name: str) -> bool:
+        return name in self.accounts or name in self._waiting
+
+    def open_uses(self, used: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
+        """Of (account, symbol) pairs those whose position is open, or not known yet."""
+        return [
+            (name, symbol)
+            for name, symbol in used
+            if name not in self.accounts or symbol in self.accounts[name].open_symbols()
+        ]
+
+    def needs(self) -> dict[str, Need]:
+        """Analyses that accounts wait for, with the oldest market time among them."""
+        needs: dict[str, Need] = {}
+        for account in self.accounts.values():
+            if not account.begun:
+                continue
+            for position in account.setup.positions:
+                key = analysis_id(position)
+                known = needs.get(key)
+                oldest = account.market_ms if known is None else min(known.rows_from_ms, account.market_ms)
+                needs[key] = Need(position.symbol, self.configurations.analysis[position.analysis], oldest)
+        return needs
+
+    # --- progress ---------------------------------------------------------------------------------------------
+
+    def save_due(self, account: VirtualAccount) -> bool:
+        if account.failure or not account.unsaved_minutes:
+            return False
+        return account.unsaved_trades or self._clock() - account.saved_at >= SAVE_SECONDS
+
+    def save(self, account: VirtualAccount) -> None:
+        """Store an account's progress, then announce its new trades. Raises Unavailable when it cannot be stored."""
+        if account.failure or not account.begun:
+            return
+        progress = account.progress()
+        name = account.setup.name
+        try:
+            self._database.accounts.save_progress(
+                name, progress.engine, progress.market_ms, progress.trades, progress.equity
+            )
+        except ATMError as error:
+            if not self.save_error:
+                self.notify(Severity.CRITICAL, "notice.account_not_stored", name, reason=str(error))
+            self.save_error = str(error)
+            raise
+        self.save_error = ""
+        for record in account.saved(self._clock()):
+            self._assistant.publish(TradeLogged(name, record), key=name)
+            self._announce(name, record)
+
+    def _announce(self, name: str, record: TradeRecord) -> None:
+        severity, text = _SEVERITIES.get(record.reason, (Severity.INFO, "notice.fill"))
+        self.notify(
+            severity,
+            text,
+            name,
+            account=name,
+            side=record.side.value,
+            quantity=f"{record.quantity:g}",
+            symbol=record.symbol,
+            price=f"{record.price:g}",
+            reason=record.reason.value,
+        )
+
+    # --- changes ----------------------------------------------------------------------------------------------
+
+    def put_account(self, setup: AccountSetup) -> None:
+        """Create an account, or go on with other positions from the present state. The set-up was checked before."""
+        old = self.accounts.get(setup.name)
+        engine = make_engine(setup, self.configurations, self.instruments)
+        account = VirtualAccount(setup, engine)
+        if old is None or not old.begun:
+            self._database.accounts.put(setup)
+        else:
+            self.save(old)
+            engine.adopt(old.engine)
+            engine.set_trading(setup.trading)
+            account.begin(old.market_ms, self.configurations)
+            self._store_change(account)
+        self.accounts[setup.name] = account
+        self.publish_account(account, {})
+
+    def rebuild(self, names: Iterable[str]) -> None:
+        """Make the engines of accounts anew: a configuration that their flat positions use has changed."""
+        for name in names:
+            if name in self.accounts:
+                self.put_account(self.accounts[name].setup)
+
+    def set_trading(self, account: VirtualAccount, on: bool) -> None:
+        """Effective with the next minute; stored at once, so that a replay knows it too."""
+        self._flush(account)
+        account.setup = msgspec.structs.replace(account.setup, trading=on)
+        account.engine.set_trading(on)
+        self._store_change(account)
+        self.publish_account(account, {})
+
+    def force_clear(self, account: VirtualAccount, symbols: Iterable[str]) -> None:
+        """Close positions at the next open; stored at once, so that a replay knows it too."""
+        self._flush(account)
+        for symbol in symbols:
+            account.engine.force_clear(symbol)
+        self._store_change(account)
+
+    def remove_account(self, account: VirtualAccount) -> None:
+        name = account.setup.name
+        self._database.accounts.remove(name)
+        del self.accounts[name]
+        update = AccountUpdated(account.snapshot({}), account.setup, removed=True)
+        self._assistant.publish(update, key=name)
+
+    def _flush(self, account: VirtualAccount) -> None:
+        """Store everything up to now, so that a change falls between two stored states."""
+        if account.unsaved_minutes:
+            self.save(account)
+
+    def _store_change(self, account: VirtualAccount) -> None:
+        """Set-up and engine after a change from outside. The engine comes first: a replay of the old set-up on the new
+        engine state differs in nothing that was stored."""
+        self._database.accounts.put(account.setup)
+        if account.begun:
+            self.save(account)
+
+    # --- announcements ----------------------------------------------------------------------------------------
+
+    def publish_configurations(self) -> None:
+        analysis, trade = self.configurations.analysis, self.configurations.trade
+        update = ConfigurationsUpdated(
+            tuple(analysis[code] for code in sorted(analysis)), tuple(trade[code] for code in sorted(trade))
+        )
+        self._assistant.publish(update)
+
+    def publish_account(self, account: VirtualAccount, marks: dict[str, float]) -> None:
+        update = AccountUpdated(account.snapshot(marks), account.setup)
+        self._assistant.publish(update, key=account.setup.name)
+
+    def notify(self, severity: Severity, text: str, subject: str, **parameters: str) -> None:
+        notice = Notice(self._wall_ms(), self._assistant.name, severity, text, parameters, subject)
+        self._assistant.publish(NoticeRaised(notice))
