@@ -5,8 +5,9 @@ out (publish this bar, fetch that range). It judges by data: a later closed bar 
 is fetched at once; a running bar of a later minute, or the exchange's clock, proves only that the minute is over, so its
 closing message gets `PATIENCE_S` of real time first. (A demo exchange may run a minute in 60 ms.)
 
-A minute that REST answers without in `MAX_TRIES` tries does not exist: the next bar is published with `gap=True`.
-An exchange that cannot be reached proves nothing and is asked again without end.
+A minute that data prove to be over and that REST answers without in `MAX_TRIES` tries does not exist: the next bar is
+published with `gap=True`. An estimate of the exchange's clock proves nothing (the symbol may be halted, a replay may have
+changed its speed), nor does an exchange that cannot be reached: both only make it ask again, without end.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from atm.model.interval import MINUTE_MS
 
 PATIENCE_S = 2.0
 MAX_TRIES = 4
-RETRY_S = (1.0, 2.0, 4.0, 8.0)
+RETRY_S = (1.0, 2.0, 4.0, 8.0, 15.0, 30.0)
 UNREACHABLE_RETRY_S = (0.5, 1.0, 2.0, 4.0, 8.0, 15.0)
 MAX_REPAIR_MINUTES = 1_499  # one page of REST klines, less the bar that proves the last one closed
 MAX_HELD = 1_500
@@ -55,6 +56,7 @@ class BarSequence:
         self._fresh = fresh
         self.expected_ms = expected_ms
         self.over_until_ms = expected_ms
+        self._proven_until_ms = expected_ms
         self._held: dict[int, Bar] = {}
         self._gap = gap_before
         self._repair: Repair | None = None
@@ -67,35 +69,42 @@ class BarSequence:
         """Nothing known to be over is missing."""
         return self.expected_ms >= self.over_until_ms
 
-    @property
-    def _untroubled(self) -> bool:
-        """No repair of this hole has failed yet, so there is no waiting time to keep."""
-        return self._due_s is None or (not self._tries and not self._unreached)
-
     def closed(self, bar: Bar, now_s: float) -> list[Instruction]:
         """A closed bar of the stream."""
         if bar.open_time < self.expected_ms or bar.open_time % MINUTE_MS:
             return []
-        self.over_until_ms = max(self.over_until_ms, bar.open_time + MINUTE_MS)
         if len(self._held) < MAX_HELD:  # beyond that the repair brings it
             self._held[bar.open_time] = bar
         instructions = self._publish_held()
-        if self._held and self._untroubled:
-            self._due_s = now_s
+        if self._held:
+            self._prove(bar.open_time + MINUTE_MS, now_s)
         return instructions + self._ask(now_s)
 
-    def over(self, before_ms: int, now_s: float, *, proven: bool = False) -> list[Instruction]:
-        """All minutes that open before `before_ms` are over. proven: REST surely has them, so no patience is needed."""
-        before_ms -= before_ms % MINUTE_MS
-        if before_ms <= self.over_until_ms:
-            return []
-        was_complete = self.complete
-        self.over_until_ms = before_ms
-        if proven and self._untroubled:
-            self._due_s = now_s
-        elif was_complete:
-            self._due_s = now_s + PATIENCE_S
+    def over(self, before_ms: int, now_s: float) -> list[Instruction]:
+        """A message of the stream proves that all minutes which open before `before_ms` are over."""
+        self._prove(before_ms - before_ms % MINUTE_MS, now_s + PATIENCE_S)
         return self._ask(now_s)
+
+    def expect(self, before_ms: int, now_s: float, *, patience_s: float = PATIENCE_S) -> list[Instruction]:
+        """By the clock, all minutes which open before `before_ms` should be over."""
+        before_ms -= before_ms % MINUTE_MS
+        if before_ms > self.over_until_ms:
+            if self.complete:
+                self._due_s = now_s + patience_s
+            self.over_until_ms = before_ms
+        return self._ask(now_s)
+
+    def _prove(self, before_ms: int, due_s: float) -> None:
+        """Data say that these minutes are over; a hole that is new by data is repaired at `due_s` at the latest."""
+        if before_ms <= self._proven_until_ms:
+            return
+        is_new = self._proven_until_ms <= self.expected_ms < before_ms
+        self._proven_until_ms = before_ms
+        self.over_until_ms = max(self.over_until_ms, before_ms)
+        if is_new:
+            self._tries = 0
+        if self._due_s is None or not (self._tries or self._unreached):
+            self._due_s = due_s if self._due_s is None else min(due_s, self._due_s)
 
     def tick(self, now_s: float) -> list[Instruction]:
         """Time has passed."""
@@ -122,13 +131,14 @@ class BarSequence:
         instructions += self._publish_run(fetched)
         if self.expected_ms >= asked.end_ms or self.complete:
             self._tries = 0
-            self._due_s = now_s
+            self._due_s = None if self.complete else now_s
             return instructions + self._ask(now_s)
         self._tries = 1 if self.expected_ms > before_ms else self._tries + 1
-        if self._tries < MAX_TRIES:
-            self._due_s = now_s + RETRY_S[self._tries - 1]
+        self._proven_until_ms = max((self._proven_until_ms, *(time + MINUTE_MS for time in fetched)))
+        if self._tries < MAX_TRIES or self.expected_ms >= self._proven_until_ms:
+            self._due_s = now_s + RETRY_S[min(self._tries, len(RETRY_S)) - 1]
             return instructions
-        return instructions + self._give_up(fetched, asked.end_ms, now_s)
+        return instructions + self._give_up(fetched, min(asked.end_ms, self._proven_until_ms), now_s)
 
     def unreachable(self, now_s: float) -> list[Instruction]:
         """REST could not be asked."""
@@ -146,7 +156,7 @@ class BarSequence:
             self._gap = True
             instructions += self._publish_run(fetched)
         self._tries = 0
-        self._due_s = now_s
+        self._due_s = None if self.complete else now_s
         return instructions + self._ask(now_s)
 
     def _publish_run(self, fetched: dict[int, Bar]) -> list[Instruction]:

@@ -100,7 +100,9 @@ class MarketFeed:
             if symbol not in self.sequences:
                 sequence = self._begin(symbol, last_stored.get(symbol))
                 self.sequences[symbol] = sequence
-                self._carry_out(symbol, sequence.over(int(self.market_ms()), self._loop.time(), proven=True), sequence)
+                self._carry_out(
+                    symbol, sequence.expect(int(self.market_ms()), self._loop.time(), patience_s=0.0), sequence
+                )
         await self.supervisor.collect(wanted)
 
     def _begin(self, symbol: str, last: int | None) -> BarSequence:
@@ -188,7 +190,7 @@ class MarketFeed:
             await asyncio.sleep(self._times.tick)
             now_s, past_ms = self._loop.time(), int(self._rest.clock.surely_past_ms(wall_ms()))
             for symbol, sequence in list(self.sequences.items()):
-                self._carry_out(symbol, sequence.over(past_ms, now_s), sequence)
+                self._carry_out(symbol, sequence.expect(past_ms, now_s), sequence)
                 self._carry_out(symbol, sequence.tick(now_s), sequence)
             count += 1
             if count * self._times.tick >= 1.0:

@@ -52,6 +52,27 @@ class LoopbackExchange:
         self.socket_arrived = asyncio.Event()
         self.refuse_sockets = 0
         self.addresses = Addresses("", "")
+        self._port = 0
+        self._runner: web.AppRunner | None = None
+
+    async def appear(self) -> None:
+        """Listen; at the same port as before after `vanish`."""
+        application = web.Application()
+        application.router.add_get("/market/stream", self.handle_socket)
+        application.router.add_get("/public/stream", self.handle_socket)
+        application.router.add_route("*", "/{path:.*}", self.handle_rest)
+        self._runner = web.AppRunner(application, shutdown_timeout=0.1, access_log=None)
+        await self._runner.setup()
+        await web.TCPSite(self._runner, "127.0.0.1", self._port, reuse_address=True).start()
+        self._port = self._runner.addresses[0][1]
+        self.addresses = Addresses(f"http://127.0.0.1:{self._port}", f"ws://127.0.0.1:{self._port}")
+
+    async def vanish(self) -> None:
+        """No longer listen, and cut what is connected."""
+        if self._runner is not None:
+            self.cut()
+            await self._runner.cleanup()
+            self._runner = None
 
     def answer(self, method: str, path: str, *answers: Answer) -> None:
         self.answers[(method, path)] = list(answers)
@@ -124,6 +145,7 @@ class LoopbackExchange:
         for _, socket, _ in self.sockets:
             assert socket._req is not None and socket._req.transport is not None
             socket._req.transport.abort()
+        self.sockets = []
 
 
 def signature_is_right(asked: Asked) -> bool:
@@ -167,15 +189,6 @@ def tools() -> type[Tools]:
 @pytest.fixture
 async def exchange() -> AsyncIterator[LoopbackExchange]:
     loopback = LoopbackExchange()
-    application = web.Application()
-    application.router.add_get("/market/stream", loopback.handle_socket)
-    application.router.add_get("/public/stream", loopback.handle_socket)
-    application.router.add_route("*", "/{path:.*}", loopback.handle_rest)
-    runner = web.AppRunner(application, shutdown_timeout=0.1, access_log=None)
-    await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
-    await site.start()
-    port = runner.addresses[0][1]
-    loopback.addresses = Addresses(f"http://127.0.0.1:{port}", f"ws://127.0.0.1:{port}")
+    await loopback.appear()
     yield loopback
-    await runner.cleanup()
+    await loopback.vanish()

@@ -74,6 +74,14 @@ def test_a_running_later_minute_gives_the_closing_message_two_seconds() -> None:
     assert published(sequence.repaired([bar(0)], 12.6)) == []
 
 
+def test_a_finished_repair_leaves_the_next_minute_its_patience() -> None:
+    sequence = BarSequence(T0)
+    sequence.closed(bar(1), 0.0)
+    sequence.repaired([bar(0)], 1.0)
+    assert sequence.over(minute(3), 60.0) == []
+    assert repairs(sequence.tick(62.0)) == [(2, 3)]
+
+
 def test_a_late_closing_message_within_patience_needs_no_repair() -> None:
     sequence = BarSequence(T0)
     sequence.over(minute(1), 10.0)
@@ -127,7 +135,7 @@ def test_an_unreachable_exchange_never_costs_a_bar() -> None:
 def test_a_long_absence_is_filled_in_pages_in_front_of_the_live_bars() -> None:
     sequence = BarSequence(T0)
     count = 4_000
-    instructions = sequence.over(minute(count), 0.0, proven=True)
+    instructions = sequence.expect(minute(count), 0.0, patience_s=0.0)
     live = sequence.closed(bar(count), 0.0)
     assert published(live) == []
     out: list[Instruction] = []
@@ -142,10 +150,27 @@ def test_a_long_absence_is_filled_in_pages_in_front_of_the_live_bars() -> None:
 
 def test_a_fresh_symbol_begins_where_its_history_begins() -> None:
     sequence = BarSequence(T0, fresh=True)
-    assert repairs(sequence.over(minute(3_000), 0.0, proven=True)) == [(0, MAX_REPAIR_MINUTES)]
+    assert repairs(sequence.expect(minute(3_000), 0.0, patience_s=0.0)) == [(0, MAX_REPAIR_MINUTES)]
     assert repairs(sequence.repaired([], 0.0)) == [(MAX_REPAIR_MINUTES, 2 * MAX_REPAIR_MINUTES)]
     out = sequence.repaired([bar(i) for i in range(2_000, 2 * MAX_REPAIR_MINUTES)], 0.0)
     assert published(out)[0] == (2_000, Source.REST, False)
+
+
+def test_the_clock_alone_never_makes_a_gap() -> None:
+    sequence = BarSequence(T0)
+    sequence.expect(minute(10), 0.0)  # an estimate far ahead of the truth, or a halted symbol
+    now = asked = 0
+    while now < 600:
+        now += 1
+        if repairs(sequence.tick(float(now))):
+            asked += 1
+            assert sequence.repaired([], float(now)) == []
+    assert 10 < asked < 30  # it goes on asking, ever more slowly, up to every 30 s
+    assert published(sequence.closed(bar(0), 600.0)) == [(0, Source.STREAM, False)]
+    assert published(sequence.closed(bar(1), 600.0)) == [(1, Source.STREAM, False)]
+    instructions = sequence.closed(bar(4), 601.0)  # data prove a hole: it is repaired at once
+    assert repairs(instructions) == [(2, 4)]
+    assert [gap for _, _, gap in published(sequence.repaired([bar(2), bar(3)], 602.0))] == [False] * 3
 
 
 class _World:
@@ -171,12 +196,16 @@ class _World:
         if self.running is None:
             return
         asked, self.running = self.running, None
-        assert asked.start_ms < asked.end_ms <= minute(over_until)
+        assert asked.start_ms < asked.end_ms
         if not reachable:
             self.carry_out(self.sequence.unreachable(self.now))
             return
         first, last = (asked.start_ms - T0) // MINUTE_MS, (asked.end_ms - T0) // MINUTE_MS
-        self.carry_out(self.sequence.repaired([bar(i) for i in range(first, last) if i not in self.absent], self.now))
+        self.carry_out(
+            self.sequence.repaired(
+                [bar(i) for i in range(first, min(last, over_until)) if i not in self.absent], self.now
+            )
+        )
 
     def run(self) -> None:
         index, late = 0, []
@@ -196,11 +225,13 @@ class _World:
             late = keep
             if self.random.random() < 0.6:
                 self.carry_out(self.sequence.over(minute(index), self.now))
+            if self.random.random() < 0.3:
+                self.carry_out(self.sequence.expect(minute(index + self.random.choice((0, 0, 3))), self.now))
             self.carry_out(self.sequence.tick(self.now))
             if self.random.random() < 0.7:
                 self.answer_rest(index, self.random.random() < 0.6)
         self.carry_out(self.sequence.over(minute(self.count), self.now))
-        for _ in range(1_000):
+        for _ in range(500):
             self.now += 20.0
             self.carry_out(self.sequence.tick(self.now))
             self.answer_rest(self.count, True)
