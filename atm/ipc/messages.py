@@ -412,6 +412,19 @@ class SimulationProgress(Event, frozen=True):
     state: SimulationState
 
 
+class DescribeDevice(Request, frozen=True):
+    """To neural_network: the device on which networks would run; loads torch. → DeviceDescription, or Failed"""
+
+
+class DeviceDescription(Reply, frozen=True):
+    """kind: "cuda", "mps" or "cpu"; name: of the hardware, "" for the CPU."""
+
+    kind: str
+    name: str
+    threads: int
+    torch_version: str
+
+
 def message_types() -> tuple[type[Message], ...]:
     """All concrete messages, for the one decoder of the program."""
     found: list[type[Message]] = []

@@ -1,0 +1,200 @@
+"""The simulation manager: hands queued simulations to simulators and keeps their states.
+
+All decisions are those of `SimulationQueue`. Results are stored by the simulator that made them; their states here.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from functools import partial
+
+from atm.ipc.assistant import IPCAssistant
+from atm.ipc.messages import (
+    MAIN,
+    AddSimulation,
+    CancelSimulation,
+    Done,
+    Failed,
+    NoticeRaised,
+    ProcessState,
+    RemoveSimulation,
+    Reply,
+    RetireWorker,
+    RunSimulation,
+    SimulationProgress,
+    SimulationUpdated,
+    StartWorker,
+    WorkerStarted,
+)
+from atm.managers.simulation_queue import FINAL, Abort, Instruction, Launch, Retire, SimulationQueue, StartSimulator
+from atm.model.errors import ATMError
+from atm.model.notice import Notice, Severity
+from atm.model.program import ProgramContext
+from atm.model.simulation import SimulationSpec, SimulationState, SimulationStatus
+from atm.storage.database import Database
+
+log = logging.getLogger(__name__)
+
+PLAN_PERIOD_S = 1.0
+SETTLING_S = 0.3
+"""After a start, time for the router to hand over which simulators there are."""
+
+_NOTICES = {
+    SimulationStatus.COMPLETED: (Severity.SUCCESS, "notice.simulation_completed"),
+    SimulationStatus.FAILED: (Severity.WARNING, "notice.simulation_failed"),
+}
+
+
+def run(assistant: IPCAssistant, context: ProgramContext) -> None:
+    """Entry of the process; returns when the assistant is stopped."""
+    manager = SimulationManager(assistant, context, Database(context.database))
+    manager.start()
+    assistant.run()
+
+
+class SimulationManager:
+    """See the module. `clock`: monotonic seconds; `wall_ms`: Unix ms UTC, the time a simulation was created at."""
+
+    def __init__(
+        self,
+        assistant: IPCAssistant,
+        context: ProgramContext,
+        database: Database,
+        clock: Callable[[], float] = time.monotonic,
+        wall_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
+    ) -> None:
+        self._assistant = assistant
+        self._simulations = database.simulations
+        self._clock = clock
+        self._wall_ms = wall_ms
+        self._queue = SimulationQueue(context.simulators)
+        self._settled = False
+
+    def start(self) -> None:
+        """Load what is stored, queue what was not finished, and listen."""
+        for spec, state in self._simulations.load():
+            restored = self._queue.restore(spec, state)
+            if restored != state:
+                self._simulations.set_state(restored)
+            self._publish(restored)
+        assistant = self._assistant
+        assistant.answer(AddSimulation, self._add)
+        assistant.answer(CancelSimulation, self._cancel)
+        assistant.answer(RemoveSimulation, self._remove)
+        assistant.subscribe(ProcessState, self._on_process)
+        assistant.subscribe(SimulationProgress, self._on_progress)
+        assistant.call_later(SETTLING_S, self._settle)
+        assistant.every(PLAN_PERIOD_S, self._plan)
+
+    # --- what is asked ----------------------------------------------------------------------------------------
+
+    def _add(self, request: AddSimulation) -> Reply:
+        check_spec(request.spec)
+        state = self._queue.add(request.spec, self._wall_ms())
+        try:
+            self._simulations.put(request.spec, state)
+        except ATMError:
+            self._queue.remove(state.code)
+            raise
+        self._publish(state)
+        self._plan()
+        return Done()
+
+    def _cancel(self, request: CancelSimulation) -> Reply:
+        state, instructions = self._queue.cancel(request.code)
+        for instruction in instructions:
+            self._carry_out(instruction)
+        self._changed(state)
+        return Done()
+
+    def _remove(self, request: RemoveSimulation) -> Reply:
+        state = self._queue.remove(request.code)
+        self._simulations.remove(request.code)
+        self._assistant.publish(SimulationUpdated(state, removed=True), key=state.code)
+        return Done()
+
+    # --- what happens -----------------------------------------------------------------------------------------
+
+    def _on_process(self, event: ProcessState) -> None:
+        for state in self._queue.process(event, self._clock()):
+            self._changed(state)
+        self._plan()
+
+    def _on_progress(self, event: SimulationProgress) -> None:
+        state = self._queue.progress(event.state)
+        if state is None:
+            return
+        if state.status in FINAL:
+            self._changed(state)
+            self._plan()
+        else:
+            self._publish(state)
+
+    def _settle(self) -> None:
+        self._settled = True
+        self._plan()
+
+    def _plan(self) -> None:
+        if not self._settled:
+            return
+        instructions, changed = self._queue.plan(self._clock())
+        for state in changed:
+            self._changed(state)
+        for instruction in instructions:
+            self._carry_out(instruction)
+
+    def _carry_out(self, instruction: Instruction) -> None:
+        match instruction:
+            case StartSimulator():
+                self._assistant.request_async(MAIN, StartWorker("simulator"), self._on_started, timeout=30.0)
+            case Launch(spec, simulator):
+                answered = partial(self._on_launched, spec.code, simulator)
+                self._assistant.request_async(simulator, RunSimulation(spec), answered, timeout=30.0)
+            case Abort(code, simulator):
+                self._assistant.request_async(simulator, CancelSimulation(code), partial(_logged, "CancelSimulation"))
+            case Retire(simulator):
+                self._assistant.request_async(MAIN, RetireWorker(simulator), partial(_logged, "RetireWorker"))
+
+    def _on_started(self, reply: Reply) -> None:
+        if isinstance(reply, WorkerStarted):
+            self._queue.pool.started(reply.name, self._clock())
+        else:
+            self._queue.pool.refused(self._clock())
+            log.info("no further simulator: %s", reply)
+        self._plan()
+
+    def _on_launched(self, code: str, simulator: str, reply: Reply) -> None:
+        if isinstance(reply, Failed):
+            permanent = reply.kind == "Invalid"
+            state = self._queue.refused(code, simulator, reply.message, permanent)
+            if state is not None:
+                self._changed(state)
+
+    # --- what is told -----------------------------------------------------------------------------------------
+
+    def _changed(self, state: SimulationState) -> None:
+        """Store, then announce."""
+        try:
+            self._simulations.set_state(state)
+        except ATMError as error:
+            log.error("the state of simulation %s could not be stored: %s", state.code, error)
+        self._publish(state)
+        if state.status in _NOTICES:
+            severity, text = _NOTICES[state.status]
+            parameters = {"simulation": state.code, "reason": state.error}
+            notice = Notice(self._wall_ms(), self._assistant.name, severity, text, parameters, state.code)
+            self._assistant.publish(NoticeRaised(notice))
+
+    def _publish(self, state: SimulationState) -> None:
+        self._assistant.publish(SimulationUpdated(state), key=state.code)
+
+
+def check_spec(spec: SimulationSpec) -> None:
+    """Raises Invalid naming the field when the simulation cannot be run."""
+
+
+def _logged(what: str, reply: Reply) -> None:
+    if isinstance(reply, Failed):
+        log.info("%s: %s", what, reply.message)
