@@ -143,6 +143,9 @@ class BarSequence:
     def unreachable(self, now_s: float) -> list[Instruction]:
         """REST could not be asked."""
         self._repair = None
+        if self.complete:  # the stream has brought it meanwhile
+            self._due_s = None
+            return []
         self._due_s = now_s + UNREACHABLE_RETRY_S[min(self._unreached, len(UNREACHABLE_RETRY_S) - 1)]
         self._unreached += 1
         return []
