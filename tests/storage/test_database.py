@@ -1,0 +1,103 @@
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pytest
+from sqlalchemy import inspect
+
+from atm.model.account import AccountSetup, AssetSetup, PositionSetup, TradeReason, TradeRecord
+from atm.model.analysis_configuration import AnalysisConfiguration
+from atm.model.errors import Refused, Unavailable
+from atm.model.order import Side
+from atm.model.simulation import SimulationSpec, SimulationStatus, SimulationSummary
+from atm.model.trade_configuration import TradeConfiguration
+from atm.storage.database import Database
+from atm.storage.schema import Base
+
+
+@pytest.fixture
+def database(home: Path) -> Database:
+    return Database(f"sqlite:///{home / 'a.sqlite3'}")
+
+
+def trade(index: int) -> TradeRecord:
+    return TradeRecord(
+        index, 60_000 * index, 0, "X", Side.BUY, TradeReason.ENTRY, 0.1, 100.5, 0, 0.05, 0.1, 100.5, 99.95
+    )
+
+
+def test_the_migrations_make_the_tables_that_the_program_maps(database: Database) -> None:
+    inspector = inspect(database.engine)
+    for table in Base.metadata.sorted_tables:
+        found = {column["name"] for column in inspector.get_columns(table.name)}
+        assert found == {column.name for column in table.columns}
+    database.migrate("base")
+    assert set(inspect(database.engine).get_table_names()) <= {"alembic_version"}
+
+
+def _open(url: str) -> int:
+    return len(Database(url).accounts.load())
+
+
+def test_processes_that_start_together_may_all_open_a_new_database(home: Path) -> None:
+    url = f"sqlite:///{home / 'b.sqlite3'}"
+    with ProcessPoolExecutor(4) as pool:
+        assert list(pool.map(_open, [url] * 4)) == [0] * 4
+
+
+def test_configurations_survive_and_can_be_replaced_and_removed(database: Database) -> None:
+    store = database.configurations
+    store.put_analysis(AnalysisConfiguration("b"))
+    store.put_analysis(AnalysisConfiguration("a", swing_range=0.01))
+    store.put_analysis(AnalysisConfiguration("a", swing_range=0.02))
+    store.put_trade(TradeConfiguration("t", leverage=7))
+    assert [(c.code, c.swing_range) for c in store.analyses()] == [("a", 0.02), ("b", 0.025)]
+    assert store.trades() == [TradeConfiguration("t", leverage=7)]
+    store.remove_analysis("a")
+    assert [c.code for c in store.analyses()] == ["b"]
+
+
+def test_progress_is_all_or_nothing(database: Database) -> None:
+    setup = AccountSetup("demo", assets={"USDT": AssetSetup(100)}, positions=(PositionSetup("X", "a", "t"),))
+    database.accounts.put(setup)
+    database.accounts.save_progress("demo", b"one", 60_000, [trade(0), trade(1)], [(60_000, 100.0)])
+    with pytest.raises(Unavailable):
+        database.accounts.save_progress("demo", b"two", 120_000, [trade(2), trade(1)], [(120_000, 1.0)])
+    (stored,) = database.accounts.load()
+    assert (stored.setup, stored.market_ms, stored.engine) == (setup, 60_000, b"one")
+    assert [t.index for t in database.accounts.trades("demo")] == [1, 0]
+    assert database.accounts.equity("demo") == [(60_000, 100.0)]
+    with pytest.raises(Refused, match="nobody"):
+        database.accounts.save_progress("nobody", b"", 0, [], [])
+    database.accounts.remove("demo")
+    assert database.accounts.load() == []
+
+
+def test_a_simulation_from_queue_to_result(database: Database) -> None:
+    spec = SimulationSpec(
+        "s", "2023-08-01", "2023-08-02", {"USDT": AssetSetup(100)}, (PositionSetup("X", "a", "t"),),
+        (AnalysisConfiguration("a"),), (TradeConfiguration("t"),),
+    )  # fmt: skip
+    database.simulations.add(spec, 5)
+    with pytest.raises(Refused, match="s exists already"):
+        database.simulations.add(spec, 6)
+    assert database.simulations.spec("s") == spec
+    summary = SimulationSummary(
+        "s", ("X",), "a", "b", 1, 0, 2, 1, 1.0, 3.0, 0.03, 0.1, 0.0, 2.0, 0.01, 1.0, 0.5, 103.0, 0, 0.1, "hash"
+    )
+    times, curve = np.array([1, 2], np.int64), np.array([100.0, 103.0])
+    database.simulations.save_result("s", summary, times, curve, [trade(0)])
+    (state,) = database.simulations.states()
+    assert (state.status, state.summary, state.created_ms) == (SimulationStatus.COMPLETED, summary, 5)
+    np.testing.assert_array_equal(database.simulations.equity("s")[1], curve)
+    assert database.simulations.trades("s") == [trade(0)]
+    database.simulations.remove("s")
+    with pytest.raises(Refused):
+        database.simulations.trades("s")
+
+
+def test_settings(database: Database) -> None:
+    database.settings.put("window", {"theme": "dark"})
+    database.settings.put("window", {"theme": "light"})
+    assert database.settings.get("window") == {"theme": "light"}
+    assert database.settings.get("nothing") is None

@@ -1,0 +1,138 @@
+import errno
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from atm.model.bars import Bar, Bars, Source, TimeRange
+from atm.model.errors import Invalid, Refused, Unavailable
+from atm.model.interval import MINUTE_MS, parse_time
+from atm.storage import tail_log
+from atm.storage.coverage import chunks, missing, ranges_of, union
+from atm.storage.market_store import KIND, MarketStore
+
+START = parse_time("2023-08-31 23:50")
+
+
+def bars(start: int, count: int) -> Bars:
+    rows = [Bar(START + m * MINUTE_MS, 1 + m, 2 + m, m, 1.5 + m, 10, 20, 3, 4, 8) for m in range(start, start + count)]
+    return Bars.of(rows, Source.STREAM)
+
+
+def times(store: MarketStore) -> list[int]:
+    return ((store.read("X", 0, 2**60).open_time - START) // MINUTE_MS).tolist()
+
+
+def test_what_was_appended_is_read_across_months_log_and_files(home: Path) -> None:
+    store = MarketStore(home, read_only=False)
+    store.append("X", bars(0, 15))
+    store.compact("X")
+    store.append("X", bars(10, 10))  # five of them are known already
+    assert times(store) == list(range(20))
+    assert sorted(p.name for p in (home / "X" / KIND).glob("*.parquet")) == ["2023-08.parquet", "2023-09.parquet"]
+    reader = MarketStore(home)
+    assert reader.coverage("X") == (TimeRange(START, START + 20 * MINUTE_MS),)
+    assert reader.last("X") == START + 19 * MINUTE_MS
+    np.testing.assert_array_equal(reader.read("X", START, START + MINUTE_MS).high, [2.0])
+    store.append("X", bars(30, 2))
+    assert reader.coverage("X")[1] == TimeRange(START + 30 * MINUTE_MS, START + 32 * MINUTE_MS)
+
+
+def test_a_log_torn_at_any_byte_loses_only_the_torn_record(home: Path) -> None:
+    store = MarketStore(home, read_only=False)
+    store.append("X", bars(0, 3))
+    store.close()
+    path = home / "X" / KIND / "tail.log"
+    whole = path.read_bytes()
+    for length in range(2 * tail_log.RECORD_SIZE, 3 * tail_log.RECORD_SIZE):
+        path.write_bytes(whole[:length])
+        assert times(MarketStore(home)) == [0, 1]
+        writer = MarketStore(home, read_only=False)
+        writer.append("X", bars(2, 1))
+        assert times(writer) == [0, 1, 2]
+        writer.close()
+
+
+def test_a_crash_between_the_steps_of_a_compaction_doubles_nothing(home: Path) -> None:
+    store = MarketStore(home, read_only=False)
+    store.append("X", bars(0, 5))
+    log = (home / "X" / KIND / "tail.log").read_bytes()
+    store.compact("X")
+    (home / "X" / KIND / "tail.log").write_bytes(log)  # died before the log was cut
+    store.close()
+    again = MarketStore(home, read_only=False)
+    assert times(again) == list(range(5))
+    again.compact("X")
+    assert times(again) == list(range(5))
+
+
+def test_a_full_disk_refuses_and_keeps_what_was_there(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = MarketStore(home, read_only=False)
+    store.append("X", bars(0, 3))
+
+    def full(_: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(Unavailable, match=r"bars of X could not be stored in .*: No space left on device"):
+        store.append("X", bars(3, 3))
+    monkeypatch.undo()
+    assert times(store) == [0, 1, 2]
+    store.append("X", bars(3, 3))
+    assert times(store) == list(range(6))
+
+
+def test_one_writer_only(home: Path) -> None:
+    first = MarketStore(home, read_only=False)
+    with pytest.raises(Refused, match="another process is writing"):
+        MarketStore(home, read_only=False)
+    first.close()
+    MarketStore(home, read_only=False).close()
+    with pytest.raises(Refused, match="opened for reading"):
+        MarketStore(home).append("X", bars(0, 1))
+
+
+def test_a_broken_parquet_file_is_named_and_the_rest_stays_readable(home: Path) -> None:
+    store = MarketStore(home, read_only=False)
+    store.append("X", bars(0, 15))
+    store.compact("X")
+    (home / "X" / KIND / "2023-08.parquet").write_bytes(b"PAR1 nonsense")
+    assert store.coverage("X") == (TimeRange(START + 10 * MINUTE_MS, START + 15 * MINUTE_MS),)
+    with pytest.raises(Invalid, match=r"2023-08\.parquet"):
+        store.read("X", START, START + MINUTE_MS)
+    assert len(store.read("X", START + 10 * MINUTE_MS, START + 15 * MINUTE_MS)) == 5
+
+
+def test_the_sample_lies_beneath_and_is_never_written(home: Path, tmp_path: Path) -> None:
+    below = MarketStore(tmp_path / "sample", read_only=False)
+    below.put("X", bars(0, 5))
+    below.close()
+    store = MarketStore(home, read_only=False, sample=tmp_path / "sample")
+    assert store.symbols() == ["X"]
+    assert store.last("X") is None
+    store.append("X", bars(3, 5))
+    assert times(store) == list(range(8))
+    assert times(MarketStore(tmp_path / "sample")) == list(range(5))
+
+
+minutes = st.sets(st.integers(0, 60))
+
+
+@given(minutes, st.integers(0, 60), st.integers(0, 60), st.integers(1, 7))
+def test_ranges_agree_with_sets_of_minutes(present: set[int], start: int, length: int, size: int) -> None:
+    ranges = ranges_of(np.array(sorted(present), np.int64) * MINUTE_MS)
+
+    def as_set(pieces: object) -> set[int]:
+        return {m for r in pieces for m in range(r.start_ms // MINUTE_MS, r.end_ms // MINUTE_MS)}  # type: ignore[attr-defined]
+
+    assert as_set(ranges) == present
+    assert union([*ranges, *reversed(ranges)]) == ranges
+    wanted = TimeRange(start * MINUTE_MS, (start + length) * MINUTE_MS)
+    holes = missing(ranges, wanted)
+    assert as_set(holes) == set(range(start, start + length)) - present
+    pieces = chunks(holes, size)
+    assert as_set(pieces) == as_set(holes)
+    assert all(p.minutes <= size for p in pieces)
