@@ -1,0 +1,54 @@
+"""What runs first in every child process."""
+
+from __future__ import annotations
+
+import ctypes
+import importlib
+import logging
+import os
+import signal
+import sys
+
+from atm.app import logs
+from atm.ipc.assistant import IPCAssistant
+from atm.ipc.queues import Channel, ChildTransport
+from atm.model.program import ProgramContext
+
+log = logging.getLogger(__name__)
+
+_PR_SET_PDEATHSIG = 1
+
+
+def run_child(
+    name: str, module: str, channel: Channel, context: ProgramContext, environment: dict[str, str], main_pid: int
+) -> None:
+    """Import `module` and run its `run(assistant, context)` until it is stopped or main is gone."""
+    os.environ.update(environment)
+    # Ctrl+C reaches the whole group; only main decides what it means.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    die_with(main_pid)
+    logs.set_up(context.home, name)
+    transport = ChildTransport(channel)
+    assistant = IPCAssistant(name, transport)
+    transport.start(assistant.deliver, assistant.stop)
+    try:
+        importlib.import_module(module).run(assistant, context)
+        log.info("%s ends", name)
+    except Exception:
+        # Main starts it again; the trace is in the log.
+        log.exception("%s has failed", name)
+        sys.exit(1)
+    finally:
+        logging.shutdown()
+    transport.close()
+
+
+def die_with(main_pid: int) -> None:
+    """Linux ends this process when main dies, however it dies (elsewhere the ended inbox does it)."""
+    if sys.platform != "linux":
+        return
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    # forkserver is the parent on paper; it dies with main, which this thread of life then notices.
+    if os.getppid() == 1 and main_pid != 1:
+        sys.exit(1)

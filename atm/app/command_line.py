@@ -1,0 +1,204 @@
+"""The command line. Every command answers --help, every table also --json; exit code 0 only on success.
+
+0 done · 1 failed · 2 bad input or configuration
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from atm.app import program_config
+from atm.app.pool import pool_sizes
+from atm.model.endpoint import FIXED_ADDRESSES, Addresses, Endpoint
+from atm.model.errors import ATMError, Invalid
+from atm.model.program import ProgramContext
+from atm.storage.home import default_home
+
+ROOT = Path(__file__).parent.parent.parent
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run one command; errors become one sentence on stderr."""
+    options = _parser().parse_args(arguments)
+    try:
+        result: int = options.command(options)
+    except Invalid as error:
+        print(f"atm: {error}", file=sys.stderr)
+        return 2
+    except ATMError as error:
+        print(f"atm: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    return result
+
+
+def _parser() -> argparse.ArgumentParser:
+    shared = argparse.ArgumentParser(add_help=False)
+    shared.add_argument("--home", type=Path, default=argparse.SUPPRESS, help="folder of all user data (or ATM_HOME)")
+    shared.add_argument(
+        "--endpoint",
+        choices=[endpoint.value for endpoint in Endpoint],
+        default=argparse.SUPPRESS,
+        help="exchange to use (default demo)",
+    )
+    parser = argparse.ArgumentParser(prog="run.sh", description="Auto Trade Machine", parents=[shared])
+    parser.add_argument("--headless", action="store_true", help="run without a window (attach one later)")
+    parser.add_argument("--speed", type=float, help="speed of the demo exchange's market, 1 to 1000")
+    parser.add_argument(
+        "--config", type=Path, default=ROOT / "configs" / "programConfig.config", help=argparse.SUPPRESS
+    )
+    parser.set_defaults(command=_run)
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND")
+
+    def add(name: str, function: Callable[[Any], int], text: str) -> argparse.ArgumentParser:
+        command = commands.add_parser(name, help=text, description=text, parents=[shared])
+        command.set_defaults(command=function)
+        return command
+
+    add("attach", _attach, "give a running headless program a window on this display")
+    command = add("import", _import, "import recorded bars (Binance CSV or zip, CSV, Parquet)")
+    command.add_argument("files", nargs="+", type=Path, metavar="FILE")
+    command.add_argument("--symbol", required=True)
+    command.add_argument("--interval", default="1m")
+    command.add_argument("--json", action="store_true")
+    command = add("backtest", _backtest, "run a backtest from a TOML file and print its summary")
+    command.add_argument("file", type=Path, metavar="FILE.toml")
+    command.add_argument("--json", action="store_true")
+    command = add("demo-exchange", _demo_exchange, "run the demo exchange alone")
+    command.add_argument("--port", type=int, default=8787)
+    command.add_argument("--speed", type=float, default=1.0)
+    command.add_argument("--data", type=Path, help="a market store to replay (default: the shipped sample)")
+    command = add("bench", _bench, "measure the budgets")
+    command.add_argument("name", nargs="?")
+    command.add_argument("--json", action="store_true")
+    command = add("doctor", _doctor, "check configuration, disk, database, packages and the running program")
+    command.add_argument("--json", action="store_true")
+    return parser
+
+
+def _home(options: Any) -> Path:
+    given = getattr(options, "home", None) or os.environ.get("ATM_HOME")
+    return Path(given).expanduser().absolute() if given else default_home()
+
+
+def _usable_cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def make_context(options: Any, addresses: Addresses | None = None) -> ProgramContext:
+    """What all processes are told, from the command line and the configuration file."""
+    config = program_config.read(getattr(options, "config", ROOT / "configs" / "programConfig.config"))
+    endpoint = Endpoint(getattr(options, "endpoint", "demo"))
+    analyzers, simulators = pool_sizes(_usable_cores(), config.ASRatio)
+    return ProgramContext(
+        home=_home(options),
+        assets=ROOT / "assets",
+        endpoint=endpoint,
+        addresses=addresses or FIXED_ADDRESSES.get(endpoint, Addresses("", "")),
+        analyzers=analyzers,
+        simulators=simulators,
+        symbols=config.symbols,
+        language=config.language,
+        theme=config.theme,
+        database_url=config.databaseURL,
+        headless=getattr(options, "headless", False),
+    )
+
+
+def _speed(options: Any) -> float:
+    config = program_config.read(options.config)
+    speed = options.speed if options.speed is not None else config.demoSpeed
+    if not 1 <= speed <= 1000:
+        raise Invalid("--speed", speed, "1 to 1000")
+    return float(speed)
+
+
+def _run(options: Any) -> int:
+    from atm.app.program import run_program
+
+    return run_program(make_context(options), _speed(options))
+
+
+def _attach(options: Any) -> int:
+    from atm.app.control import DISPLAY_VARIABLES, ask_running
+
+    environment = {name: os.environ[name] for name in DISPLAY_VARIABLES if name in os.environ}
+    ask_running(_home(options), {"command": "attach", "environment": environment})
+    print("the window opens")
+    return 0
+
+
+def _import(options: Any) -> int:
+    from atm.storage.importer import import_files
+    from atm.storage.market_store import open_store
+
+    store = open_store(make_context(options), read_only=False)
+    count = import_files(options.files, options.symbol, options.interval, store)
+    store.close()
+    if options.json:
+        print(msgspec.json.encode({"symbol": options.symbol, "bars": count}).decode())
+    else:
+        print(f"{count:,} bars of {options.symbol} imported")
+    return 0
+
+
+def _backtest(options: Any) -> int:
+    from atm.app.tables import print_summary
+    from atm.simulators.command import run_backtest
+
+    def progress(share: float) -> None:
+        if sys.stderr.isatty():
+            print(f"\r{share:4.0%}", end="\r", file=sys.stderr)
+
+    summary = run_backtest(options.file, make_context(options), progress)
+    if options.json:
+        print(msgspec.json.encode(summary).decode())
+    else:
+        print_summary(summary)
+    return 0
+
+
+def _demo_exchange(options: Any) -> int:
+    from atm.app.demo_exchange import run_demo_exchange
+
+    if not 1 <= options.speed <= 1000:
+        raise Invalid("--speed", options.speed, "1 to 1000")
+
+    def ready(addresses: Addresses) -> None:
+        print(f"REST      {addresses.rest}\nWebSocket {addresses.stream}", flush=True)
+
+    home = _home(options) if hasattr(options, "home") else None
+    run_demo_exchange(options.port, options.speed, home, options.data, ROOT / "assets", ready)
+    return 0
+
+
+def _bench(options: Any) -> int:
+    from atm.app.bench import run
+    from atm.app.tables import print_bench
+
+    rows = run(ROOT / "benchmarks", options.name, lambda name: print(f"measuring {name} …", file=sys.stderr))
+    if options.json:
+        print(msgspec.json.encode(rows).decode())
+    else:
+        print_bench(rows)
+    return 0
+
+
+def _doctor(options: Any) -> int:
+    from atm.app.doctor import examine
+    from atm.app.tables import print_findings
+
+    findings = examine(make_context(options))
+    if options.json:
+        print(msgspec.json.encode(findings).decode())
+    else:
+        print_findings(findings)
+    return 0 if all(finding.ok for finding in findings) else 1

@@ -1,0 +1,68 @@
+"""Keeps the demo exchange alive: a plain child process that takes no part in the IPC."""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+import time
+from multiprocessing.connection import wait
+from multiprocessing.process import BaseProcess
+from typing import Any
+
+from atm.app.restart import RestartPolicy
+from atm.model.program import ProgramContext
+
+log = logging.getLogger(__name__)
+
+NAME = "demo-exchange"
+
+
+class ExchangeKeeper:
+    """Starts the demo exchange on a fixed port and starts it again when it dies."""
+
+    def __init__(self, mp: Any, context: ProgramContext, port: int, speed: float) -> None:
+        self._mp = mp
+        self._arguments = (port, speed, context.home, context.assets, os.getpid())
+        self._policy = RestartPolicy()
+        self._process: BaseProcess | None = None
+        self._stopping = threading.Event()
+
+    @property
+    def pid(self) -> int:
+        return (self._process.pid or 0) if self._process is not None else 0
+
+    def start(self) -> None:
+        """Start, and a thread that watches."""
+        self._launch()
+        threading.Thread(target=self._watch, name="watch-demo-exchange", daemon=True).start()
+
+    def _launch(self) -> None:
+        from atm.app.demo_exchange import serve_child
+
+        self._process = self._mp.Process(target=serve_child, args=self._arguments, name=NAME)
+        self._process.start()
+
+    def _watch(self) -> None:
+        while not self._stopping.is_set() and self._process is not None:
+            started = time.monotonic()
+            wait([self._process.sentinel])
+            if self._stopping.is_set():
+                return
+            log.warning("the demo exchange (process %s) has died", self._process.pid)
+            delay = self._policy.died(time.monotonic() - started)
+            if delay is None or self._stopping.wait(delay):
+                log.error("the demo exchange is not started again")
+                return
+            self._launch()
+
+    def stop(self) -> None:
+        """End it: SIGTERM, then SIGKILL."""
+        self._stopping.set()
+        if self._process is None:
+            return
+        self._process.terminate()
+        self._process.join(5)
+        if self._process.is_alive():
+            self._process.kill()
+            self._process.join()

@@ -1,0 +1,30 @@
+"""Which processes there are: name, module, and whether they belong to the pool."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from atm.ipc.messages import BINANCE_API, DATA, GUI, NEURAL_NETWORK, SIMULATION, TRADE
+
+
+class Program(NamedTuple):
+    """A child process: its module has `run(assistant, context)`."""
+
+    name: str
+    module: str
+
+
+WINDOW = Program(GUI, "atm.gui.application")
+MANAGERS = (
+    Program(DATA, "atm.managers.data"),
+    Program(BINANCE_API, "atm.managers.binance_api"),
+    Program(TRADE, "atm.managers.trade"),
+    Program(SIMULATION, "atm.managers.simulation"),
+    Program(NEURAL_NETWORK, "atm.managers.neural_network"),
+)
+WORKERS = {"analyzer": "atm.analyzers.process", "simulator": "atm.simulators.process"}
+
+STOP_ORDER = (GUI, "simulator", TRADE, SIMULATION, "analyzer", NEURAL_NETWORK, BINANCE_API, DATA)
+"""The window first, the store last, so that nothing is produced that nobody keeps."""
+PRELOAD = ("numpy", "msgspec", "numba", "sqlalchemy", "pyarrow.parquet", "atm.app.child")
+"""Loaded once in the fork server and shared by all children."""

@@ -1,0 +1,67 @@
+"""The whole program in one call: lock, demo exchange, supervisor, control door."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import socket
+import sys
+from typing import Any
+
+import msgspec
+
+from atm.app import logs
+from atm.app.control import ControlServer
+from atm.app.exchange_keeper import ExchangeKeeper
+from atm.app.single_instance import SingleInstance
+from atm.app.supervisor import Supervisor
+from atm.ipc.messages import MAIN, AttachWindow
+from atm.model.endpoint import Addresses, Endpoint
+from atm.model.errors import ATMError
+from atm.model.program import ProgramContext
+
+
+def run_program(context: ProgramContext, speed: float) -> int:
+    """Run until the end is asked for. Raises `Refused` when the program runs already on this home."""
+    instance = SingleInstance(context.home)
+    logs.set_up(context.home, MAIN)
+    keeper = None
+    if context.endpoint is Endpoint.DEMO:
+        port = _free_port()
+        context = msgspec.structs.replace(
+            context, addresses=Addresses(f"http://127.0.0.1:{port}", f"ws://127.0.0.1:{port}")
+        )
+        mp: Any = multiprocessing.get_context("spawn" if os.name == "nt" else "forkserver")
+        keeper = ExchangeKeeper(mp, context, port, speed)
+        keeper.start()
+    supervisor = Supervisor(context, keeper)
+    control = ControlServer(context.home, lambda command: _handle(supervisor, command))
+    if context.headless:
+        print(f"running without a window, process {os.getpid()}; ./run.sh attach opens one", file=sys.stderr)
+    try:
+        supervisor.run()
+    finally:
+        control.close()
+        if keeper is not None:
+            keeper.stop()
+        instance.release()
+    return 0
+
+
+def _handle(supervisor: Supervisor, command: dict[str, Any]) -> dict[str, Any]:
+    if command.get("command") == "status":
+        return {"pid": os.getpid()}
+    if command.get("command") == "attach":
+        try:
+            supervisor.assistant.request(MAIN, AttachWindow(command.get("environment", {})))
+        except ATMError as error:
+            return {"error": str(error)}
+        return {"done": True}
+    return {"error": f"unknown command {command.get('command')!r}"}
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
