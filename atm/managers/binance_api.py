@@ -12,7 +12,7 @@ from collections.abc import Coroutine
 
 from atm.exchange.client.feed import FeedTimes, MarketFeed
 from atm.exchange.client.rest import FuturesClient, with_brackets
-from atm.exchange.client.transport import Credentials
+from atm.exchange.client.transport import Credentials, wall_ms
 from atm.ipc.assistant import Deferred, IPCAssistant
 from atm.ipc.messages import (
     DATA,
@@ -23,12 +23,14 @@ from atm.ipc.messages import (
     Instruments,
     LastStored,
     LastStoredReply,
+    NoticeRaised,
     Reply,
 )
 from atm.model.endpoint import Endpoint
 from atm.model.errors import ATMError, Invalid, Refused
 from atm.model.instrument import Instrument
 from atm.model.interval import MINUTE_MS
+from atm.model.notice import Notice, Severity
 from atm.model.program import ProgramContext
 
 logger = logging.getLogger(__name__)
@@ -63,6 +65,7 @@ class BinanceAPIManager:
         self._loop = asyncio.get_running_loop()
         self._ended = asyncio.Event()
         self._changed = asyncio.Event()
+        self._listed = asyncio.Event()
         credentials = Credentials("demo", "demo") if self._context.endpoint is Endpoint.DEMO else None
         self._rest = FuturesClient(self._context.addresses, credentials)
         endpoint = self._context.endpoint.value
@@ -155,11 +158,22 @@ class BinanceAPIManager:
         while True:
             await self._changed.wait()
             self._changed.clear()
-            wanted = self._symbols
-            await self._feed.reached()
+            await self._listed.wait()
+            wanted = self._known_symbols()
             new = any(symbol not in self._feed.sequences for symbol in wanted)
             last_stored = await self._last_stored() if new else {}
             await self._feed.collect(wanted, last_stored)
+
+    def _known_symbols(self) -> tuple[str, ...]:
+        """The wanted symbols without those that the exchange does not list (of which the user is told)."""
+        listed = {instrument.symbol for instrument in self._instruments}
+        for symbol in self._symbols:
+            if symbol not in listed:
+                text, parameters = "notice.symbol_not_listed", {"symbol": symbol}
+                notice = Notice(int(wall_ms()), self._assistant.name, Severity.WARNING, text, parameters, symbol)
+                self._assistant.publish(NoticeRaised(notice))
+        self._symbols = tuple(symbol for symbol in self._symbols if symbol in listed)
+        return self._symbols
 
     async def _last_stored(self) -> dict[str, int]:
         """What data holds; asked until it answers, because without it the fill would not know where to begin."""
@@ -191,6 +205,7 @@ class BinanceAPIManager:
             if instruments != self._instruments:
                 self._instruments = instruments
                 self._assistant.publish(Instruments(instruments))
+                self._listed.set()
             await asyncio.sleep(INSTRUMENTS_PERIOD_S)
 
     async def _bracketed(self, instruments: tuple[Instrument, ...]) -> tuple[Instrument, ...]:

@@ -28,7 +28,7 @@ FrameSink = Callable[[bytes, float], str]
 
 
 class StreamSocket:
-    """An open socket with its reader. `seen`: streams of this socket that have not delivered yet; `closed` completes
+    """An open socket with its reader. `awaited`: streams of this socket that have not delivered yet; `closed` completes
     with the reason when it is over."""
 
     def __init__(self, socket: ClientConnection, streams: Iterable[str], sink: FrameSink, silence_s: float) -> None:
@@ -40,7 +40,8 @@ class StreamSocket:
         self._ids = count(1)
         self._reason = ""
         self.messages = 0
-        self.awaited = set(streams)
+        self._subscribed = set(streams)
+        self.awaited = set(self._subscribed)
         self.all_delivered = asyncio.Event()
         self.closed: asyncio.Task[str] = asyncio.create_task(self._read())
         self._watch = self._loop.call_later(silence_s, self._check_silence)
@@ -73,9 +74,13 @@ class StreamSocket:
             return
         self._watch = self._loop.call_later(self._silence_s - silent_s, self._check_silence)
 
-    async def change(self, dropped: Iterable[str], added: Iterable[str]) -> None:
-        """Change the streams of this socket by control messages, paced and in batches."""
-        for method, streams in (("UNSUBSCRIBE", tuple(dropped)), ("SUBSCRIBE", tuple(added))):
+    async def follow(self, streams: Iterable[str]) -> None:
+        """Have exactly these streams, by control messages, paced and in batches."""
+        wanted = set(streams)
+        changes = (("UNSUBSCRIBE", self._subscribed - wanted), ("SUBSCRIBE", wanted - self._subscribed))
+        self._subscribed = wanted
+        for method, changed in changes:
+            streams = tuple(sorted(changed))
             for start in range(0, len(streams), CONTROL_BATCH):
                 message = Control(method, streams[start : start + CONTROL_BATCH], next(self._ids))
                 try:

@@ -50,6 +50,14 @@ class _Runner:
         self._changed = asyncio.Event()
         self._renew = asyncio.Event()
         self.task = asyncio.create_task(self._run())
+        self.task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        """Nothing should end a runner but its cancellation; a defect must not leave its streams dead."""
+        if not task.cancelled() and (error := task.exception()) is not None:
+            logger.error("stream connection %d failed", self.plan.number, exc_info=error)
+            self.connected, self.reason = False, f"{type(error).__name__} in the program"
+            asyncio.get_running_loop().call_later(self._supervisor.times.longest_wait, self._supervisor.restart, self)
 
     def follow(self, plan: Connection) -> None:
         self.plan = plan
@@ -79,10 +87,9 @@ class _Runner:
 
     async def _attend(self, socket: StreamSocket) -> tuple[str, bool]:
         """Follow one socket and those that relieve it; (why the last one ended, whether it ever delivered)."""
-        subscribed = set(self.plan.streams)
-        self._changed.clear()
         self.connected, self.reason = True, ""
         self._supervisor.opened(self)
+        held = [socket]
         due = self._next_renewal()
         loop = asyncio.get_running_loop()
         try:
@@ -92,17 +99,21 @@ class _Runner:
                     break
                 if self._changed.is_set():
                     self._changed.clear()
-                    wanted = set(self.plan.streams)
-                    await socket.change(sorted(subscribed - wanted), sorted(wanted - subscribed))
-                    subscribed = wanted
+                    await socket.follow(self.plan.streams)
                 if self._renew.is_set() or loop.time() >= due:
                     self._renew.clear()
                     due = self._next_renewal()
-                    socket = await self._relieve(socket)
-                    subscribed = set(self.plan.streams)
+                    held.append(await self._relieve(socket))
+                    if held[-1] is not socket:
+                        self._changed.set()  # the plan may have changed while it was being opened
+                        await socket.close()
+                        self._supervisor.renewals += 1
+                    socket = held[-1]
+                    held = [socket]
             return socket.end_reason(), socket.messages > 0
         finally:
-            await socket.close()
+            for entry in held:
+                await entry.close()
 
     def _next_renewal(self) -> float:
         times = self._supervisor.times
@@ -133,11 +144,7 @@ class _Runner:
             delivered.cancel()
             if not relieved:
                 await new.close()
-        if not relieved:
-            return old
-        await old.close()
-        self._supervisor.renewed(self)
-        return new
+        return new if relieved else old
 
 
 class StreamSupervisor:
@@ -189,8 +196,7 @@ class StreamSupervisor:
     async def collect(self, symbols: Iterable[str]) -> None:
         """Stream exactly these symbols from now on."""
         plans = {plan.number: plan for plan in replan(self.planned, symbols)}
-        for number in self._runners.keys() - plans.keys():
-            await self._end(self._runners.pop(number))
+        await self._end([self._runners.pop(number) for number in self._runners.keys() - plans.keys()])
         for number, plan in plans.items():
             runner = self._runners.get(number)
             if runner is None:
@@ -205,23 +211,24 @@ class StreamSupervisor:
 
     async def close(self) -> None:
         """Close all connections."""
-        for runner in self._runners.values():
-            runner.task.cancel()
-        for runner in self._runners.values():
-            await self._end(runner)
+        await self._end(list(self._runners.values()))
         self._runners.clear()
 
-    async def _end(self, runner: _Runner) -> None:
-        runner.task.cancel()
-        await asyncio.wait((runner.task,))
+    async def _end(self, runners: list[_Runner]) -> None:
+        """Cancel once and wait: a second cancellation would interrupt the closing of the sockets."""
+        for runner in runners:
+            runner.task.cancel()
+        if runners:
+            await asyncio.wait([runner.task for runner in runners])
+
+    def restart(self, runner: _Runner) -> None:
+        """Replace a runner that has failed, if its connection is still wanted."""
+        if self._runners.get(runner.plan.number) is runner:
+            self._runners[runner.plan.number] = _Runner(self, runner.plan)
 
     def opened(self, runner: _Runner) -> None:
         """A runner has a socket."""
         self._on_change(runner.plan, True)
-
-    def renewed(self, runner: _Runner) -> None:
-        """A runner has a younger socket."""
-        self.renewals += 1
 
     def lost(self, runner: _Runner, was_connected: bool) -> None:
         """A runner has lost its socket, or got none."""

@@ -29,6 +29,7 @@ from atm.ipc.messages import (
     LastStoredReply,
     LastTrade,
     MarkPrice,
+    NoticeRaised,
     OpenBar,
     Reply,
     Request,
@@ -105,7 +106,7 @@ class Program:
         self.listener = self.bus.assistant("listener")
         self.events: dict[type, list[Any]] = {}
         self.arrived = asyncio.Event()
-        for kind in (ClosedBar, OpenBar, BookTop, MarkPrice, LastTrade, Instruments, ConnectionState):
+        for kind in (ClosedBar, OpenBar, BookTop, MarkPrice, LastTrade, Instruments, ConnectionState, NoticeRaised):
             self.listener.subscribe(kind, self._take)
         self.assistant = self.bus.assistant(BINANCE_API)
         self.manager = BinanceAPIManager(self.assistant, context, TIMES)
@@ -296,6 +297,18 @@ async def test_symbols_are_added_and_dropped_and_wrong_ones_refused(
     await exchange.send("ethusdt@kline_1m", bar)
     await program.until(lambda: len(program.closed("ETHUSDT")) == 6)
     assert len(program.closed()) == count
+
+
+async def test_a_configured_symbol_that_the_exchange_does_not_list_is_told_and_left_out(
+    exchange: Any, market: Market, tmp_path: Path
+) -> None:
+    context = ProgramContext(tmp_path, tmp_path, Endpoint.DEMO, exchange.addresses, 1, 1, ("GONEUSDT", "BTCUSDT"))
+    program = Program(context)
+    program.stored["BTCUSDT"] = market.running() - 3 * MINUTE
+    program.start()
+    await program.until(lambda: len(program.closed()) == 2 and NoticeRaised in program.events)
+    assert program.events[NoticeRaised][0].notice.parameters == {"symbol": "GONEUSDT"}
+    await program.stop()
 
 
 async def test_bars_are_fetched_on_request(program: Program, market: Market) -> None:
