@@ -59,6 +59,7 @@ class BinanceAPIManager:
         self._tasks: set[asyncio.Task[None]] = set()
         self._timer: asyncio.TimerHandle | None = None
         self._woken = False
+        self._failure: BaseException | None = None
 
     async def serve(self) -> None:
         """Until the assistant is stopped."""
@@ -83,6 +84,8 @@ class BinanceAPIManager:
             await self._ended.wait()
         finally:
             await self._close()
+        if self._failure is not None:
+            raise self._failure
 
     async def _close(self) -> None:
         if self._timer is not None:
@@ -121,8 +124,8 @@ class BinanceAPIManager:
     def _task_ended(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
-            logger.error("a task of the exchange manager failed", exc_info=error)
-            self._assistant.stop()  # main starts the process anew; half of it alive would look healthy
+            self._failure = error  # main starts the process anew; half of it alive would look healthy
+            self._ended.set()
 
     # --- requests ---------------------------------------------------------------------------------------------
 
