@@ -1,0 +1,22 @@
+"""`./run.sh backtest FILE.toml`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from atm.model.program import ProgramContext
+from atm.model.simulation import SimulationSummary
+from atm.simulators import backtest
+from atm.simulators.specification import read_specification
+from atm.storage.market_store import open_store
+from atm.storage.sample import load_instruments
+
+
+def run_backtest(
+    path: Path, context: ProgramContext, progress: Callable[[float], None] | None = None
+) -> SimulationSummary:
+    """Read, run and summarise. Raises `Invalid` for anything wrong in the file."""
+    spec = read_specification(path)
+    store = open_store(context, read_only=True)
+    return backtest.run(spec, store, load_instruments(context.assets), progress).summary

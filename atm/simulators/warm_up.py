@@ -1,0 +1,33 @@
+"""Compiles the kernels of ledger and account engine."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from atm.model.account import AssetSetup, CostModel, PositionSetup
+from atm.model.analysis_configuration import AnalysisConfiguration, ClassicalSignal
+from atm.model.instrument import Instrument
+from atm.model.trade_configuration import TradeConfiguration
+from atm.trading.engine import AccountEngine, MinuteGrid
+from atm.trading.layout import Input
+
+
+def warm_up(progress: Callable[[str], None]) -> None:
+    """Run the account engine over one minute, with a whole grid and with a slice of one, as the program does."""
+    progress("account engine")
+    instrument = Instrument("A", "A", "USDT", "TRADING", 2, 1, "0.01", "0.1", "0.1", "0.1", "1000", "5", "0.01")
+    engine = AccountEngine(
+        {"USDT": AssetSetup(1_000)},
+        [PositionSetup("A", "a", "t")],
+        [AnalysisConfiguration("a", pip=ClassicalSignal())],
+        [TradeConfiguration("t")],
+        [instrument],
+        CostModel(),
+    )
+    prices = np.full((4, 2, 1), 100.0)
+    rows = np.zeros((1, len(Input)))
+    engine.run(MinuteGrid(0, prices[0], prices[1], prices[2], prices[3], rows, np.full((2, 1), -1, np.int64)))
+    engine.minute(120_000, {}, {})
+    engine.snapshot()

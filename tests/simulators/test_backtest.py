@@ -1,0 +1,126 @@
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import pytest
+
+from atm.model.account import PositionSetup, TradeReason
+from atm.model.errors import Invalid
+from atm.model.instrument import Instrument
+from atm.model.interval import MINUTE_MS, parse_time
+from atm.model.simulation import SimulationSpec
+from atm.simulators import backtest
+from atm.simulators.specification import read_specification
+from atm.storage.market_store import MarketStore
+from atm.storage.sample import load_instruments
+
+ROOT = Path(__file__).parent.parent.parent
+ASSETS = ROOT / "assets"
+
+
+@pytest.fixture(scope="module")
+def store() -> MarketStore:
+    return MarketStore(ASSETS / "sample")
+
+
+@pytest.fixture(scope="module")
+def instruments() -> tuple[Instrument, ...]:
+    return load_instruments(ASSETS)
+
+
+def example(name: str, **changes: object) -> SimulationSpec:
+    return msgspec.structs.replace(read_specification(ROOT / "examples" / f"{name}.toml"), **changes)
+
+
+def test_the_same_run_twice_is_the_same_to_the_byte(store: MarketStore, instruments: tuple[Instrument, ...]) -> None:
+    spec = example("two_positions", end="2023-08-20")
+    first, second = (backtest.run(spec, store, instruments) for _ in range(2))
+    assert first.trades == second.trades
+    assert first.equity.tobytes() == second.equity.tobytes()
+    assert first.summary.trade_hash == second.summary.trade_hash
+    assert first.summary.trades > 50
+
+
+def test_the_summary_adds_up(store: MarketStore, instruments: tuple[Instrument, ...]) -> None:
+    spec = example("rqpm_filusdt", end="2023-09-01")
+    result = backtest.run(spec, store, instruments)
+    s, trades = result.summary, result.trades
+    assert s.bars == 31 * 1440
+    assert s.fees == pytest.approx(sum(t.fee for t in trades))
+    # what is left open at the end is valued at the last close
+    last = trades[-1]
+    close = store.read("FILUSDT", parse_time("2023-08-31 23:59"), parse_time("2023-09-01")).close[-1]
+    unrealized = last.quantity_after * (close - last.entry_price_after)
+    assert s.net_profit == pytest.approx(sum(t.profit for t in trades) - s.fees - s.funding + unrealized)
+    assert s.final_equity == result.equity[-1]
+    assert len(result.equity) == 31 * 1440
+    assert {t.reason for t in trades} >= {TradeReason.ENTRY, TradeReason.CLEAR, TradeReason.STOP_IMMEDIATE}
+    assert all(t.time_ms == t.decision_ms for t in trades if t.decision_ms)  # filled at the open after the decision
+
+
+def test_cutting_the_future_leaves_the_past_as_it_was(store: MarketStore, instruments: tuple[Instrument, ...]) -> None:
+    long = backtest.run(example("rqpm_filusdt", end="2023-09-01"), store, instruments).trades
+    short = backtest.run(example("rqpm_filusdt", end="2023-08-15"), store, instruments).trades
+    cut = parse_time("2023-08-15")
+    assert short == [t for t in long if t.time_ms < cut]
+
+
+def test_progress_and_cancel(store: MarketStore, instruments: tuple[Instrument, ...]) -> None:
+    seen: list[float] = []
+    backtest.run(example("rqpm_filusdt"), store, instruments, seen.append)
+    assert seen[-1] == 1.0
+    with pytest.raises(backtest.Cancelled):
+        backtest.run(example("rqpm_filusdt"), store, instruments, None, lambda: True)
+
+
+@pytest.mark.parametrize(
+    ("changes", "field", "sentence"),
+    [
+        ({"start": "2024-01-01", "end": "2024-02-01"}, "start", "2023-08-01 00:00 to 2023-11-01 00:00"),
+        ({"start": "2023-09-01", "end": "2023-08-01"}, "end", "a time after start"),
+        ({"start": "soon"}, "start", "YYYY-MM-DD"),
+        ({"positions": (PositionSetup("BTCUSDT", "cycle-15m", "follow"),)}, "positions.symbol", "FILUSDT"),
+        (
+            {"positions": (PositionSetup("FILUSDT", "cycle-15", "follow"),)},
+            "positions.analysis",
+            "did you mean cycle-15m",
+        ),
+    ],
+)
+def test_what_cannot_be_simulated_is_refused_by_field(
+    store: MarketStore, instruments: tuple[Instrument, ...], changes: dict[str, object], field: str, sentence: str
+) -> None:
+    with pytest.raises(Invalid) as refused:
+        backtest.run(example("rqpm_filusdt", **changes), store, instruments)
+    assert refused.value.field == field
+    assert sentence in str(refused.value)
+
+
+def test_a_typing_error_in_a_file_gets_one_sentence(tmp_path: Path) -> None:
+    text = (ROOT / "examples" / "rqpm_filusdt.toml").read_text()
+    path = tmp_path / "x.toml"
+    path.write_text(text.replace("leverage = 3", "levrage = 3"))
+    with pytest.raises(Invalid, match=r"levrage.*did you mean leverage\?"):
+        read_specification(path)
+    path.write_text(text.replace("leverage = 3", "leverage = 300"))
+    with pytest.raises(Invalid, match=r"leverage.*<= 125"):
+        read_specification(path)
+    path.write_text("code = ")
+    with pytest.raises(Invalid, match="TOML"):
+        read_specification(path)
+    with pytest.raises(Invalid, match="an existing TOML file"):
+        read_specification(tmp_path / "none.toml")
+
+
+def test_a_hole_in_the_bars_is_counted_and_nothing_is_filled_in_it(
+    tmp_path: Path, store: MarketStore, instruments: tuple[Instrument, ...]
+) -> None:
+    holed = MarketStore(tmp_path / "market", read_only=False)
+    start, hole, after, end = (parse_time(f"2023-08-{day:02d}") for day in (1, 5, 7, 12))
+    holed.put("FILUSDT", store.read("FILUSDT", start, hole))
+    holed.put("FILUSDT", store.read("FILUSDT", after, end))
+    result = backtest.run(example("rqpm_filusdt", end="2023-08-12"), holed, instruments)
+    assert result.summary.missing_bars == 2 * 1440
+    assert not [t for t in result.trades if hole <= t.time_ms < after]
+    assert not np.isnan(result.equity).any()
+    assert (result.equity_time == start + MINUTE_MS * np.arange(1, 11 * 1440 + 1)).all()
