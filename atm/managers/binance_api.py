@@ -88,6 +88,7 @@ class BinanceAPIManager:
             raise self._failure
 
     async def _close(self) -> None:
+        self._assistant.set_waker(lambda: None)
         if self._timer is not None:
             self._timer.cancel()
         for task in self._tasks:

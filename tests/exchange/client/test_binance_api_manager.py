@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import queue
 import time
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
@@ -12,6 +13,8 @@ import pytest
 
 from atm.exchange.client.feed import FeedTimes
 from atm.exchange.client.supervisor import StreamTimes
+from atm.ipc.assistant import IPCAssistant
+from atm.ipc.envelope import Envelope, Kind, decode_envelope, decode_message, encode
 from atm.ipc.local import LocalBus
 from atm.ipc.messages import (
     BINANCE_API,
@@ -31,10 +34,12 @@ from atm.ipc.messages import (
     MarkPrice,
     NoticeRaised,
     OpenBar,
+    Ping,
     Reply,
     Request,
+    Stop,
 )
-from atm.managers.binance_api import BinanceAPIManager
+from atm.managers.binance_api import BinanceAPIManager, run
 from atm.model.bars import Source
 from atm.model.endpoint import Endpoint
 from atm.model.program import ProgramContext
@@ -319,6 +324,44 @@ async def test_bars_are_fetched_on_request(program: Program, market: Market) -> 
     assert [bar.open_time for bar in reply.bars] == minutes(start, start + 1_499 * MINUTE)
     refused = await program.ask(FetchBars("BTCUSDT", start, start + 1_501 * MINUTE))
     assert isinstance(refused, Failed) and refused.field == "end_ms"
+
+
+async def test_the_process_answers_from_its_loop_and_ends_when_it_is_stopped(exchange: Any, tmp_path: Path) -> None:
+    """`run` as a child process calls it: messages come from a receiver thread and wake the loop."""
+
+    class Outbox:
+        def __init__(self) -> None:
+            self.sent: queue.SimpleQueue[bytes] = queue.SimpleQueue()
+
+        def send(self, data: bytes) -> None:
+            self.sent.put(data)
+
+        def pump(self) -> None:
+            pass
+
+    outbox = Outbox()
+    assistant = IPCAssistant(BINANCE_API, outbox)
+    context = ProgramContext(tmp_path, tmp_path, Endpoint.DEMO, exchange.addresses, 1, 1, ())
+    ended = asyncio.create_task(asyncio.to_thread(run, assistant, context))
+
+    async def answer_to(request: Request, number: int) -> Reply:
+        payload = encode(request)
+        assistant.deliver(
+            encode(Envelope(Kind.REQUEST, "x", BINANCE_API, type(request).__name__, "", number, payload=payload))
+        )
+        while True:
+            envelope = decode_envelope(await asyncio.to_thread(outbox.sent.get, True, 5.0))
+            if envelope.kind == Kind.REPLY and envelope.number == number:
+                reply = decode_message(envelope.payload)
+                assert isinstance(reply, Reply)
+                return reply
+
+    assert isinstance(await answer_to(Ping(), 1), Done)
+    refused = await answer_to(CollectSymbols(("",)), 2)
+    assert isinstance(refused, Failed) and refused.field == "symbols"
+    assert isinstance(await answer_to(Stop(), 3), Done)
+    async with asyncio.timeout(5):
+        await ended
 
 
 async def test_the_fill_waits_for_data(program: Program, market: Market) -> None:
