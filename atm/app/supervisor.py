@@ -8,6 +8,7 @@ import os
 import signal
 import threading
 import time
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from multiprocessing.connection import wait
 from multiprocessing.process import BaseProcess
@@ -64,8 +65,16 @@ class _Child:
 class Supervisor:
     """See the module. `run` returns when the whole program has ended."""
 
-    def __init__(self, context: ProgramContext, exchange: ExchangeKeeper | None = None) -> None:
+    def __init__(
+        self,
+        context: ProgramContext,
+        exchange: ExchangeKeeper | None = None,
+        managers: Sequence[Program] = MANAGERS,
+        workers: Mapping[str, str] = WORKERS,
+    ) -> None:
         self._context = context
+        self._managers = managers
+        self._workers = workers
         self._exchange = exchange
         self._attached = False
         # Windows knows only spawn; elsewhere a fork server shares what all children load.
@@ -89,9 +98,10 @@ class Supervisor:
 
     def run(self) -> None:
         """Start everything and supervise until the end is asked for."""
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, lambda *_: self.end())
-        for program in MANAGERS:
+        if threading.current_thread() is threading.main_thread():
+            for number in (signal.SIGINT, signal.SIGTERM):
+                signal.signal(number, lambda *_: self.end())
+        for program in self._managers:
             self._start(program)
         if not self._context.headless:
             self._start(WINDOW)
@@ -212,13 +222,13 @@ class Supervisor:
         for number in range(limit):
             name = f"{request.kind}-{number}"
             if name not in self._children:
-                self._start(Program(name, WORKERS[request.kind]))
+                self._start(Program(name, self._workers[request.kind]))
                 return WorkerStarted(name)
         raise Refused(f"all {limit} {request.kind}s are running")
 
     def _on_retire_worker(self, request: RetireWorker) -> Reply:
         child = self._children.get(request.name)
-        if child is None or request.name.rpartition("-")[0] not in WORKERS:
+        if child is None or request.name.rpartition("-")[0] not in self._workers:
             raise Refused(f"there is no worker {request.name}")
         child.wanted = False
         self.assistant.request_async(request.name, Stop(), lambda _: None)
