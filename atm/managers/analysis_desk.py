@@ -11,7 +11,7 @@ import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import Protocol
+from typing import Any, Protocol
 
 import msgspec
 
@@ -49,8 +49,8 @@ SETTLING_S = 0.3
 class Settings(Protocol):
     """The part of the relational store that the desk needs."""
 
-    def get(self, key: str) -> str | None: ...
-    def put(self, key: str, value: str) -> None: ...
+    def get(self, key: str) -> Any: ...
+    def put(self, key: str, value: Any) -> None: ...
 
 
 class Coverages(Protocol):
@@ -172,7 +172,7 @@ class AnalysisDesk:
                 return
             first = first_minute(self._store.coverage(need.symbol), earliest, need.rows_from_ms)
             start = _Start(need.configuration.interval.open_time(first), _digest(need.configuration))
-            self._settings.put(_key(analysis), msgspec.json.encode(start).decode())
+            self._settings.put(_key(analysis), start)
             self._start(analysis, analyzer, need, start.start_ms)
 
         request = EnsureBars(need.symbol, earliest, need.rows_from_ms)
@@ -182,7 +182,7 @@ class AnalysisDesk:
         stored = self._settings.get(_key(analysis))
         if stored is None:
             return None
-        start = msgspec.json.decode(stored, type=_Start)
+        start = msgspec.convert(stored, _Start)
         return start.start_ms if start.configuration == _digest(need.configuration) else None
 
     def _start(self, analysis: str, analyzer: str, need: Need, start_ms: int) -> None:

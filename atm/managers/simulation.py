@@ -74,8 +74,8 @@ class SimulationManager:
 
     def start(self) -> None:
         """Load what is stored, queue what was not finished, and listen."""
-        for spec, state in self._simulations.load():
-            restored = self._queue.restore(spec, state)
+        for state in self._simulations.states():
+            restored = self._queue.restore(self._simulations.spec(state.code), state)
             if restored != state:
                 self._simulations.set_state(restored)
             self._publish(restored)
@@ -94,7 +94,7 @@ class SimulationManager:
         check_spec(request.spec)
         state = self._queue.add(request.spec, self._wall_ms())
         try:
-            self._simulations.put(request.spec, state)
+            self._simulations.add(request.spec, state.created_ms)
         except ATMError:
             self._queue.remove(state.code)
             raise
@@ -153,7 +153,8 @@ class SimulationManager:
                 answered = partial(self._on_launched, spec.code, simulator)
                 self._assistant.request_async(simulator, RunSimulation(spec), answered, timeout=30.0)
             case Abort(code, simulator):
-                self._assistant.request_async(simulator, CancelSimulation(code), partial(_logged, "CancelSimulation"))
+                answered = partial(self._on_aborted, code, simulator)
+                self._assistant.request_async(simulator, CancelSimulation(code), answered)
             case Retire(simulator):
                 self._assistant.request_async(MAIN, RetireWorker(simulator), partial(_logged, "RetireWorker"))
 
@@ -169,6 +170,13 @@ class SimulationManager:
         if isinstance(reply, Failed):
             permanent = reply.kind == "Invalid"
             state = self._queue.refused(code, simulator, reply.message, permanent)
+            if state is not None:
+                self._changed(state)
+
+    def _on_aborted(self, code: str, simulator: str, reply: Reply) -> None:
+        """A simulator that does not have the job (any more) has stopped it."""
+        if isinstance(reply, Failed):
+            state = self._queue.refused(code, simulator, reply.message, permanent=False)
             if state is not None:
                 self._changed(state)
 

@@ -214,6 +214,8 @@ class TradeManager:
     # --- by the clock -----------------------------------------------------------------------------------------
 
     def _tick(self) -> None:
+        if self.book.save_error:
+            self._schedule()  # minutes wait until the store takes them again
         for name, account in self.book.accounts.items():
             if account.barrier is None:
                 continue

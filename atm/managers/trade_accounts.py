@@ -13,6 +13,7 @@ from atm.analyzers.pipeline import AnalysisPipeline
 from atm.managers.minute_barrier import Minute, MinuteBarrier
 from atm.managers.trade_setups import Configurations, analysis_id
 from atm.model.account import AccountSetup, AccountSnapshot, TradeRecord
+from atm.model.errors import Invalid
 from atm.model.instrument import Instrument
 from atm.model.interval import MINUTE_MS
 from atm.trading.engine import AccountEngine
@@ -40,12 +41,32 @@ def make_engine(
     return engine
 
 
+class AccountState(msgspec.Struct, frozen=True):
+    """What is stored as the state of an account: the engine and the set-up that it belongs to, so that both change at once."""
+
+    setup: AccountSetup
+    engine: bytes
+
+    def dump(self) -> bytes:
+        return msgspec.msgpack.encode(self)
+
+    @staticmethod
+    def parse(data: bytes) -> AccountState:
+        """Raises Invalid for bytes that are no state."""
+        try:
+            return msgspec.msgpack.decode(data, type=AccountState)
+        except msgspec.MsgspecError as error:
+            raise Invalid(
+                "account state", f"{len(data)} bytes", f"a state that this version has stored ({error})"
+            ) from error
+
+
 @dataclass(slots=True)
 class Progress:
-    """What is to be stored in one transaction: the engine after `market_ms`, and what happened since the last time."""
+    """What is to be stored in one transaction: the state after `market_ms`, and what happened since the last time."""
 
     market_ms: int
-    engine: bytes
+    state: bytes
     trades: list[TradeRecord]
     equity: list[tuple[int, float]]
 
@@ -133,7 +154,8 @@ class VirtualAccount:
 
     def progress(self) -> Progress:
         """What is to be stored now; it counts as stored after `saved`."""
-        return Progress(self.market_ms, self.engine.dump(), list(self._unsaved.trades), list(self._unsaved.equity))
+        state = AccountState(self.setup, self.engine.dump()).dump()
+        return Progress(self.market_ms, state, list(self._unsaved.trades), list(self._unsaved.equity))
 
     def saved(self, now: float) -> list[TradeRecord]:
         """The progress was stored; the trades that may be announced now."""

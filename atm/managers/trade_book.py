@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 
 import msgspec
 
@@ -16,12 +15,13 @@ from atm.ipc.assistant import IPCAssistant
 from atm.ipc.messages import AccountUpdated, ConfigurationsUpdated, NoticeRaised, TradeLogged
 from atm.managers.analysis_desk import Need
 from atm.managers.presets import Presets
-from atm.managers.trade_accounts import VirtualAccount, make_engine
+from atm.managers.trade_accounts import AccountState, VirtualAccount, make_engine
 from atm.managers.trade_setups import Configurations, analysis_id
 from atm.model.account import AccountSetup, TradeReason, TradeRecord
 from atm.model.errors import ATMError, Invalid, Unavailable
 from atm.model.instrument import Instrument
 from atm.model.notice import Notice, Severity
+from atm.storage.accounts import StoredAccount
 from atm.storage.database import Database
 
 log = logging.getLogger(__name__)
@@ -34,15 +34,6 @@ _SEVERITIES = {
     TradeReason.STOP_CLOSE: (Severity.WARNING, "notice.stop"),
     TradeReason.LIQUIDATION: (Severity.CRITICAL, "notice.liquidation"),
 }
-
-
-@dataclass(frozen=True, slots=True)
-class _Stored:
-    """An account as it was stored, until the instruments are known that its engine needs, or it can be opened at all."""
-
-    setup: AccountSetup
-    market_ms: int
-    engine: bytes | None
 
 
 class AccountBook:
@@ -59,12 +50,13 @@ class AccountBook:
         self._database = database
         self._clock = clock
         self._wall_ms = wall_ms
-        self._waiting: dict[str, _Stored] = {}
+        self._waiting: dict[str, StoredAccount] = {}
         self._reasons: dict[str, str] = {}
         self.configurations = Configurations()
         self.accounts: dict[str, VirtualAccount] = {}
         self.instruments: dict[str, Instrument] = {}
         self.save_error = ""
+        self._retry_at = float("-inf")
 
     # --- start ------------------------------------------------------------------------------------------------
 
@@ -84,7 +76,7 @@ class AccountBook:
         self.configurations.analysis = {configuration.code: configuration for configuration in analysis}
         self.configurations.trade = {configuration.code: configuration for configuration in trade}
         for account in stored:
-            self._waiting[account.setup.name] = _Stored(account.setup, account.market_ms, account.engine)
+            self._waiting[account.setup.name] = account
         self.publish_configurations()
 
     def set_instruments(self, instruments: Iterable[Instrument]) -> bool:
@@ -101,15 +93,17 @@ class AccountBook:
                 self._reasons[name] = str(error)
         return len(self.accounts) > before
 
-    def _open(self, stored: _Stored) -> VirtualAccount:
-        """An account from the store. A state that cannot be read is kept as it is and shown, never overwritten."""
-        engine = make_engine(stored.setup, self.configurations, self.instruments)
-        account = VirtualAccount(stored.setup, engine)
-        if stored.market_ms > 0:
-            if stored.engine is not None:
-                engine.load(stored.engine)
-                engine.set_trading(stored.setup.trading)
+    def _open(self, stored: StoredAccount) -> VirtualAccount:
+        """An account from the store. Raises Invalid when its state cannot be read or its set-up cannot be traded."""
+        state = AccountState.parse(stored.engine) if stored.engine is not None else None
+        setup = stored.setup if state is None else state.setup
+        engine = make_engine(setup, self.configurations, self.instruments)
+        account = VirtualAccount(setup, engine)
+        if state is not None:
+            engine.load(state.engine)
             account.begin(stored.market_ms, self.configurations)
+        if setup != stored.setup:
+            self._database.accounts.put(setup)
         return account
 
     # --- what is asked ----------------------------------------------------------------------------------------
@@ -154,7 +148,7 @@ class AccountBook:
     # --- progress ---------------------------------------------------------------------------------------------
 
     def save_due(self, account: VirtualAccount) -> bool:
-        if account.failure or not account.unsaved_minutes:
+        if account.failure or not account.unsaved_minutes or self._clock() < self._retry_at:
             return False
         return account.unsaved_trades or self._clock() - account.saved_at >= SAVE_SECONDS
 
@@ -166,12 +160,13 @@ class AccountBook:
         name = account.setup.name
         try:
             self._database.accounts.save_progress(
-                name, progress.engine, progress.market_ms, progress.trades, progress.equity
+                name, progress.state, progress.market_ms, progress.trades, progress.equity
             )
         except ATMError as error:
             if not self.save_error:
                 self.notify(Severity.CRITICAL, "notice.account_not_stored", name, reason=str(error))
             self.save_error = str(error)
+            self._retry_at = self._clock() + SAVE_SECONDS
             raise
         self.save_error = ""
         for record in account.saved(self._clock()):
@@ -244,11 +239,10 @@ class AccountBook:
             self.save(account)
 
     def _store_change(self, account: VirtualAccount) -> None:
-        """Set-up and engine after a change from outside. The engine comes first: a replay of the old set-up on the new
-        engine state differs in nothing that was stored."""
-        self._database.accounts.put(account.setup)
+        """Set-up and engine after a change from outside. They are stored together; the copy for readers follows."""
         if account.begun:
             self.save(account)
+        self._database.accounts.put(account.setup)
 
     # --- announcements ----------------------------------------------------------------------------------------
 

@@ -1,0 +1,237 @@
+"""The trade manager on a bus with real analyzers, a real store and a real database."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import pytest
+
+from atm.ipc.messages import (
+    Done,
+    ForceClear,
+    PutAccount,
+    PutAnalysisConfiguration,
+    PutTradeConfiguration,
+    RemoveAccount,
+    RemoveConfiguration,
+    SetTrading,
+)
+from atm.managers.trade_setups import analysis_id
+from atm.model.account import AssetSetup, PositionSetup, TradeReason, TradeRecord
+from atm.model.errors import ATMError, Invalid, Refused, Unavailable
+from atm.model.interval import MINUTE_MS
+from tests.managers.trade_harness import ACCOUNT, ANALYSIS, SYMBOLS, T0, TRADE, Program, walk
+
+HISTORY = 600
+DAY = 720
+
+
+def program(folder: Path, minutes: int = HISTORY + DAY, url: str = "") -> Program:
+    folder.mkdir(parents=True, exist_ok=True)
+    made = Program(folder, {s: walk(n, minutes) for n, s in enumerate(SYMBOLS, 7)}, HISTORY, url)
+    made.seed()
+    return made
+
+
+def finish(made: Program) -> tuple[list[TradeRecord], int, bytes | None]:
+    """Let everything come in, end in order, and say what is stored."""
+    made.wait(60.0)
+    assert made.manager is not None
+    made.manager.finish()
+    return made.stored()
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> tuple[list[TradeRecord], int, bytes | None]:
+    made = program(tmp_path_factory.mktemp("undisturbed"))
+    made.start()
+    made.play(DAY)
+    result = finish(made)
+    assert made.fills == result[0]
+    return result
+
+
+def test_a_day_trades_by_itself(undisturbed: tuple[list[TradeRecord], int, bytes | None]) -> None:
+    trades, market_ms, _ = undisturbed
+    assert market_ms == T0 + (HISTORY + DAY) * MINUTE_MS
+    assert [trade.index for trade in trades] == list(range(trades[0].index, trades[0].index + len(trades)))
+    assert len(trades) > 30 and {trade.symbol for trade in trades} == set(SYMBOLS)
+    assert {TradeReason.ENTRY, TradeReason.STOP_IMMEDIATE} <= {trade.reason for trade in trades}
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_kills_change_nothing(
+    tmp_path: Path, undisturbed: tuple[list[TradeRecord], int, bytes | None], seed: int
+) -> None:
+    """Trade manager and analyzers killed at random points, messages of theirs lost: the same trades, the same state."""
+    dice = random.Random(seed)
+    made = program(tmp_path / "p")
+    made.start()
+    kills = 0
+    while made.at < HISTORY + DAY:
+        made.play(min(dice.randint(1, 60), HISTORY + DAY - made.at), pause=dice.choice((0.0, 0.06, 2.0)))
+        if made.at < HISTORY + DAY - 5:
+            made.close_minute()
+            for _ in range(dice.randint(0, 6)):  # some of what this minute causes happens, some does not
+                made.bus.route()
+                made.bus.assistants[dice.choice(list(made.bus.assistants))].step()
+        victim = dice.choice(["trade", "trade", *made.workers()])
+        if victim == "trade":
+            made.kill()
+            for _ in range(min(dice.choice((0, 0, 3, 40)), HISTORY + DAY - 1 - made.at)):
+                made.play(1)
+            made.start()
+        else:
+            made.bus.pump()
+            made.kill_analyzer(victim)
+            made.bus.pump()
+        kills += 1
+    trades, market_ms, engine = finish(made)
+    if market_ms < undisturbed[1]:  # killed after the last minute: nothing newer has shown yet that it was missed
+        for symbol in SYMBOLS:
+            made.publish_bar(symbol, made.bars[symbol].bar(HISTORY + DAY - 1))
+        trades, market_ms, engine = finish(made)
+    assert kills > 10
+    assert trades == undisturbed[0]
+    assert (market_ms, engine) == undisturbed[1:]
+    assert "notice.row_missing" not in made.notices and "notice.minutes_missing" not in made.notices
+
+
+def test_a_hole_of_the_market_is_passed_without_decisions(tmp_path: Path) -> None:
+    made = program(tmp_path / "p", HISTORY + 60)
+    made.start()
+    made.play(10)
+    made.can_ensure = False
+    for _ in range(5):  # the exchange has nothing of the first symbol for five minutes
+        made.writer.append(SYMBOLS[1], made.bars[SYMBOLS[1]].slice(made.at, made.at + 1))
+        made.publish_bar(SYMBOLS[1], made.bars[SYMBOLS[1]].bar(made.at))
+        made.at += 1
+        made.bus.pump()
+    made.play(20)
+    made.wait(30.0)
+    assert made.manager is not None
+    account = made.manager.book.account("paper")
+    assert account.market_ms == T0 + made.at * MINUTE_MS and not account.failure
+
+
+def test_trading_off_keeps_stops_and_takes_no_exposure(tmp_path: Path) -> None:
+    made = program(tmp_path / "p")
+    made.start()
+    made.play(200)
+    while not made.manager.book.account("paper").open_symbols():  # type: ignore[union-attr]
+        made.play(1)
+    assert made.ask(SetTrading("paper", False)) == Done()
+    before = len(made.fills)
+    made.play(600)
+    after = made.fills[before:]
+    assert all(trade.reason is not TradeReason.ENTRY for trade in after)
+    made.kill()
+    made.start()
+    assert not made.manager.book.account("paper").setup.trading  # type: ignore[union-attr]
+
+
+def test_force_clear_closes_at_the_next_open_even_if_killed_meanwhile(tmp_path: Path) -> None:
+    made = program(tmp_path / "p")
+    made.start()
+    made.play(200)
+    while not (opened := made.manager.book.account("paper").open_symbols()):  # type: ignore[union-attr]
+        made.play(1)
+    symbol = min(opened)
+    assert made.ask(ForceClear("paper", symbol)) == Done()
+    at = made.at
+    made.kill()
+    made.start()
+    made.play(3)
+    made.wait(5.0)
+    cleared = [t for t in made.stored()[0] if t.reason is TradeReason.FORCE_CLEAR]
+    assert [(t.symbol, t.time_ms, t.quantity_after) for t in cleared] == [(symbol, T0 + at * MINUTE_MS, 0.0)]
+    with pytest.raises(ATMError, match="symbol"):
+        made.ask(ForceClear("paper", "ZZZUSDT"))
+
+
+def test_refusals_name_field_and_uses(tmp_path: Path) -> None:
+    made = program(tmp_path / "p")
+    made.start()
+    with pytest.raises(Refused, match="paper: AAAUSDT; paper: BBBUSDT"):
+        made.ask(RemoveConfiguration("analysis", ANALYSIS.code))
+    with pytest.raises(Invalid, match="code"):
+        made.ask(RemoveConfiguration("trade", "none"))
+    bad = msgspec.structs.replace(ACCOUNT, positions=(PositionSetup("ZZZUSDT", "A5", "T"),), name="other")
+    with pytest.raises(Invalid, match="ZZZUSDT"):
+        made.ask(PutAccount(bad))
+    rich = msgspec.structs.replace(ACCOUNT, assets={"USDT": AssetSetup(1e6)})
+    with pytest.raises(Invalid, match=r"assets\.USDT\.initial_balance"):
+        made.ask(PutAccount(rich))
+    with pytest.raises(Invalid, match="full_stop_loss_close"):
+        made.ask(PutTradeConfiguration(msgspec.structs.replace(TRADE, full_stop_loss_close=0.5)))
+    made.play(200)
+    while not (opened := made.manager.book.account("paper").open_symbols()):  # type: ignore[union-attr]
+        made.play(1)
+    with pytest.raises(Refused, match=f"paper: {min(opened)}"):
+        made.ask(PutTradeConfiguration(msgspec.structs.replace(TRADE, leverage=2)))
+    with pytest.raises(Refused, match="open"):
+        made.ask(RemoveAccount("paper"))
+    with pytest.raises(Refused, match="open"):
+        made.ask(PutAccount(msgspec.structs.replace(ACCOUNT, positions=())))
+
+
+def test_a_second_account_and_a_changed_configuration(tmp_path: Path) -> None:
+    made = program(tmp_path / "p")
+    made.start()
+    made.play(10)
+    faster = msgspec.structs.replace(ANALYSIS, code="A5b")
+    assert made.ask(PutAnalysisConfiguration(faster)) == Done()
+    second = msgspec.structs.replace(ACCOUNT, name="second", positions=(PositionSetup(SYMBOLS[0], "A5b", "T"),))
+    assert made.ask(PutAccount(second)) == Done()
+    assert made.ask(PutAnalysisConfiguration(msgspec.structs.replace(faster, swing_range=0.05))) == Done()
+    made.play(500)
+    made.wait(10.0)
+    trades, market_ms, _ = made.stored("second")
+    assert market_ms == T0 + made.at * MINUTE_MS and trades
+    assert trades[0].time_ms >= T0 + (HISTORY + 10) * MINUTE_MS
+    assert {u.setup.name for u in made.updates} == {"paper", "second"}
+
+
+def test_a_full_disk_stops_the_account_and_loses_nothing(
+    tmp_path: Path, undisturbed: tuple[list[TradeRecord], int, bytes | None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = program(tmp_path / "p")
+    manager = made.start()
+    made.play(300)
+
+    def full(*_: object) -> None:
+        raise Unavailable("the database could not be used: disk full")
+
+    assert made.database is not None
+    with monkeypatch.context() as patched:
+        patched.setattr(made.database.accounts, "save_progress", full)
+        made.play(200)
+        made.wait(6.0)
+        assert manager.book.save_error and made.notices.count("notice.account_not_stored") == 1
+    made.play(DAY - 500)
+    trades, market_ms, engine = finish(made)
+    assert trades == undisturbed[0] and (market_ms, engine) == undisturbed[1:]
+
+
+def test_shown_accounts_are_valued_at_the_newest_price(tmp_path: Path) -> None:
+    made = program(tmp_path / "p")
+    made.start()
+    made.play(200)
+    while not (opened := made.manager.book.account("paper").open_symbols()):  # type: ignore[union-attr]
+        made.play(1)
+    symbol = min(opened)
+    made.wait(1.0)
+    price = 5.5
+    bar = msgspec.structs.replace(made.bars[symbol].bar(made.at), close=price)
+    made.publish_open(symbol, bar)
+    made.wait(1.0)
+    (position,) = [p for p in made.updates[-1].snapshot.positions if p.symbol == symbol]
+    assert position.mark_price == price and position.entry_price is not None
+    np.testing.assert_allclose(position.unrealized_profit, (price - position.entry_price) * position.quantity)
+
+
+def test_analysis_ids() -> None:
+    assert analysis_id(ACCOUNT.positions[0]) == "AAAUSDT/A5"
