@@ -1,0 +1,1 @@
+"""The eleven pages, one file each."""

@@ -1,0 +1,54 @@
+"""What the user has chosen for the window; kept in one small file of the home folder."""
+
+from __future__ import annotations
+
+import logging
+import os
+from pathlib import Path
+from typing import Annotated, Literal
+
+import msgspec
+
+log = logging.getLogger(__name__)
+
+
+class Preferences(msgspec.Struct):
+    """scale: of everything on the screen, 1 = 100 %; direction_colors: up/down pair; symbol, interval: of the Market page."""
+
+    language: Literal["en", "ko"] = "en"
+    theme: Literal["dark", "light"] = "dark"
+    direction_colors: Literal["green_red", "red_blue", "blue_orange"] = "green_red"
+    scale: Annotated[float, msgspec.Meta(ge=0.75, le=2.0)] = 1.0
+    side_bar_open: bool = True
+    symbol: str = ""
+    interval: str = "15m"
+    overlays: tuple[str, ...] = ("EMA", "BOL")
+
+
+def load(path: Path, language: str, theme: str) -> Preferences:
+    """The stored preferences; without a (readable) file the defaults with this language and theme."""
+    chosen = Preferences()
+    if language in ("en", "ko"):
+        chosen.language = language  # type: ignore[assignment]
+    if theme in ("dark", "light"):
+        chosen.theme = theme  # type: ignore[assignment]
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=Preferences)
+    except FileNotFoundError:
+        return chosen
+    except (OSError, msgspec.MsgspecError) as error:
+        kept = path.with_suffix(".unreadable")
+        log.warning("%s cannot be read (%s); defaults are used, the file is kept as %s", path, error, kept.name)
+        path.replace(kept)
+        return chosen
+
+
+def store(path: Path, preferences: Preferences) -> None:
+    """Write atomically: a crash leaves the old file or the new one."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    fresh = path.with_suffix(".new")
+    with fresh.open("wb") as file:
+        file.write(msgspec.json.format(msgspec.json.encode(preferences)))
+        file.flush()
+        os.fsync(file.fileno())
+    fresh.replace(path)

@@ -1,0 +1,262 @@
+"""The read model: everything the pages know, updated by arriving events and by nothing else.
+
+Plain state. `apply` takes one event; `revision` counts the events applied, `changed` names their types until the next
+frame is drawn. Collections are bounded; the bounds stand beside them.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from atm.ipc.messages import (
+    AccountUpdated,
+    AnalysisReady,
+    BookTop,
+    ClosedBar,
+    ConfigurationsUpdated,
+    ConnectionState,
+    Coverage,
+    Event,
+    Instruments,
+    LastTrade,
+    MarkPrice,
+    NoticeRaised,
+    OpenBar,
+    ProcessState,
+    SimulationUpdated,
+    TradeLogged,
+)
+from atm.model.account import AccountSetup, AccountSnapshot, TradeRecord
+from atm.model.analysis_configuration import AnalysisConfiguration
+from atm.model.bars import Bar, TimeRange
+from atm.model.endpoint import Endpoint
+from atm.model.instrument import Instrument
+from atm.model.interval import DAY_MS
+from atm.model.notice import Notice, Severity
+from atm.model.simulation import SimulationState, SimulationStatus
+from atm.model.trade_configuration import TradeConfiguration
+
+MOST_NOTICES = 500
+MOST_RECENT_BARS = 1_500
+MOST_LIVE_TRADES = 5_000
+MOST_TAPE = 40
+MOST_TOASTS = 5
+TOAST_MS = 6_000
+
+
+@dataclass(slots=True)
+class AccountView:
+    """An account. day_start: (market time, equity by asset) of the first state seen on the present market day."""
+
+    setup: AccountSetup
+    snapshot: AccountSnapshot
+    day_start_ms: int = 0
+    day_start_equity: dict[str, float] = field(default_factory=dict)
+    trades: deque[TradeRecord] = field(default_factory=lambda: deque(maxlen=MOST_LIVE_TRADES))
+
+    def equity(self, asset: str) -> float | None:
+        """Margin balance (wallet and unrealised profit)."""
+        return next((state.margin_balance for state in self.snapshot.assets if state.asset == asset), None)
+
+    def today(self, asset: str) -> float | None:
+        """Change of the equity since `day_start_ms`."""
+        equity, start = self.equity(asset), self.day_start_equity.get(asset)
+        return None if equity is None or start is None else equity - start
+
+
+@dataclass(frozen=True, slots=True)
+class Toast:
+    """A notice on top of the page until `until_ms` (wall clock); 0 stays until it is acknowledged."""
+
+    notice: Notice
+    until_ms: int
+
+
+@dataclass(slots=True)
+class ReadModel:
+    """See the module. Times of notices and toasts are wall clock, all others market time."""
+
+    endpoint: Endpoint = Endpoint.DEMO
+    revision: int = 0
+    changed: set[type[Event]] = field(default_factory=set)
+    connection: ConnectionState | None = None
+    instruments: dict[str, Instrument] = field(default_factory=dict)
+    coverage: dict[str, tuple[TimeRange, ...]] = field(default_factory=dict)
+    open_bars: dict[str, Bar] = field(default_factory=dict)
+    closed_bars: dict[str, deque[Bar]] = field(default_factory=dict)
+    marks: dict[str, MarkPrice] = field(default_factory=dict)
+    books: dict[str, BookTop] = field(default_factory=dict)
+    last_trades: dict[str, LastTrade] = field(default_factory=dict)
+    tape: dict[str, deque[LastTrade]] = field(default_factory=dict)
+    analyses: dict[str, AnalysisReady] = field(default_factory=dict)
+    accounts: dict[str, AccountView] = field(default_factory=dict)
+    analysis_configurations: dict[str, AnalysisConfiguration] = field(default_factory=dict)
+    trade_configurations: dict[str, TradeConfiguration] = field(default_factory=dict)
+    simulations: dict[str, SimulationState] = field(default_factory=dict)
+    processes: dict[str, ProcessState] = field(default_factory=dict)
+    notices: deque[Notice] = field(default_factory=lambda: deque(maxlen=MOST_NOTICES))
+    toasts: list[Toast] = field(default_factory=list)
+    unread: int = 0
+
+    def apply(self, event: Event) -> None:
+        """Take in one event. An event that no page shows is ignored."""
+        handler = _HANDLERS.get(type(event))
+        if handler is None:
+            return
+        handler(self, event)
+        self.revision += 1
+        self.changed.add(type(event))
+
+    def raise_notice(self, notice: Notice, now_ms: int) -> None:
+        """Keep a notice and show it: information in the list only, success and warnings as a passing toast, critical
+        ones until acknowledged."""
+        self.notices.appendleft(notice)
+        self.unread += 1
+        if notice.severity is Severity.INFO:
+            return
+        until = 0 if notice.severity is Severity.CRITICAL else now_ms + TOAST_MS
+        self.toasts.append(Toast(notice, until))
+        passing = [toast for toast in self.toasts if toast.until_ms]
+        if len(self.toasts) > MOST_TOASTS and passing:
+            self.toasts.remove(passing[0])
+        del self.toasts[:-MOST_TOASTS]
+
+    def expire_toasts(self, now_ms: int) -> None:
+        """Drop the toasts whose time is over."""
+        self.toasts = [toast for toast in self.toasts if not toast.until_ms or toast.until_ms > now_ms]
+
+    # --- derived
+
+    def symbols(self) -> list[str]:
+        """All symbols of which anything is known to be stored or streaming, then the other instruments, by name."""
+        known = set(self.coverage) | set(self.open_bars) | set(self.marks)
+        return sorted(known) + sorted(set(self.instruments) - known)
+
+    def last_price(self, symbol: str) -> float | None:
+        """Price of the newest trade, else of the running minute."""
+        trade = self.last_trades.get(symbol)
+        if trade is not None:
+            return trade.price
+        bar = self.open_bars.get(symbol)
+        return bar.close if bar is not None else None
+
+    def price_decimals(self, symbol: str) -> int:
+        """Decimals of the symbol's tick; 4 while the instrument is unknown."""
+        instrument = self.instruments.get(symbol)
+        return 4 if instrument is None else instrument.price_precision
+
+    def quantity_decimals(self, symbol: str) -> int:
+        instrument = self.instruments.get(symbol)
+        return 3 if instrument is None else instrument.quantity_precision
+
+    def stored_range(self, symbol: str) -> TimeRange | None:
+        """From the first to the last stored minute."""
+        ranges = self.coverage.get(symbol)
+        return TimeRange(ranges[0].start_ms, ranges[-1].end_ms) if ranges else None
+
+    def completed_simulations(self) -> list[SimulationState]:
+        """Newest first."""
+        done = [state for state in self.simulations.values() if state.status is SimulationStatus.COMPLETED]
+        return sorted(done, key=lambda state: -state.created_ms)
+
+    def market_ms(self, wall_ms: int) -> int:
+        """The exchange's clock."""
+        return wall_ms + (self.connection.market_offset_ms if self.connection is not None else 0)
+
+    # --- events
+
+    def _on_open_bar(self, event: OpenBar) -> None:
+        self.open_bars[event.symbol] = event.bar
+
+    def _on_closed_bar(self, event: ClosedBar) -> None:
+        bars = self.closed_bars.setdefault(event.symbol, deque(maxlen=MOST_RECENT_BARS))
+        bars.append(event.bar)
+
+    def _on_mark(self, event: MarkPrice) -> None:
+        self.marks[event.symbol] = event
+
+    def _on_book(self, event: BookTop) -> None:
+        self.books[event.symbol] = event
+
+    def _on_trade(self, event: LastTrade) -> None:
+        self.last_trades[event.symbol] = event
+        self.tape.setdefault(event.symbol, deque(maxlen=MOST_TAPE)).appendleft(event)
+
+    def _on_connection(self, event: ConnectionState) -> None:
+        self.connection = event
+
+    def _on_instruments(self, event: Instruments) -> None:
+        self.instruments = {instrument.symbol: instrument for instrument in event.instruments}
+
+    def _on_coverage(self, event: Coverage) -> None:
+        self.coverage[event.symbol] = event.ranges
+
+    def _on_analysis(self, event: AnalysisReady) -> None:
+        if event.state == "stopped":
+            self.analyses.pop(event.analysis, None)
+        else:
+            self.analyses[event.analysis] = event
+
+    def _on_account(self, event: AccountUpdated) -> None:
+        name = event.snapshot.name
+        if event.removed:
+            self.accounts.pop(name, None)
+            return
+        view = self.accounts.get(name)
+        if view is None:
+            view = self.accounts[name] = AccountView(event.setup, event.snapshot)
+        view.setup, view.snapshot = event.setup, event.snapshot
+        if event.snapshot.market_ms // DAY_MS != view.day_start_ms // DAY_MS:
+            view.day_start_ms = event.snapshot.market_ms
+            view.day_start_equity = {state.asset: state.margin_balance for state in event.snapshot.assets}
+        for state in event.snapshot.assets:
+            view.day_start_equity.setdefault(state.asset, state.margin_balance)
+
+    def _on_trade_logged(self, event: TradeLogged) -> None:
+        view = self.accounts.get(event.account)
+        if view is not None and (not view.trades or view.trades[-1].index < event.record.index):
+            view.trades.append(event.record)
+
+    def _on_configurations(self, event: ConfigurationsUpdated) -> None:
+        self.analysis_configurations = {configuration.code: configuration for configuration in event.analysis}
+        self.trade_configurations = {configuration.code: configuration for configuration in event.trade}
+
+    def _on_simulation(self, event: SimulationUpdated) -> None:
+        if event.removed:
+            self.simulations.pop(event.state.code, None)
+        else:
+            self.simulations[event.state.code] = event.state
+
+    def _on_process(self, event: ProcessState) -> None:
+        if event.state == "stopped":
+            self.processes.pop(event.name, None)
+        else:
+            self.processes[event.name] = event
+
+    def _on_notice(self, event: NoticeRaised) -> None:
+        self.raise_notice(event.notice, event.notice.time_ms)
+
+
+_HANDLERS: dict[type[Event], Callable[[ReadModel, Any], None]] = {
+    OpenBar: ReadModel._on_open_bar,
+    ClosedBar: ReadModel._on_closed_bar,
+    MarkPrice: ReadModel._on_mark,
+    BookTop: ReadModel._on_book,
+    LastTrade: ReadModel._on_trade,
+    ConnectionState: ReadModel._on_connection,
+    Instruments: ReadModel._on_instruments,
+    Coverage: ReadModel._on_coverage,
+    AnalysisReady: ReadModel._on_analysis,
+    AccountUpdated: ReadModel._on_account,
+    TradeLogged: ReadModel._on_trade_logged,
+    ConfigurationsUpdated: ReadModel._on_configurations,
+    SimulationUpdated: ReadModel._on_simulation,
+    ProcessState: ReadModel._on_process,
+    NoticeRaised: ReadModel._on_notice,
+}
+
+EVENTS: tuple[type[Event], ...] = tuple(_HANDLERS)
+"""The events that the read model takes in."""
