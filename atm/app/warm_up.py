@@ -5,8 +5,8 @@ from __future__ import annotations
 import sys
 import time
 
-from atm.analyzers import warm_up as analyzers
-from atm.simulators import warm_up as simulators
+from atm.analyzers.warm_up import warm_up as warm_up_analyzers
+from atm.simulators.warm_up import warm_up as warm_up_engine
 
 
 def main() -> int:
@@ -16,8 +16,8 @@ def main() -> int:
         sys.stderr.write(f"\rsetup: compiling the kernels: {name:<40}")
         sys.stderr.flush()
 
-    analyzers.warm_up(progress)
-    simulators.warm_up(progress)
+    warm_up_analyzers(progress)
+    warm_up_engine(progress)
     sys.stderr.write(f"\rsetup: kernels compiled in {time.monotonic() - begun:.0f} s{'':<40}\n")
     return 0
 

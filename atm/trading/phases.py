@@ -128,10 +128,11 @@ def on_open(
     T: Floats,
     minute: int,
     opens: Floats,
+    t: int,
 ) -> None:
-    """Funding of the stamp, then the orders decided before, filled at this open ± costs. NaN = the minute is missing."""
+    """Funding of the stamp, then the orders decided before, filled at this open ± costs. NaN = missing."""
     for i in range(P.shape[0]):
-        price = opens[i]
+        price = opens[t, i]
         if math.isnan(price):
             continue
         q = P[i, Position.QUANTITY]
@@ -168,25 +169,25 @@ def on_open(
 @kernel
 def on_path(
     P: Floats, A: Floats, S: Floats, R: Floats, meta: Ints, B: Floats, first: Ints, T: Floats, minute: int,
-    opens: Floats, highs: Floats, lows: Floats,
+    opens: Floats, highs: Floats, lows: Floats, t: int,
 ) -> None:  # fmt: skip
     """Immediate stops and liquidation inside the minute, the level nearer to the open first; a gap fills at the open."""
     for i in range(P.shape[0]):
         q = P[i, Position.QUANTITY]
-        if q == 0.0 or math.isnan(opens[i]):
+        if q == 0.0 or math.isnan(opens[t, i]):
             continue
         side = 1.0 if q > 0.0 else -1.0
-        worst = lows[i] if side > 0.0 else highs[i]
+        worst = lows[t, i] if side > 0.0 else highs[t, i]
         stop, liquidation = P[i, Position.STOP], P[i, Position.LIQUIDATION]
         stopped = stop > 0.0 and side * (worst - stop) <= 0.0
         liquidated = liquidation > 0.0 and side * (worst - liquidation) <= 0.0
-        if liquidated and stopped and side * (opens[i] - liquidation) > 0.0:
+        if liquidated and stopped and side * (opens[t, i] - liquidation) > 0.0:
             liquidated = side * (liquidation - stop) >= 0.0
         if liquidated:
-            price = opens[i] if side * (opens[i] - liquidation) <= 0.0 else liquidation
+            price = opens[t, i] if side * (opens[t, i] - liquidation) <= 0.0 else liquidation
             liquidate(P, A, S, meta, B, first, T, i, minute, price)
         elif stopped:
-            price = opens[i] if side * (opens[i] - stop) <= 0.0 else stop
+            price = opens[t, i] if side * (opens[t, i] - stop) <= 0.0 else stop
             fill = price * (1.0 - side * S[i, Setup.SLIPPAGE])
             reduce_position(P, A, S, meta, B, first, T, i, minute, 0.0, Reason.STOP_IMMEDIATE, abs(q), fill)
             P[i, Position.STOP_MARK] = side
@@ -217,19 +218,14 @@ def liquidate(
 
 @kernel
 def on_close(
-    P: Floats, A: Floats, S: Floats, R: Floats, meta: Ints, B: Floats, first: Ints, T: Floats, minute: int,
-    closes: Floats, rows: Floats, row_at: Ints,
-) -> None:  # fmt: skip
-    """Marks to market; where a decision row closes with this minute (row_at[i] >= 0), decides the order of the next open."""
+    P: Floats, A: Floats, S: Floats, R: Floats, meta: Ints, minute: int, rows: Floats, row_at: Ints, t: int
+) -> None:
+    """Where a decision row closes with this minute (row_at[t, i] >= 0): decides the order of the next open."""
     for asset in range(A.shape[0]):
         A[asset, Asset.RESERVED] = 0.0
     for i in range(P.shape[0]):
-        if not math.isnan(closes[i]):
-            P[i, Position.MARK] = closes[i]
-    for i in range(P.shape[0]):
-        if row_at[i] >= 0:
-            decide(P, A, S, R, meta, i, minute + 60_000, rows[row_at[i]])
-    meta[Meta.MARKET_MS] = minute + 60_000
+        if row_at[t, i] >= 0:
+            decide(P, A, S, R, meta, i, minute + 60_000, rows[row_at[t, i]])
 
 
 @kernel
@@ -318,6 +314,46 @@ def plan_entry(
 
 
 @kernel
+def wakes_open(P: Floats, S: Floats, minute: int) -> bool:
+    """Whether `on_open` would do anything: an order waits, or funding is due."""
+    for i in range(P.shape[0]):
+        if P[i, Position.PENDING_CLOSE] != 0.0 or P[i, Position.PENDING_OPEN] != 0.0 or P[i, Position.FORCE] != 0.0:
+            return True
+        if P[i, Position.QUANTITY] != 0.0 and minute % int(S[i, Setup.FUNDING_MS]) == 0:
+            return True
+    return False
+
+
+@kernel
+def wakes_path(P: Floats, highs: Floats, lows: Floats, t: int) -> bool:
+    """Whether `on_path` would do anything: a stop or a liquidation price lies within the minute's range."""
+    for i in range(P.shape[0]):
+        q = P[i, Position.QUANTITY]
+        if q > 0.0 and lows[t, i] <= max(P[i, Position.STOP], P[i, Position.LIQUIDATION]):
+            return True
+        if q < 0.0 and (highs[t, i] >= P[i, Position.STOP] > 0.0 or highs[t, i] >= P[i, Position.LIQUIDATION] > 0.0):
+            return True
+    return False
+
+
+@kernel
+def close_minute(P: Floats, A: Floats, closes: Floats, row_at: Ints, t: int) -> tuple[bool, float]:
+    """Marks to market → (whether a decision row closes with this minute, equity)."""
+    wakes = False
+    equity = 0.0
+    for asset in range(A.shape[0]):
+        equity += A[asset, Asset.CROSS]
+    for i in range(P.shape[0]):
+        wakes |= row_at[t, i] >= 0
+        if not math.isnan(closes[t, i]):
+            P[i, Position.MARK] = closes[t, i]
+        equity += P[i, Position.ISOLATED]
+        if P[i, Position.QUANTITY] != 0.0:
+            equity += P[i, Position.QUANTITY] * (P[i, Position.MARK] - P[i, Position.ENTRY])
+    return wakes, equity
+
+
+@kernel
 def run_minutes(
     P: Floats, A: Floats, S: Floats, R: Floats, meta: Ints, B: Floats, first: Ints, T: Floats,
     start: int, opens: Floats, highs: Floats, lows: Floats, closes: Floats, rows: Floats, row_at: Ints, equity: Floats,
@@ -325,22 +361,20 @@ def run_minutes(
     """All phases of all minutes; prices (minutes, positions), row_at (minutes, positions), equity (minutes,) is written.
 
     `start`: open time of the first minute. Returns how many minutes were done: fewer than given when the trade buffer
-    might overflow with the next one; the caller empties it and calls again with the rest.
+    might overflow with the next one; the caller empties it and calls again with the rest. A phase is entered only in
+    minutes in which it has something to do, which is what makes years fast.
     """
     room = T.shape[0] - 3 * P.shape[0]
     for t in range(opens.shape[0]):
         if meta[Meta.BUFFERED] > room:
             return t
         minute = start + t * 60_000
-        on_open(P, A, S, R, meta, B, first, T, minute, opens[t])
-        on_path(P, A, S, R, meta, B, first, T, minute, opens[t], highs[t], lows[t])
-        on_close(P, A, S, R, meta, B, first, T, minute, closes[t], rows, row_at[t])
-        total = 0.0
-        for asset in range(A.shape[0]):
-            total += A[asset, Asset.CROSS]
-        for i in range(P.shape[0]):
-            total += P[i, Position.ISOLATED]
-            if P[i, Position.QUANTITY] != 0.0:
-                total += P[i, Position.QUANTITY] * (P[i, Position.MARK] - P[i, Position.ENTRY])
-        equity[t] = total
+        if wakes_open(P, S, minute):
+            on_open(P, A, S, R, meta, B, first, T, minute, opens, t)
+        if wakes_path(P, highs, lows, t):
+            on_path(P, A, S, R, meta, B, first, T, minute, opens, highs, lows, t)
+        wakes, equity[t] = close_minute(P, A, closes, row_at, t)
+        if wakes:
+            on_close(P, A, S, R, meta, minute, rows, row_at, t)
+        meta[Meta.MARKET_MS] = minute + 60_000
     return int(opens.shape[0])

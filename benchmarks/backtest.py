@@ -1,0 +1,87 @@
+"""Backtest of one position on cached analysis: five synthetic years of 15m decisions with the 1m path inside."""
+
+from __future__ import annotations
+
+import time
+
+import numpy as np
+
+from atm.app.bench import BenchRow
+from atm.model.account import AssetSetup, CostModel, PositionSetup
+from atm.model.analysis_configuration import AnalysisConfiguration, ClassicalSignal
+from atm.model.instrument import Instrument, LeverageBracket
+from atm.model.kernel import kernel
+from atm.model.trade_configuration import RotationalGaussian1, TradeConfiguration
+from atm.trading.engine import AccountEngine, MinuteGrid
+from atm.trading.layout import Input
+
+MINUTES = 2_629_800
+ROUNDS = 5
+
+
+@kernel
+def walk(opens: np.ndarray, highs: np.ndarray, lows: np.ndarray, closes: np.ndarray) -> float:
+    """The floor: one comparison of each price of each minute, and nothing else."""
+    total = 0.0
+    for t in range(opens.shape[0]):
+        if lows[t, 0] < opens[t, 0] * 0.97 or highs[t, 0] > opens[t, 0] * 1.03:
+            total += closes[t, 0]
+    return total
+
+
+def market() -> MinuteGrid:
+    g = np.random.default_rng(7)
+    closes = 100 * np.exp(np.cumsum(g.normal(0, 0.0006, (MINUTES, 1)), axis=0))
+    opens = np.vstack([closes[:1], closes[:-1]])
+    spread = abs(g.normal(0, 0.0004, (MINUTES, 1)))
+    highs, lows = np.maximum(opens, closes) * (1 + spread), np.minimum(opens, closes) * (1 - spread)
+    count = MINUTES // 15
+    row_at = np.full((MINUTES, 1), -1, np.int64)
+    row_at[14::15, 0] = np.arange(count)
+    rows = np.zeros((count, len(Input)))
+    rows[:, Input.CLOSE] = closes[14::15, 0]
+    rows[:, Input.OPEN] = opens[0 : 15 * count : 15, 0]
+    flips = g.random(count) < 0.02
+    rows[:, Input.CYCLE] = np.where(np.cumsum(flips) % 2, 1.0, -1.0)
+    rows[:, Input.CYCLE_UPDATED] = flips
+    last = np.maximum.accumulate(np.where(flips, np.arange(count), 0))
+    rows[:, Input.CYCLE_INDEX] = np.arange(count) - last
+    rows[:, Input.CYCLE_BEGIN] = rows[last, Input.CLOSE]
+    return MinuteGrid(0, opens, highs, lows, closes, rows, row_at)
+
+
+def engine() -> AccountEngine:
+    brackets = (LeverageBracket(0, 1e9, 0.01, 0, 50),)
+    instrument = Instrument(
+        "X", "X", "USDT", "TRADING", 2, 1, "0.01", "0.1", "0.1", "0.1", "1000000", "5", "0.01", 0, brackets
+    )
+    shape = RotationalGaussian1(0.5, 0.02, 0.06, 0.03, 2)
+    return AccountEngine(
+        {"USDT": AssetSetup(10_000)},
+        [PositionSetup("X", "a", "t")],
+        [AnalysisConfiguration("a", pip=ClassicalSignal())],
+        [
+            TradeConfiguration(
+                "t", 3, full_stop_loss_immediate=0.04, full_stop_loss_close=0.025, long=shape, short=shape
+            )
+        ],
+        [instrument],
+        CostModel(),
+    )
+
+
+def rows() -> list[BenchRow]:
+    grid = market()
+    walk(*grid[1:5])
+    engine().run(grid)
+    best, floor = 1e9, 1e9
+    for _ in range(ROUNDS):
+        fresh = engine()
+        begun = time.perf_counter()
+        fresh.run(grid)
+        best = min(best, time.perf_counter() - begun)
+        begun = time.perf_counter()
+        walk(*grid[1:5])
+        floor = min(floor, time.perf_counter() - begun)
+    name = "backtest, 5 years of 15m decisions on the 1m path"
+    return [BenchRow(name, best, "s", "walking the same minutes", floor, best / floor, 0.15, best <= 0.15)]
