@@ -114,12 +114,12 @@ class MinuteBarrier:
         return BarHole(symbol, lane.cursor, min(later, lane.cursor + MAX_READ * MINUTE_MS))
 
     def lag(self, symbol: str, minutes: int) -> BarHole | None:
-        """The range by which a symbol is at least `minutes` behind the newest bar of any symbol, or None."""
+        """The range that a symbol lacks and that is at least `minutes` older than the newest bar of any symbol, or None."""
         lane = self._lanes[symbol]
-        newest = max(other.seen for other in self._lanes.values()) + MINUTE_MS
-        if newest - lane.cursor < minutes * MINUTE_MS:
+        end = max(other.seen for other in self._lanes.values()) - (minutes - 1) * MINUTE_MS
+        if end <= lane.cursor:
             return None
-        return BarHole(symbol, lane.cursor, min(newest, lane.cursor + MAX_READ * MINUTE_MS))
+        return BarHole(symbol, lane.cursor, min(end, lane.cursor + MAX_READ * MINUTE_MS))
 
     def missing_rows(self) -> list[str]:
         """Analyses whose row the next minute still needs."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
 
 from atm.ipc.assistant import IPCAssistant
@@ -29,11 +29,16 @@ from atm.ipc.messages import (
     WorkerStarted,
 )
 from atm.managers.simulation_queue import FINAL, Abort, Instruction, Launch, Retire, SimulationQueue, StartSimulator
+from atm.managers.trade_setups import check_analysis, check_trade, checked
 from atm.model.errors import ATMError
+from atm.model.instrument import Instrument
 from atm.model.notice import Notice, Severity
 from atm.model.program import ProgramContext
 from atm.model.simulation import SimulationSpec, SimulationState, SimulationStatus
+from atm.simulators.specification import time_range
 from atm.storage.database import Database
+from atm.storage.sample import load_instruments
+from atm.trading.engine_setup import build
 
 log = logging.getLogger(__name__)
 
@@ -69,6 +74,7 @@ class SimulationManager:
         self._simulations = database.simulations
         self._clock = clock
         self._wall_ms = wall_ms
+        self._instruments = load_instruments(context.assets)
         self._queue = SimulationQueue(context.simulators)
         self._settled = False
 
@@ -91,10 +97,10 @@ class SimulationManager:
     # --- what is asked ----------------------------------------------------------------------------------------
 
     def _add(self, request: AddSimulation) -> Reply:
-        check_spec(request.spec)
-        state = self._queue.add(request.spec, self._wall_ms())
+        spec = check_spec(request.spec, self._instruments)
+        state = self._queue.add(spec, self._wall_ms())
         try:
-            self._simulations.add(request.spec, state.created_ms)
+            self._simulations.add(spec, state.created_ms)
         except ATMError:
             self._queue.remove(state.code)
             raise
@@ -199,8 +205,16 @@ class SimulationManager:
         self._assistant.publish(SimulationUpdated(state), key=state.code)
 
 
-def check_spec(spec: SimulationSpec) -> None:
-    """Raises Invalid naming the field when the simulation cannot be run."""
+def check_spec(spec: SimulationSpec, instruments: Iterable[Instrument]) -> SimulationSpec:
+    """Bounds, range, and all that the account engine checks. Raises Invalid naming the field."""
+    spec = checked(spec)
+    time_range(spec)
+    for analysis in spec.analysis:
+        check_analysis(analysis)
+    for trade in spec.trade:
+        check_trade(trade)
+    build(spec.assets, spec.positions, spec.analysis, spec.trade, instruments, spec.costs)
+    return spec
 
 
 def _logged(what: str, reply: Reply) -> None:

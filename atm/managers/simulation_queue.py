@@ -127,7 +127,7 @@ class SimulationQueue:
         return [self._lost(job) for job in self._jobs.values() if job.simulator == event.name]
 
     def refused(self, code: str, simulator: str, error: str, permanent: bool) -> SimulationState | None:
-        """A simulator did not take the job: `permanent` says that another would not either."""
+        """A simulator did not take the job: `permanent` says that another would not either; else it counts as a try."""
         job = self._jobs.get(code)
         if job is None or job.simulator != simulator:
             return None

@@ -55,8 +55,9 @@ def test_a_silent_symbol_is_named_once_the_others_are_ahead() -> None:
     for minute in range(3):
         barrier.add_bar("AAAUSDT", bar(minute))
     assert barrier.bar_hole("BBBUSDT") is None
-    assert barrier.lag("BBBUSDT", 4) is None
-    assert barrier.lag("BBBUSDT", 3) == BarHole("BBBUSDT", T0, T0 + 3 * MINUTE_MS)
+    assert barrier.lag("BBBUSDT", 3) is None
+    assert barrier.lag("BBBUSDT", 1) == BarHole("BBBUSDT", T0, T0 + 2 * MINUTE_MS)
+    assert barrier.lag("BBBUSDT", 2) == BarHole("BBBUSDT", T0, T0 + MINUTE_MS)
     assert barrier.lag("AAAUSDT", 1) is None
 
 

@@ -90,7 +90,15 @@ def walk(seed: int, minutes: int, start_ms: int = T0) -> Bars:
 class Program:
     """See the module. `bars` by symbol; the first `history` minutes are stored already, `play` closes the next ones."""
 
-    def __init__(self, folder: Path, bars: dict[str, Bars], history: int, url: str = "", analyzers: int = 2) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        bars: dict[str, Bars],
+        history: int,
+        url: str = "",
+        analyzers: int = 2,
+        instruments: tuple[Instrument, ...] = (),
+    ) -> None:
         self.now = 0.0
         self.bars = bars
         self.at = history
@@ -113,7 +121,7 @@ class Program:
         self._data.answer(EnsureBars, self._ensure)
         exchange = self.bus.assistant(BINANCE_API)
         exchange.answer(CollectSymbols, self._collect)
-        exchange.publish(Instruments(tuple(instrument(symbol) for symbol in bars)))
+        exchange.publish(Instruments(instruments or tuple(instrument(symbol) for symbol in bars)))
         self.user = self.bus.assistant("gui")
         self.user.subscribe(TradeLogged, lambda event: self.fills.append(event.record))
         self.user.subscribe(AccountUpdated, self.updates.append)

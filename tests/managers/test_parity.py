@@ -1,0 +1,73 @@
+"""The virtual account decides on the sample market exactly as a backtest over the same bars does: 0 differences."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from atm.managers.presets import demo_presets
+from atm.managers.trade_setups import analysis_id
+from atm.model.bars import Bars
+from atm.model.interval import DAY_MS, MINUTE_MS, format_time, parse_time
+from atm.model.simulation import SimulationSpec
+from atm.simulators import backtest
+from atm.storage.database import Database
+from atm.storage.market_store import MarketStore
+from atm.storage.sample import load_instruments
+from tests.managers.trade_harness import Program
+
+ASSETS = Path(__file__).parents[2] / "assets"
+SYMBOLS = ("FILUSDT", "NEARUSDT", "AVAXUSDT")
+BEGIN = parse_time("2023-09-15")
+HISTORY_DAYS = 2
+PLAYED = 1_440
+
+
+def sample(folder: Path) -> dict[str, Bars]:
+    store = MarketStore(folder / "none", sample=ASSETS / "sample")
+    return {s: store.read(s, BEGIN - HISTORY_DAYS * DAY_MS, BEGIN + PLAYED * MINUTE_MS) for s in SYMBOLS}
+
+
+def test_virtual_account_and_backtest_agree_over_a_sample_day(tmp_path: Path) -> None:
+    presets = demo_presets(SYMBOLS)
+    instruments = load_instruments(ASSETS)
+    history = HISTORY_DAYS * DAY_MS // MINUTE_MS
+    program = Program(tmp_path, sample(tmp_path), history, instruments=instruments)
+    database = Database(program.url)
+    for analysis in presets.analysis:
+        database.configurations.put_analysis(analysis)
+    for trade in presets.trade:
+        database.configurations.put_trade(trade)
+    database.accounts.put(presets.account)
+    database.close()
+
+    program.start()
+    program.play(1)  # the first bar tells the account what time it is: it begins with the minute after it
+    program.wait(2.0)
+    program.play(PLAYED // 2)
+    program.kill()  # half-way through the day
+    program.play(5)
+    program.start()
+    program.play(PLAYED - PLAYED // 2 - 6)
+    program.wait(10.0)
+    assert program.manager is not None
+    program.manager.finish()
+    traded, market_ms, _ = program.stored("demo")
+    assert market_ms == BEGIN + PLAYED * MINUTE_MS
+
+    assert program.database is not None
+    keys = [analysis_id(position) for position in presets.account.positions]
+    (start_ms,) = {program.database.settings.get(f"analysis_start/{key}")["start_ms"] for key in keys}
+    assert start_ms == BEGIN - HISTORY_DAYS * DAY_MS  # all are bounded by what is stored
+    spec = SimulationSpec(
+        code="parity",
+        start=format_time(BEGIN + MINUTE_MS),
+        end=format_time(BEGIN + PLAYED * MINUTE_MS),
+        assets=presets.account.assets,
+        positions=presets.account.positions,
+        analysis=presets.analysis,
+        trade=presets.trade,
+        costs=presets.account.costs,
+    )
+    simulated = backtest.run(spec, program.reader, instruments, analysis_start_ms=start_ms).trades
+    assert traded == simulated
+    assert {trade.symbol for trade in traded} == set(SYMBOLS) and len(traded) > 20
