@@ -22,7 +22,8 @@ Floats = NDArray[np.float64]
 def bracket_table(brackets: tuple[LeverageBracket, ...]) -> Floats:
     """Brackets as kernels want them; without any, one of 0.5 % without limit (trading spec §7.3)."""
     rows = [
-        (b.notional_floor, b.notional_cap, b.maintenance_margin_rate, b.cumulative, float(b.max_leverage)) for b in brackets
+        (b.notional_floor, b.notional_cap, b.maintenance_margin_rate, b.cumulative, float(b.max_leverage))
+        for b in brackets
     ]
     return np.array(rows or [(0.0, np.inf, 0.005, 0.0, 125.0)], np.float64)
 
