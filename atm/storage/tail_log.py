@@ -1,11 +1,13 @@
 """The append log of a symbol's newest minutes: fixed-size records, each with its own checksum.
 
 A record is acknowledged when `append` has returned: it is then on disk. A torn record at the end (power cut, kill, full
-disk) fails its checksum; readers stop before it and the writer cuts it off when it opens the log.
+disk) fails its checksum; readers stop before it and the writer cuts it off when it opens the log. A damaged record in the
+middle (a failing disk) is left out, those behind it are kept.
 """
 
 from __future__ import annotations
 
+import logging
 import os
 import struct
 import zlib
@@ -15,6 +17,8 @@ import numpy as np
 
 from atm.model.bars import N_COLUMNS, Bars
 from atm.model.interval import Interval
+
+log = logging.getLogger(__name__)
 
 _BODY = struct.Struct(f"<q{N_COLUMNS}dB")
 _CRC = struct.Struct("<I")
@@ -32,19 +36,20 @@ def encode(bars: Bars) -> bytes:
 
 
 def read(path: Path) -> tuple[Bars, int]:
-    """Bars of all whole records and the length in bytes that they take; ascending by open time, last one wins."""
+    """Bars of all whole records and the length in bytes up to the last of them; ascending, the last of a minute wins."""
     try:
         data = path.read_bytes()
     except FileNotFoundError:
         return Bars.empty(), 0
-    whole = 0
-    for start in range(0, len(data) - RECORD_SIZE + 1, RECORD_SIZE):
-        body = data[start : start + _BODY.size]
-        if _CRC.unpack_from(data, start + _BODY.size)[0] != zlib.crc32(body):
-            break
-        whole = start + RECORD_SIZE
-    records = np.frombuffer(data[:whole], _DTYPE)
-    return _columns(records), whole
+    records = np.frombuffer(data, _DTYPE, len(data) // RECORD_SIZE)
+    crc32, body = zlib.crc32, _BODY.size
+    view = memoryview(data)
+    sums = [crc32(view[at : at + body]) for at in range(0, len(records) * RECORD_SIZE, RECORD_SIZE)]
+    whole = np.flatnonzero(records["crc"] == np.array(sums, np.uint32))
+    end = int(whole[-1]) + 1 if len(whole) else 0
+    if len(whole) < end:
+        log.error("%s: %d damaged records are left out", path, end - len(whole))
+    return _columns(records[whole]), end * RECORD_SIZE
 
 
 def _columns(records: np.ndarray) -> Bars:
@@ -61,11 +66,12 @@ def _columns(records: np.ndarray) -> Bars:
 
 def append(path: Path, bars: Bars) -> None:
     """Write and sync. On any failure (a full disk, say) the log is cut back to what it was and the error raised."""
-    with path.open("ab") as file:
+    with path.open("ab", buffering=0) as file:
         length = file.tell()
         try:
-            file.write(encode(bars))
-            file.flush()
+            data = memoryview(encode(bars))
+            while data:
+                data = data[file.write(data) :]
             os.fsync(file.fileno())
         except OSError:
             os.ftruncate(file.fileno(), length)
@@ -73,7 +79,7 @@ def append(path: Path, bars: Bars) -> None:
 
 
 def cut(path: Path, length: int) -> None:
-    """Cut a torn end off."""
+    """Cut off what lies behind `length` bytes, if there is anything."""
     if path.exists() and path.stat().st_size > length:
         with path.open("r+b") as file:
             file.truncate(length)

@@ -1,0 +1,297 @@
+"""The data manager: the only writer of the market store.
+
+Closed bars of the stream are written in batches: what waits is stored with one sync per symbol. A bar leaves the buffer
+only when it is on disk. On a full disk the buffer is kept, the user is told once, and storing is tried again; beyond
+`MAX_WAITING` bars newer ones are left out and fetched again from the exchange afterwards.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+from typing import Protocol
+
+from atm.ipc.assistant import Deferred, IPCAssistant, error_of
+from atm.ipc.messages import (
+    BINANCE_API,
+    DATA,
+    ClosedBar,
+    Coverage,
+    Done,
+    EnsureBars,
+    Failed,
+    FetchBars,
+    FetchedBars,
+    ImportBars,
+    LastStored,
+    LastStoredReply,
+    NoticeRaised,
+    Reply,
+)
+from atm.model.bars import Bar, Bars, Source, TimeRange
+from atm.model.errors import ATMError, Invalid, Unavailable
+from atm.model.interval import MINUTE_MS
+from atm.model.notice import Notice, Severity
+from atm.model.program import ProgramContext
+from atm.storage.fetch_plan import Fetch, FetchPlan, Instruction
+from atm.storage.importer import import_files
+from atm.storage.market_store import MarketStore, open_store
+
+log = logging.getLogger(__name__)
+
+MAX_WAITING = 100_000
+RETRY_S = 5.0
+COVERAGE_PERIOD_S = 1.0
+FETCH_TIMEOUT_S = 30.0
+
+
+class Background(Protocol):
+    """Runs long work (imports) beside the dispatch thread, one after the other."""
+
+    def submit(self, function: Callable[[], None], /) -> object: ...
+
+
+def run(assistant: IPCAssistant, context: ProgramContext) -> None:
+    """Entry of the process; returns when the assistant is stopped."""
+    store = open_store(context, read_only=False)
+    with ThreadPoolExecutor(1, "import") as background:
+        manager = DataManager(assistant, store, background)
+        manager.start()
+        assistant.run()
+        manager.flush()
+    store.close()
+
+
+class DataManager:
+    """Stores, fetches, imports and tells what is there. Everything but an import's work runs on the dispatch thread.
+
+    clock: monotonic seconds; wall_ms: Unix ms, for notices only.
+    """
+
+    def __init__(
+        self,
+        assistant: IPCAssistant,
+        store: MarketStore,
+        background: Background,
+        clock: Callable[[], float] = time.monotonic,
+        wall_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
+    ) -> None:
+        self._assistant = assistant
+        self._store = store
+        self._background = background
+        self._clock = clock
+        self._wall_ms = wall_ms
+        self._waiting: dict[str, list[ClosedBar]] = {}
+        self._n_waiting = 0
+        self._left_out: dict[str, TimeRange] = {}
+        self._flush_planned = False
+        self._full = False
+        self._plan = FetchPlan(store.coverage, store.last)
+        self._asked: dict[int, Deferred] = {}
+        self._changed: dict[str, None] = {}
+        self._published_at = float("-inf")
+        self._coverage_planned = False
+        self._to_compact: deque[str] = deque()
+
+    def start(self) -> None:
+        """Answer, listen, tell what is stored, and tidy up the append logs."""
+        assistant = self._assistant
+        assistant.answer(LastStored, self._on_last_stored)
+        assistant.answer(EnsureBars, self._on_ensure)
+        assistant.answer(ImportBars, self._on_import)
+        assistant.subscribe(ClosedBar, self._on_bar)
+        for symbol in self._store.symbols():
+            self._assistant.publish(Coverage(symbol, self._store.coverage(symbol)), key=symbol)
+            self._consider_compaction(symbol)
+
+    # --- closed bars ------------------------------------------------------------------------------------------
+
+    def _on_bar(self, event: ClosedBar) -> None:
+        opened = event.bar.open_time
+        if self._n_waiting >= MAX_WAITING:
+            known = self._left_out.get(event.symbol, TimeRange(opened, opened))
+            self._left_out[event.symbol] = TimeRange(known.start_ms, opened + MINUTE_MS)
+            return
+        self._waiting.setdefault(event.symbol, []).append(event)
+        self._n_waiting += 1
+        if not self._flush_planned:
+            self._flush_planned = True
+            self._assistant.call_soon(self.flush)
+
+    def flush(self) -> None:
+        """Store what waits; symbol by symbol, so that an error leaves the others' bars stored."""
+        self._flush_planned = False
+        error: Unavailable | None = None
+        for symbol, events in list(self._waiting.items()):
+            try:
+                self._store.append(symbol, _columns(events))
+            except Unavailable as failure:
+                error = failure
+                continue
+            except ATMError:
+                log.exception("%d bars of %s cannot be stored", len(events), symbol)
+            del self._waiting[symbol]
+            self._n_waiting -= len(events)
+            self._touched(symbol)
+        if error is not None:
+            self._not_stored(error)
+        elif self._full:
+            self._full = False
+            self._notify(Severity.SUCCESS, "notice.disk_recovered", {})
+            for symbol, lost in self._left_out.items():
+                self._want(symbol, lost, None)
+            self._left_out.clear()
+
+    def _not_stored(self, error: Unavailable) -> None:
+        if not self._full:
+            self._full = True
+            log.error("%s", error)
+            self._notify(Severity.CRITICAL, "notice.disk_full", {"reason": str(error)})
+        self._flush_planned = True
+        self._assistant.call_later(RETRY_S, self.flush)
+
+    # --- what is asked ----------------------------------------------------------------------------------------
+
+    def _on_last_stored(self, _: LastStored) -> Reply:
+        self.flush()
+        newest = {symbol: self._store.last(symbol) for symbol in self._store.symbols()}
+        return LastStoredReply({symbol: last for symbol, last in newest.items() if last is not None})
+
+    def _on_ensure(self, request: EnsureBars) -> Reply | Deferred:
+        for name, value in (("start_ms", request.start_ms), ("end_ms", request.end_ms)):
+            if value < 0 or value % MINUTE_MS:
+                raise Invalid(name, value, f"a full minute: a multiple of {MINUTE_MS} ms")
+        if request.end_ms <= request.start_ms:
+            return Done()
+        if self._waiting:
+            self.flush()
+        answer = Deferred()
+        self._want(request.symbol, TimeRange(request.start_ms, request.end_ms), answer)
+        return answer
+
+    def _on_import(self, request: ImportBars) -> Reply | Deferred:
+        answer = Deferred()
+        self._background.submit(partial(self._import, request, answer))
+        return answer
+
+    def _import(self, request: ImportBars, answer: Deferred) -> None:
+        """On the background thread."""
+        try:
+            files = [Path(name) for name in request.files]
+            count = import_files(files, request.symbol, request.interval, self._store)
+        except ATMError as error:
+            answer.fail(error)
+        except Exception as error:
+            # The thread has nobody else to tell; the asker gets a sentence, the log the trace.
+            log.exception("importing %s failed", request.files)
+            answer.fail(Unavailable(f"the import failed: {type(error).__name__}: {error}"))
+        else:
+            self._assistant.call_soon(partial(self._touched, request.symbol))
+            answer.reply(Done("notice.imported", {"bars": str(count), "symbol": request.symbol}))
+
+    # --- fetching ---------------------------------------------------------------------------------------------
+
+    def _want(self, symbol: str, wanted: TimeRange, answer: Deferred | None) -> None:
+        ticket, instructions = self._plan.want(symbol, wanted)
+        if answer is not None:
+            self._asked[ticket] = answer
+        self._carry_out(instructions)
+
+    def _carry_out(self, instructions: list[Instruction]) -> None:
+        for instruction in instructions:
+            if isinstance(instruction, Fetch):
+                if instruction.delay_s:
+                    self._assistant.call_later(instruction.delay_s, partial(self._fetch, instruction))
+                else:
+                    self._fetch(instruction)
+                continue
+            answer = self._asked.pop(instruction.ticket, None)
+            if instruction.error is not None:
+                log.info("%s", instruction.error)
+            if answer is None:
+                continue
+            if instruction.error is None:
+                answer.reply(Done())
+            else:
+                answer.fail(instruction.error)
+
+    def _fetch(self, order: Fetch) -> None:
+        request = FetchBars(order.symbol, order.piece.start_ms, order.piece.end_ms)
+        answered = partial(self._fetched, order)
+        self._assistant.request_async(BINANCE_API, request, answered, timeout=FETCH_TIMEOUT_S)
+
+    def _fetched(self, order: Fetch, reply: Reply) -> None:
+        symbol, piece = order.symbol, order.piece
+        try:
+            if isinstance(reply, Failed):
+                raise error_of(reply)
+            if not isinstance(reply, FetchedBars):
+                raise Unavailable(f"{BINANCE_API} answered FetchBars with {type(reply).__name__}")
+            inside = [bar for bar in reply.bars if piece.start_ms <= bar.open_time < piece.end_ms]
+            self._store.append(symbol, Bars.of(sorted(inside, key=_open_time), Source.REST))
+        except ATMError as error:
+            self._carry_out(self._plan.failed(symbol, piece, error))
+            return
+        if inside:
+            self._touched(symbol)
+        self._carry_out(self._plan.fetched(symbol, piece))
+
+    # --- coverage and tidiness --------------------------------------------------------------------------------
+
+    def _touched(self, symbol: str) -> None:
+        self._changed[symbol] = None
+        self._consider_compaction(symbol)
+        if self._coverage_planned:
+            return
+        self._coverage_planned = True
+        wait = self._published_at + COVERAGE_PERIOD_S - self._clock()
+        if wait > 0:
+            self._assistant.call_later(wait, self._publish_coverage)
+        else:
+            self._assistant.call_soon(self._publish_coverage)
+
+    def _publish_coverage(self) -> None:
+        self._coverage_planned = False
+        self._published_at = self._clock()
+        for symbol in self._changed:
+            self._assistant.publish(Coverage(symbol, self._store.coverage(symbol)), key=symbol)
+        self._changed.clear()
+
+    def _consider_compaction(self, symbol: str) -> None:
+        if symbol not in self._to_compact and self._store.wants_compaction(symbol):
+            self._to_compact.append(symbol)
+            if len(self._to_compact) == 1:
+                self._assistant.call_soon(self._compact)
+
+    def _compact(self) -> None:
+        """One symbol a turn, so that bars do not wait for all of them."""
+        symbol = self._to_compact[0]
+        try:
+            self._store.compact(symbol)
+        except ATMError as error:
+            log.error("the append log of %s could not be compacted: %s", symbol, error)
+        self._to_compact.popleft()
+        if self._to_compact:
+            self._assistant.call_soon(self._compact)
+
+    def _notify(self, severity: Severity, text: str, parameters: dict[str, str]) -> None:
+        self._assistant.publish(NoticeRaised(Notice(self._wall_ms(), DATA, severity, text, parameters)))
+
+
+def _open_time(bar: Bar) -> int:
+    return bar.open_time
+
+
+def _columns(events: list[ClosedBar]) -> Bars:
+    """Ascending columns; the source of the first event holds where a minute came twice."""
+    newest = {event.bar.open_time: event for event in reversed(events)}
+    ordered = [newest[opened] for opened in sorted(newest)]
+    bars = Bars.of((event.bar for event in ordered), Source.STREAM)
+    for index, event in enumerate(ordered):
+        bars.source[index] = event.source
+    return bars
