@@ -35,6 +35,7 @@ from atm.ipc.messages import (
 from atm.managers.analysis_placement import AnalysisPlacement, Halt, Instruction, Retire, Run, StartAnalyzer
 from atm.model.analysis_configuration import AnalysisConfiguration
 from atm.model.bars import TimeRange
+from atm.model.errors import ATMError
 from atm.model.interval import MINUTE_MS
 
 log = logging.getLogger(__name__)
@@ -170,13 +171,22 @@ class AnalysisDesk:
             if isinstance(reply, Failed) and reply.kind == "Unavailable" and tries > 1:
                 self._assistant.call_later(1.0, partial(self._prepare, analysis, analyzer, tries - 1))
                 return
-            first = first_minute(self._store.coverage(need.symbol), earliest, need.rows_from_ms)
-            start = _Start(need.configuration.interval.open_time(first), _digest(need.configuration))
-            self._settings.put(_key(analysis), start)
-            self._start(analysis, analyzer, need, start.start_ms)
+            try:
+                start_ms = self._choose_start(analysis, need, earliest)
+            except ATMError as error:
+                log.error("analysis %s cannot begin, will be tried again: %s", analysis, error)
+                self._placement.failed(analysis, analyzer)
+                return
+            self._start(analysis, analyzer, need, start_ms)
 
         request = EnsureBars(need.symbol, earliest, need.rows_from_ms)
         self._assistant.request_async(DATA, request, answered, timeout=ENSURE_TIMEOUT_S)
+
+    def _choose_start(self, analysis: str, need: Need, earliest_ms: int) -> int:
+        first = first_minute(self._store.coverage(need.symbol), earliest_ms, need.rows_from_ms)
+        start_ms = need.configuration.interval.open_time(first)
+        self._settings.put(_key(analysis), _Start(start_ms, _digest(need.configuration)))
+        return start_ms
 
     def _stored_start(self, analysis: str, need: Need) -> int | None:
         stored = self._settings.get(_key(analysis))

@@ -15,7 +15,8 @@ from atm.model.bars import Bar
 from atm.model.interval import MINUTE_MS, Interval
 
 MAX_AHEAD = 20_160
-"""Minutes kept beyond the first incomplete one (two weeks); later ones are read from the store when their turn comes."""
+"""Bars kept of a symbol and rows of an analysis beyond the first incomplete minute (two weeks of minutes). Later bars are
+read from the store when their turn comes; later rows are asked for again."""
 MAX_READ = 10_080
 """Minutes that one hole asks for at most (a week)."""
 
@@ -88,7 +89,9 @@ class MinuteBarrier:
     def add_row(self, analysis: str, close_ms: int, values: tuple[float, ...]) -> None:
         """A row by the close time of its interval bar; unknown analyses, repetitions and late ones are dropped."""
         rows = self._rows.get(analysis)
-        if rows is not None and self.next_ms < close_ms <= self.next_ms + MAX_AHEAD * MINUTE_MS:
+        if rows is None or close_ms <= self.next_ms:
+            return
+        if len(rows) < MAX_AHEAD or close_ms <= self.next_ms + MAX_AHEAD * MINUTE_MS:
             rows.setdefault(close_ms, values)
 
     def settle_row(self, analysis: str) -> None:

@@ -213,18 +213,35 @@ class AccountBook:
 
     def set_trading(self, account: VirtualAccount, on: bool) -> None:
         """Effective with the next minute; stored at once, so that a replay knows it too."""
-        self._flush(account)
-        account.setup = msgspec.structs.replace(account.setup, trading=on)
-        account.engine.set_trading(on)
-        self._store_change(account)
-        self.publish_account(account, {})
+
+        def switch() -> None:
+            account.setup = msgspec.structs.replace(account.setup, trading=on)
+            account.engine.set_trading(on)
+
+        self._change(account, switch)
 
     def force_clear(self, account: VirtualAccount, symbols: Iterable[str]) -> None:
         """Close positions at the next open; stored at once, so that a replay knows it too."""
-        self._flush(account)
-        for symbol in symbols:
-            account.engine.force_clear(symbol)
-        self._store_change(account)
+
+        def clear() -> None:
+            for symbol in symbols:
+                account.engine.force_clear(symbol)
+
+        self._change(account, clear)
+
+    def _change(self, account: VirtualAccount, change: Callable[[], None]) -> None:
+        """A change from outside, between two stored states. What cannot be stored is undone and raises Unavailable."""
+        if account.unsaved_minutes:
+            self.save(account)
+        before = account.setup, account.engine.dump()
+        try:
+            change()
+            self._store_change(account)
+        except ATMError:
+            account.setup = before[0]
+            account.engine.load(before[1])
+            raise
+        self.publish_account(account, {})
 
     def remove_account(self, account: VirtualAccount) -> None:
         name = account.setup.name
@@ -232,11 +249,6 @@ class AccountBook:
         del self.accounts[name]
         update = AccountUpdated(account.snapshot({}), account.setup, removed=True)
         self._assistant.publish(update, key=name)
-
-    def _flush(self, account: VirtualAccount) -> None:
-        """Store everything up to now, so that a change falls between two stored states."""
-        if account.unsaved_minutes:
-            self.save(account)
 
     def _store_change(self, account: VirtualAccount) -> None:
         """Set-up and engine after a change from outside. They are stored together; the copy for readers follows."""
