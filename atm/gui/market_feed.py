@@ -106,7 +106,8 @@ class MarketFeed:
         self._values[:, self._count] = row.values
         self._count += closed
         self._has_preview = not closed
-        chart.put(Bar(row.open_time, *(float(value) for value in row.values[:_KLINE]), 0.0, 0.0, 0.0, 0.0))
+        opening, high, low, closing, volume = (float(value) for value in row.values[:_KLINE])
+        chart.put(Bar(row.open_time, opening, high, low, closing, volume, 0.0, 0.0, 0.0, 0.0))
 
     def lines(self, theme: Theme) -> list[Overlay]:
         """The overlays up to the running bar, as views."""
@@ -130,9 +131,7 @@ class MarketFeed:
         first = min(first, n - 1)
         opening, closing = self._values[0, first], self._values[3, n - 1]
         inside = self._values[:, first:n]
-        return Day(
-            float(closing / opening - 1), float(inside[1].max()), float(inside[2].min()), float(inside[4].sum())
-        )
+        return Day(float(closing / opening - 1), float(inside[1].max()), float(inside[2].min()), float(inside[4].sum()))
 
     def _column(self, name: str) -> NDArray[np.float64]:
         position = next(i for i, column in enumerate(self._columns) if column.endswith(name))

@@ -11,6 +11,8 @@ from atm.model.notice import Notice, Severity
 
 TOAST_WIDTH = 380.0
 LIST_WIDTH = 440.0
+_WORDS = {"side": "side", "reason": "trade_reason"}
+"""Parameters whose values are words of the program, and where the catalogue has them."""
 
 
 def tone(ui: Ui, severity: Severity) -> tuple[str, Color]:
@@ -24,8 +26,12 @@ def tone(ui: Ui, severity: Severity) -> tuple[str, Color]:
 
 
 def sentence(ui: Ui, notice: Notice) -> str:
-    """The notice in the user's language."""
-    return ui.t(notice.text, **notice.parameters)
+    """The notice in the user's language, its parameters too where they are words of ours (BUY, ENTRY …)."""
+    parameters: dict[str, object] = {}
+    for name, value in notice.parameters.items():
+        key = f"{_WORDS[name]}.{value}" if name in _WORDS else ""
+        parameters[name] = ui.t(key) if ui.t.has(key) else value
+    return ui.t(notice.text, **parameters)
 
 
 def draw_toasts(ui: Ui, corner: tuple[float, float]) -> None:
@@ -104,6 +110,10 @@ def draw_notices(ui: Ui, most: int) -> None:
         imgui.same_line(ui.px(28) + imgui.get_style().window_padding.x)
         imgui.begin_group()
         ui.wrapped(sentence(ui, notice), ui.colors.text)
-        ui.text(f"{formats.moment(notice.time_ms, seconds=True)} UTC · {notice.sender}", ui.colors.faint, size=ui.theme.SMALL)
+        ui.text(
+            f"{formats.moment(notice.time_ms, seconds=True)} UTC · {notice.sender}",
+            ui.colors.faint,
+            size=ui.theme.SMALL,
+        )
         imgui.end_group()
         imgui.dummy(ImVec2(0, ui.px(2)))

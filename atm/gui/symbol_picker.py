@@ -59,7 +59,9 @@ class SymbolPicker:
             imgui.set_keyboard_focus_here()
         imgui.set_next_item_width(-1)
         flags = int(imgui.InputTextFlags_.enter_returns_true)
-        entered, self._query = imgui.input_text_with_hint(f"##{self._mark}.q", ui.t("market.search"), self._query, flags)
+        entered, self._query = imgui.input_text_with_hint(
+            f"##{self._mark}.q", ui.t("market.search"), self._query, flags
+        )
         ui.mark(f"{self._mark}.search")
         found = match(self._query, ui.model.symbols())
         if entered and found:

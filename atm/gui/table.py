@@ -46,8 +46,8 @@ class Table(Generic[R]):
         flags = (
             imgui.TableFlags_.sortable | imgui.TableFlags_.row_bg | imgui.TableFlags_.scroll_y
             | imgui.TableFlags_.resizable | imgui.TableFlags_.sort_tristate | imgui.TableFlags_.reorderable
-            | imgui.TableFlags_.hideable | imgui.TableFlags_.pad_outer_x | imgui.TableFlags_.borders_inner_h
-            | imgui.TableFlags_.sizing_stretch_prop
+            | imgui.TableFlags_.hideable | imgui.TableFlags_.pad_outer_x | imgui.TableFlags_.sizing_stretch_prop
+            | imgui.TableFlags_.borders_inner_h | imgui.TableFlags_.no_borders_in_body
         )  # fmt: skip
         if not imgui.begin_table(f"##{self.name}", len(self.columns), int(flags), ImVec2(0, height)):
             return ""
@@ -72,9 +72,20 @@ class Table(Generic[R]):
             imgui.table_next_row(int(imgui.TableRowFlags_.headers))
             for index, column in enumerate(self.columns):
                 imgui.table_set_column_index(index)
-                imgui.table_header(column.title)
-                ui.mark(f"{self.name}.head.{index}")
+                self._head_cell(ui, index, column)
         imgui.pop_style_color()
+
+    def _head_cell(self, ui: Ui, index: int, column: Column[R]) -> None:
+        """ImGui writes every header at the left; ours stand over the numbers, left of the sorting arrow."""
+        place = imgui.get_cursor_screen_pos()
+        x, y = place.x, place.y
+        if column.right:
+            room = imgui.get_content_region_avail().x - imgui.calc_text_size(column.title).x
+            arrow = ui.px(12) if self._sort is not None and self._sort[0] == index else 0.0
+            x += max(0.0, room - arrow)
+        imgui.table_header(f"##{column.title}{index}")
+        ui.mark(f"{self.name}.head.{index}")
+        imgui.get_window_draw_list().add_text(ImVec2(x, y), imgui.get_color_u32(imgui.Col_.text), column.title)
 
     def _sort_rows(self, rows: Sequence[R]) -> None:
         specs = imgui.table_get_sort_specs()

@@ -73,6 +73,10 @@ class Texts:
             log.error("text catalogue cannot be read, keys are shown instead: %s", error)
             return {}
 
+    def has(self, key: str) -> bool:
+        """Whether the catalogue knows the key."""
+        return key in self._catalogues[self.language]
+
     def __call__(self, key: str, **parameters: object) -> str:
         """The text of `key` with its placeholders filled."""
         text = self._catalogues[self.language].get(key)

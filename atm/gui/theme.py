@@ -158,6 +158,9 @@ class Theme:
         style = implot.get_style()
         style.plot_padding = ImVec2(self.px(6), self.px(6))
         style.plot_border_size = 0
+        style.use24_hour_clock = True
+        style.use_iso8601 = True
+        style.use_local_time = False
         style.minor_alpha = 0.15
         style.plot_min_size = ImVec2(self.px(60), self.px(30))
         clear = fade(c.panel, 0.0)

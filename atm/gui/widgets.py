@@ -106,8 +106,11 @@ def stats(ui: Ui, figures: Sequence[tuple[str, str, Color | None]], least_width:
 
 
 def label_above(ui: Ui, label: str) -> None:
-    """Name of the field that follows."""
-    ui.text(label, ui.colors.muted, size=ui.theme.SMALL)
+    """Name of the field that follows. Drawn, not written: text beside a field would be moved to the field's baseline."""
+    with ui.font(ui.theme.SMALL):
+        place = imgui.get_cursor_screen_pos()
+        imgui.get_window_draw_list().add_text(ImVec2(place.x, place.y), u32(ui.colors.muted), label)
+        imgui.dummy(imgui.calc_text_size(label))
 
 
 def field_note(ui: Ui, error: str) -> None:

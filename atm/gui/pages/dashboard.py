@@ -188,10 +188,14 @@ class DashboardPage:
             for analysis in ui.model.analyses.values():
                 ui.text(icons.CIRCLE, tone.get(analysis.state, ui.colors.warning))
                 imgui.same_line()
-                ui.text(f"{analysis.symbol}  ·  {analysis.analysis}")
+                ui.text(analysis.analysis)
                 imgui.same_line()
-                ui.text(f"{ui.t(f'analysis.{analysis.state}')}  {formats.number(analysis.update_us, 0)} µs", ui.colors.muted)
-                widgets.tooltip(analysis.error or ui.t("dashboard.last_row", time=formats.moment(analysis.last_close_time)))
+                ui.text(
+                    f"{ui.t(f'analysis.{analysis.state}')}  {formats.number(analysis.update_us, 0)} µs", ui.colors.muted
+                )
+                widgets.tooltip(
+                    analysis.error or ui.t("dashboard.last_row", time=formats.moment(analysis.last_close_time))
+                )
         imgui.same_line(0, ui.px(14))
         with widgets.card(ui, "simulations", 0, 0, ui.t("dashboard.simulations")):
             self._simulations(ui)

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from typing import cast
-
 from imgui_bundle import ImVec2, imgui
 
 from atm.gui import widgets
-from atm.gui.preferences import Preferences
 from atm.gui.texts import LANGUAGES
 from atm.gui.theme import DIRECTION_COLORS, hexa
 from atm.gui.ui import Ui
@@ -83,5 +80,5 @@ class SettingsPage:
 
 def _change(ui: Ui, **changes: str) -> None:
     for name, value in changes.items():
-        setattr(cast("Preferences", ui.preferences), name, value)
+        setattr(ui.preferences, name, value)
     ui.change_preferences()

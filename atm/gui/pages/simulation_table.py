@@ -25,22 +25,28 @@ def _profit(state: SimulationState) -> float:
     return state.summary.net_profit if state.summary is not None else float("nan")
 
 
-def simulation_table(ui: Ui, name: str) -> Table[SimulationState]:
-    """A table of simulations in the user's language."""
+def simulation_table(ui: Ui, name: str, *, completed: bool = False) -> Table[SimulationState]:
+    """A table of simulations in the user's language. completed: only such are listed, so status and progress go without
+    saying."""
     t = ui.t
+    progress = (
+        Column[SimulationState](
+            t("field.status"),
+            lambda s: t(f"simulation_status.{s.status.value}"),
+            lambda s: s.status.value,
+            False,
+            1.1,
+            lambda s: status_color(ui, s.status),
+        ),
+        Column[SimulationState](
+            t("field.progress"), lambda s: formats.percent(s.progress, 0), lambda s: s.progress, True, 0.7
+        ),
+    )
     return Table(
         name,
         (
             Column(t("field.code"), lambda s: s.code, lambda s: s.code, False, 1.5),
-            Column(
-                t("field.status"),
-                lambda s: t(f"simulation_status.{s.status.value}"),
-                lambda s: s.status.value,
-                False,
-                1.1,
-                lambda s: status_color(ui, s.status),
-            ),
-            Column(t("field.progress"), lambda s: formats.percent(s.progress, 0), lambda s: s.progress, True, 0.7),
+            *(() if completed else progress),
             Column(
                 t("field.net_profit"),
                 lambda s: formats.number(_profit(s), sign=True),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from imgui_bundle import imgui
+from imgui_bundle import ImVec2, imgui
 
 from atm.gui import widgets
 from atm.gui.shell import ICONS
@@ -18,7 +18,7 @@ class UnbuiltPage:
 
     def draw(self, ui: Ui) -> None:
         widgets.empty(ui, ICONS[self._name], ui.t("unbuilt.title"), ui.t(f"unbuilt.{self._name.value}"))
-        imgui.dummy((0, ui.px(10)))
+        imgui.dummy(ImVec2(0, ui.px(10)))
         labels = [ui.t(f"page.{page.value}") for page in self._instead]
         room = sum(imgui.calc_text_size(label).x + ui.px(32) for label in labels)
         imgui.set_cursor_pos_x((imgui.get_window_width() - room) / 2)

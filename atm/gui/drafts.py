@@ -1,0 +1,217 @@
+"""What the user has typed into a form, and its reading as a specification. Percent fields are typed in percent.
+
+Reading raises `Invalid` whose field is the name of the form's field ("start", "positions.0.analysis" …), so that the
+sentence is shown there; nothing has been sent then.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from atm.model.account import AccountKind, AccountSetup, AssetSetup, CostModel, PositionSetup
+from atm.model.analysis_configuration import AnalysisConfiguration
+from atm.model.bars import TimeRange
+from atm.model.errors import Invalid
+from atm.model.interval import format_time, parse_time
+from atm.model.simulation import SimulationSpec
+from atm.model.trade_configuration import TradeConfiguration
+
+MOST_POSITIONS = 50
+_CODE = re.compile(r"^[\w .-]{1,64}$")
+_NAME = re.compile(r"^[\w.-]{1,64}$")
+ASSET = "USDT"
+
+
+@dataclass(slots=True)
+class PositionDraft:
+    symbol: str = ""
+    analysis: str = ""
+    trade: str = ""
+    assumed_ratio: str = "100"
+
+
+@dataclass(slots=True)
+class CostDraft:
+    """All in percent but funding_hours."""
+
+    maker_fee: str = "0.02"
+    taker_fee: str = "0.05"
+    half_spread: str = "0"
+    slippage: str = "0.01"
+    funding_rate: str = "0.01"
+    funding_hours: str = "8"
+
+    def read(self) -> CostModel:
+        """Raises Invalid."""
+        return CostModel(
+            maker_fee=percentage("costs.maker_fee", self.maker_fee, 0, 1),
+            taker_fee=percentage("costs.taker_fee", self.taker_fee, 0, 1),
+            half_spread=percentage("costs.half_spread", self.half_spread, 0, 1),
+            slippage=percentage("costs.slippage", self.slippage, 0, 5),
+            funding_rate=percentage("costs.funding_rate", self.funding_rate, -3, 3),
+            funding_hours=int(number("costs.funding_hours", self.funding_hours, 1, 24)),
+        )
+
+
+@dataclass(slots=True)
+class SimulationDraft:
+    """The form of the Simulation page. A blank code means one made from the time."""
+
+    code: str = ""
+    start: str = ""
+    end: str = ""
+    balance: str = "10000"
+    allocation: str = "50"
+    positions: list[PositionDraft] = field(default_factory=lambda: [PositionDraft()])
+    costs: CostDraft = field(default_factory=CostDraft)
+
+    def read(
+        self,
+        analyses: Mapping[str, AnalysisConfiguration],
+        trades: Mapping[str, TradeConfiguration],
+        coverage: Mapping[str, tuple[TimeRange, ...]],
+        taken: Mapping[str, object],
+        now_ms: int,
+    ) -> SimulationSpec:
+        """The specification. Raises Invalid for the first field that is wrong."""
+        code = self.code.strip() or new_code(now_ms, taken)
+        if not _CODE.match(code):
+            raise Invalid("code", code, "1 to 64 letters, digits, spaces, dots, underscores and hyphens")
+        if code in taken:
+            raise Invalid("code", code, "a code that no other simulation has")
+        start, end = moment("start", self.start), moment("end", self.end)
+        if start >= end:
+            raise Invalid("end", self.end, f"a time after the start ({self.start})")
+        positions = read_positions(self.positions, analyses, trades)
+        for index, position in enumerate(positions):
+            require_data(f"positions.{index}.symbol", position.symbol, coverage, start, end)
+        return SimulationSpec(
+            code=code,
+            start=format_time(start),
+            end=format_time(end),
+            assets={ASSET: read_asset(self.balance, self.allocation)},
+            positions=positions,
+            analysis=tuple(analyses[name] for name in sorted({position.analysis for position in positions})),
+            trade=tuple(trades[name] for name in sorted({position.trade for position in positions})),
+            costs=self.costs.read(),
+        )
+
+
+@dataclass(slots=True)
+class AccountDraft:
+    """The form of a new virtual account."""
+
+    name: str = ""
+    balance: str = "10000"
+    allocation: str = "50"
+    positions: list[PositionDraft] = field(default_factory=lambda: [PositionDraft()])
+
+    def read(
+        self,
+        analyses: Mapping[str, AnalysisConfiguration],
+        trades: Mapping[str, TradeConfiguration],
+        taken: Mapping[str, object],
+    ) -> AccountSetup:
+        """The set-up, not trading yet. Raises Invalid for the first field that is wrong."""
+        name = self.name.strip()
+        if not _NAME.match(name):
+            raise Invalid("name", name, "1 to 64 letters, digits, dots, underscores and hyphens")
+        if name in taken:
+            raise Invalid("name", name, "a name that no other account has")
+        return AccountSetup(
+            name=name,
+            kind=AccountKind.VIRTUAL,
+            assets={ASSET: read_asset(self.balance, self.allocation)},
+            positions=read_positions(self.positions, analyses, trades),
+        )
+
+
+def read_asset(balance: str, allocation: str) -> AssetSetup:
+    """Balance > 0 and share in percent. Raises Invalid."""
+    initial = number("balance", balance, 0, 1e15)
+    if initial <= 0:
+        raise Invalid("balance", balance, "a number above 0")
+    return AssetSetup(initial, percentage("allocation", allocation, 0, 100))
+
+
+def read_positions(
+    drafts: list[PositionDraft],
+    analyses: Mapping[str, AnalysisConfiguration],
+    trades: Mapping[str, TradeConfiguration],
+) -> tuple[PositionSetup, ...]:
+    """At least one, each symbol once, priorities in the order of the rows. Raises Invalid."""
+    if not drafts:
+        raise Invalid("positions", 0, f"1 to {MOST_POSITIONS} positions")
+    found: list[PositionSetup] = []
+    for index, draft in enumerate(drafts):
+        place = f"positions.{index}"
+        if not draft.symbol:
+            raise Invalid(f"{place}.symbol", "", "a symbol")
+        if any(position.symbol == draft.symbol for position in found):
+            raise Invalid(f"{place}.symbol", draft.symbol, "a symbol that no other position has")
+        if draft.analysis not in analyses:
+            raise Invalid(f"{place}.analysis", draft.analysis, ", ".join(analyses) or "an analysis configuration")
+        if draft.trade not in trades:
+            raise Invalid(f"{place}.trade", draft.trade, ", ".join(trades) or "a trade configuration")
+        ratio = percentage(f"{place}.assumed_ratio", draft.assumed_ratio, 0, 100)
+        found.append(PositionSetup(draft.symbol, draft.analysis, draft.trade, ratio, index + 1))
+    return tuple(found)
+
+
+def require_data(
+    name: str, symbol: str, coverage: Mapping[str, tuple[TimeRange, ...]], start_ms: int, end_ms: int
+) -> None:
+    """Raises Invalid unless some stored minute of the symbol lies in the range."""
+    ranges = coverage.get(symbol, ())
+    if any(part.start_ms < end_ms and part.end_ms > start_ms for part in ranges):
+        return
+    stored = "; ".join(f"{format_time(part.start_ms)} to {format_time(part.end_ms)}" for part in ranges)
+    raise Invalid(name, symbol, f"a symbol with stored bars in the range (stored: {stored or 'nothing'})")
+
+
+def moment(name: str, text: str) -> int:
+    """A UTC time as typed, as Unix ms. Raises Invalid."""
+    try:
+        return parse_time(text)
+    except ValueError:
+        raise Invalid(name, text, "a UTC time YYYY-MM-DD or YYYY-MM-DD HH:MM") from None
+
+
+def number(name: str, text: str, least: float, most: float) -> float:
+    """A number as typed (separators allowed) within the bounds. Raises Invalid."""
+    allowed = f"a number from {least:g} to {most:g}"
+    try:
+        value = float(text.replace(",", "").replace("−", "-"))
+    except ValueError:
+        raise Invalid(name, text, allowed) from None
+    if not least <= value <= most:
+        raise Invalid(name, text, allowed)
+    return value
+
+
+def percentage(name: str, text: str, least: float, most: float) -> float:
+    """A percentage as typed, as a fraction rounded to 12 decimals. Raises Invalid."""
+    return round(number(name, text.strip().rstrip("%"), least, most) / 100, 12)
+
+
+def new_code(now_ms: int, taken: Mapping[str, object]) -> str:
+    """A code that is not taken, from the time."""
+    base = f"sim-{format_time(now_ms, seconds=True).replace(' ', '-').replace(':', '')}"
+    code = base
+    serial = 2
+    while code in taken:
+        code = f"{base}-{serial}"
+        serial += 1
+    return code
+
+
+def common_range(symbols: list[str], coverage: Mapping[str, tuple[TimeRange, ...]]) -> TimeRange | None:
+    """The range in which all these symbols (those with data) have bars; None without any."""
+    known = [coverage[symbol] for symbol in symbols if coverage.get(symbol)]
+    if not known:
+        return None
+    start = max(ranges[0].start_ms for ranges in known)
+    end = min(ranges[-1].end_ms for ranges in known)
+    return TimeRange(start, end) if start < end else None

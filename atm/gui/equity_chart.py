@@ -1,0 +1,104 @@
+"""The equity curve with its drawdown below, on one time axis."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from imgui_bundle import ImVec2, ImVec4, implot
+from numpy.typing import NDArray
+
+from atm.gui import formats
+from atm.gui.theme import fade
+from atm.gui.ui import Ui
+from atm.model.interval import format_time
+
+MOST_POINTS = 3_000
+
+
+@dataclass(frozen=True, slots=True)
+class EquityCurve:
+    """time float64 s (n,), equity float64 (n,), drawdown float64 (n,): fraction below the peak so far, ≤ 0."""
+
+    time: NDArray[np.float64]
+    equity: NDArray[np.float64]
+    drawdown: NDArray[np.float64]
+
+    @staticmethod
+    def of(time_ms: NDArray[np.int64], equity: NDArray[np.float64]) -> EquityCurve:
+        """From a curve of any length: at most `MOST_POINTS` points, among them every block's lowest and highest."""
+        peak = np.maximum.accumulate(equity) if len(equity) else equity
+        with np.errstate(divide="ignore", invalid="ignore"):
+            drawdown = np.where(peak > 0, equity / peak - 1, 0.0)
+        chosen = thin(equity, MOST_POINTS)
+        return EquityCurve(time_ms[chosen] / 1000.0, equity[chosen].copy(), drawdown[chosen].copy())
+
+
+def thin(values: NDArray[np.float64], most: int) -> NDArray[np.int64]:
+    """Ascending positions, at most `most`: all, or the first, the last, and the extremes of equal blocks."""
+    n = len(values)
+    if n <= most:
+        return np.arange(n)
+    blocks = max(1, (most - 2) // 2)
+    size = -(-n // blocks)
+    whole = n // size * size
+    grid = values[:whole].reshape(-1, size)
+    starts = np.arange(len(grid)) * size
+    found = np.concatenate([[0, n - 1], starts + grid.argmin(axis=1), starts + grid.argmax(axis=1)])
+    return np.unique(found)
+
+
+def draw_equity(ui: Ui, name: str, curve: EquityCurve, size: tuple[float, float]) -> None:
+    """Draw into the present window. size on the screen."""
+    c = ui.colors
+    flags = int(implot.SubplotFlags_.no_title | implot.SubplotFlags_.link_all_x | implot.SubplotFlags_.no_menus)
+    ratios = implot.SubplotsRowColRatios()
+    ratios.row_ratios = [0.72, 0.28]
+    if not implot.begin_subplots(f"##{name}", 2, 1, ImVec2(*size), flags, ratios):
+        return
+    plot = int(implot.Flags_.no_menus | implot.Flags_.no_mouse_text | implot.Flags_.no_legend)
+    if implot.begin_plot("##equity", ImVec2(-1, -1), plot):
+        _axes("%.0f", labels=False)
+        implot.setup_finish()
+        gain = len(curve.equity) > 1 and curve.equity[-1] >= curve.equity[0]
+        line = implot.Spec(line_color=ImVec4(*c.accent), line_weight=1.6)
+        implot.plot_line("equity", curve.time, curve.equity, line)
+        if len(curve.equity):
+            start = implot.Spec(
+                line_color=ImVec4(*fade(c.up if gain else c.down, 0.6)),
+                flags=int(implot.InfLinesFlags_.horizontal),
+            )
+            implot.plot_inf_lines("start", curve.equity[:1].copy(), start)
+        _read_out(ui, curve)
+        implot.end_plot()
+    if implot.begin_plot("##drawdown", ImVec2(-1, -1), plot):
+        _axes("%.1f%%", labels=True)
+        implot.setup_finish()
+        percent = 100 * curve.drawdown
+        shade = implot.Spec(fill_color=ImVec4(*fade(c.down, 0.28)), line_weight=0)
+        implot.plot_shaded("##shade", curve.time, percent, 0.0, shade)
+        implot.plot_line("drawdown", curve.time, percent, implot.Spec(line_color=ImVec4(*c.down), line_weight=1.0))
+        implot.end_plot()
+    implot.end_subplots()
+
+
+def _axes(value_format: str, *, labels: bool) -> None:
+    time = implot.AxisFlags_.no_highlight | implot.AxisFlags_.no_menus
+    if not labels:
+        time |= implot.AxisFlags_.no_tick_labels
+    implot.setup_axis(implot.ImAxis_.x1, None, int(time | implot.AxisFlags_.auto_fit))
+    implot.setup_axis_scale(implot.ImAxis_.x1, implot.Scale_.time)
+    value = implot.AxisFlags_.opposite | implot.AxisFlags_.no_highlight | implot.AxisFlags_.auto_fit
+    implot.setup_axis(implot.ImAxis_.y1, None, int(value | implot.AxisFlags_.no_menus))
+    implot.setup_axis_format(implot.ImAxis_.y1, value_format)
+
+
+def _read_out(ui: Ui, curve: EquityCurve) -> None:
+    """Time, equity and drawdown under the pointer."""
+    if not implot.is_plot_hovered() or not len(curve.time):
+        return
+    mouse = implot.get_plot_mouse_pos()
+    index = int(np.clip(np.searchsorted(curve.time, mouse.x), 0, len(curve.time) - 1))
+    x, y = float(curve.time[index]), float(curve.equity[index])
+    text = f"{format_time(int(x * 1000))}   {formats.number(y)}   {formats.percent(float(curve.drawdown[index]))}"
+    implot.annotation(x, y, ImVec4(*ui.colors.raised), ImVec2(0, ui.px(-16)), True, text)

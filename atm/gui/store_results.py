@@ -1,0 +1,47 @@
+"""`Results` from the real stores. The database is opened when the first result is asked for."""
+
+from __future__ import annotations
+
+from functools import cached_property
+
+from atm.gui.results import SimulationResult, newest_stretch
+from atm.model.account import TradeRecord
+from atm.model.bars import Bars
+from atm.model.interval import MINUTE_MS
+from atm.model.program import ProgramContext
+from atm.storage.database import Database
+from atm.storage.market_store import MarketStore, open_store
+
+MOST_TRADES = 5_000
+
+
+class StoreResults:
+    """See `atm.gui.results.Results`. Used by the reader thread alone."""
+
+    def __init__(self, context: ProgramContext) -> None:
+        self._context = context
+
+    @cached_property
+    def _database(self) -> Database:
+        return Database(self._context.database)
+
+    @cached_property
+    def _market(self) -> MarketStore:
+        return open_store(self._context, read_only=True)
+
+    def simulation(self, code: str) -> SimulationResult:
+        """Raises `Refused` when there is none."""
+        simulations = self._database.simulations
+        time, equity = simulations.equity(code)
+        return SimulationResult(simulations.spec(code), time, equity, tuple(simulations.trades(code)))
+
+    def account_trades(self, name: str) -> tuple[TradeRecord, ...]:
+        """The newest trades, at most `MOST_TRADES`, newest first."""
+        return tuple(self._database.accounts.trades(name, MOST_TRADES))
+
+    def bars(self, symbol: str, most_minutes: int) -> Bars:
+        """See `Results`."""
+        stretch = newest_stretch(self._market.coverage(symbol), most_minutes * MINUTE_MS)
+        if stretch is None:
+            return Bars.empty()
+        return self._market.read(symbol, stretch.start_ms, stretch.end_ms)

@@ -1,0 +1,214 @@
+"""A read model as it looks after some hours on the demo exchange, on the bars of the shipped sample."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from atm.gui.read_model import ReadModel
+from atm.gui.results import SimulationResult
+from atm.ipc.messages import (
+    AccountUpdated,
+    AnalysisReady,
+    BookTop,
+    ClosedBar,
+    ConfigurationsUpdated,
+    ConnectionState,
+    Coverage,
+    Instruments,
+    LastTrade,
+    MarkPrice,
+    NoticeRaised,
+    OpenBar,
+    ProcessState,
+    SimulationUpdated,
+)
+from atm.model.account import (
+    AccountKind,
+    AccountSetup,
+    AccountSnapshot,
+    AssetSetup,
+    AssetState,
+    PositionSetup,
+    PositionState,
+    TradeReason,
+    TradeRecord,
+)
+from atm.model.analysis_configuration import AnalysisConfiguration, ClassicalSignal, MultiMACD
+from atm.model.bars import Bar, Bars, TimeRange
+from atm.model.instrument import Instrument
+from atm.model.interval import MINUTE_MS, parse_time
+from atm.model.notice import Notice, Severity
+from atm.model.order import Side
+from atm.model.simulation import SimulationSpec, SimulationState, SimulationStatus, SimulationSummary
+from atm.model.trade_configuration import TradeConfiguration
+from atm.storage.market_store import MarketStore
+
+ROOT = Path(__file__).resolve().parents[2]
+ASSETS = ROOT / "assets"
+WALL_MS = parse_time("2026-03-02 10:15:30")
+MARKET_MS = parse_time("2023-09-14 12:07:30")
+SYMBOLS = ("AVAXUSDT", "FILUSDT", "NEARUSDT")
+START_MS = parse_time("2023-09-01")
+
+
+def sample_bars(symbol: str) -> Bars:
+    """The sample's minutes of September up to the market time."""
+    store = MarketStore(ASSETS / "sample", read_only=True)
+    return store.read(symbol, START_MS, MARKET_MS // MINUTE_MS * MINUTE_MS)
+
+
+def instrument(symbol: str) -> Instrument:
+    return Instrument(symbol, symbol[:-4], "USDT", "TRADING", 3, 1, "0.001", "0.1", "0.1", "0.1", "100000", "5", "0.0125")
+
+
+def configurations() -> ConfigurationsUpdated:
+    macd = MultiMACD(windows=(3, 6, 12), signal=3, multiplier=8, normaliser=12)
+    return ConfigurationsUpdated(
+        (AnalysisConfiguration("DEMO-15M", mmacd_short=macd, pip=ClassicalSignal()), AnalysisConfiguration("DEMO-3M")),
+        (TradeConfiguration("DEMO-RQPM-15M", leverage=2), TradeConfiguration("DEMO-RQPM-FAST")),
+    )
+
+
+def account_setup(name: str = "paper-1") -> AccountSetup:
+    positions = tuple(
+        PositionSetup(symbol, "DEMO-15M", "DEMO-RQPM-15M", 0.33, number) for number, symbol in enumerate(SYMBOLS, 1)
+    )
+    return AccountSetup(name, AccountKind.VIRTUAL, {"USDT": AssetSetup(10_000.0)}, positions, trading=True)
+
+
+def account(name: str = "paper-1", *, equity: float = 10_284.35, market_ms: int = MARKET_MS) -> AccountUpdated:
+    asset = AssetState(
+        "USDT", 10_211.9, 8_760.2, equity, 7_308.4, equity - 10_211.9, 1_451.7, 29.03, 18.44, 2.71, 233.05
+    )
+    positions = (
+        PositionState("AVAXUSDT", 152.3, 9.271, 9.702, 2, True, 706.0, 738.8, 14.8, 65.6, 4.71, 1_500.0, 0.94, 8.9, True),
+        PositionState("FILUSDT", -431.0, 3.247, 3.231, 2, True, 700.0, 712.9, 14.2, 6.9, 4.81, 1_500.0, -0.89, 3.44, True),
+        PositionState("NEARUSDT", allocated_balance=1_500.0, trading=True),
+    )
+    snapshot = AccountSnapshot(name, AccountKind.VIRTUAL, True, market_ms, (asset,), positions)
+    return AccountUpdated(snapshot, account_setup(name))
+
+
+def trades(count: int = 60) -> tuple[TradeRecord, ...]:
+    """Entries and exits in turn, oldest first."""
+    found = []
+    wallet = 10_000.0
+    for index in range(count):
+        entering = index % 2 == 0
+        profit = 0.0 if entering else (40.0 - 17.0 * (index % 7))
+        wallet += profit - 0.7
+        reason = TradeReason.ENTRY if entering else (TradeReason.STOP_CLOSE if index % 9 == 0 else TradeReason.EXIT)
+        found.append(
+            TradeRecord(
+                index, START_MS + index * 3_600_000, START_MS + index * 3_600_000, SYMBOLS[index // 2 % 3],
+                Side.BUY if entering else Side.SELL, reason, 152.3 + index, 9.2 + 0.01 * index, profit, 0.7,
+                152.3 + index if entering else 0.0, 9.2 if entering else 0.0, wallet,
+            )
+        )  # fmt: skip
+    return tuple(found)
+
+
+def summary(code: str, net_profit: float) -> SimulationSummary:
+    return SimulationSummary(
+        code, SYMBOLS[:2], "2023-08-01 00:00", "2023-10-31 00:00", 131_040, 3, 214, 107, 0.542, net_profit,
+        net_profit / 10_000, 61.2, 3.9, 1.34, 0.081, 1.42, 0.61, 10_000 + net_profit, 0, 0.187, "9f2c" * 16,
+    )  # fmt: skip
+
+
+def spec(code: str) -> SimulationSpec:
+    found = configurations()
+    position = PositionSetup("AVAXUSDT", "DEMO-15M", "DEMO-RQPM-15M")
+    balance = {"USDT": AssetSetup(10_000.0)}
+    return SimulationSpec(
+        code, "2023-08-01 00:00", "2023-10-31 00:00", balance, (position,), found.analysis[:1], found.trade[:1]
+    )
+
+
+class FilledResults:
+    """Stored results without a store (bars come from the sample)."""
+
+    def __init__(self, n_trades: int = 60, n_equity: int = 40_000) -> None:
+        self.n_trades = n_trades
+        self.n_equity = n_equity
+
+    def simulation(self, code: str) -> SimulationResult:
+        random = np.random.default_rng(5)
+        equity = 10_000 + np.cumsum(random.normal(0.03, 4.0, self.n_equity))
+        time = START_MS + np.arange(self.n_equity, dtype=np.int64) * MINUTE_MS
+        return SimulationResult(spec(code), time, equity, trades(self.n_trades))
+
+    def account_trades(self, name: str) -> tuple[TradeRecord, ...]:
+        return tuple(reversed(trades(self.n_trades)))
+
+    def bars(self, symbol: str, most_minutes: int) -> Bars:
+        bars = sample_bars(symbol)
+        return bars.slice(max(0, len(bars) - most_minutes), len(bars))
+
+
+def filled_model() -> ReadModel:
+    """Everything a page can show."""
+    model = ReadModel()
+    model.apply(
+        ConnectionState("demo", "connected", 4.2, MARKET_MS - WALL_MS, 184, 2_400, 3, 1_200, 15, 210.0, 0)
+    )
+    model.apply(Instruments(tuple(instrument(symbol) for symbol in (*SYMBOLS, "BTCUSDT", "ETHUSDT"))))
+    model.apply(configurations())
+    for symbol in SYMBOLS:
+        _market(model, symbol)
+    model.apply(account(equity=10_190.0, market_ms=MARKET_MS - 12 * 3_600_000))
+    model.apply(account())
+    for number, symbol in enumerate(SYMBOLS):
+        model.apply(
+            AnalysisReady(f"{symbol} DEMO-15M", symbol, "analyzer-0", "running", (), MARKET_MS // 900_000 * 900_000, 38.0 + number)
+        )  # fmt: skip
+    _simulations(model)
+    for name in ("main", "binance_api", "data", "trade", "simulation", "neural_network", "gui", "analyzer-0"):
+        model.apply(ProcessState(name, "running", 100, 0, 45 << 20))
+    _notices(model)
+    return model
+
+
+def _market(model: ReadModel, symbol: str) -> None:
+    bars = sample_bars(symbol)
+    last = float(bars.close[-1])
+    minute = int(bars.open_time[-1]) + MINUTE_MS
+    model.apply(Coverage(symbol, (TimeRange(START_MS, minute),)))
+    model.apply(ClosedBar(symbol, bars.bar(len(bars) - 1), 1))
+    model.apply(OpenBar(symbol, Bar(minute, last, last * 1.001, last * 0.9992, last * 1.0006, 820.0, 7_900.0, 61.0, 400.0, 3_900.0)))
+    model.apply(MarkPrice(symbol, MARKET_MS, last * 1.0001, last * 1.0002, 0.0001, MARKET_MS + 13_950_000))
+    levels = range(1, 11)
+    bids = tuple((last - 0.001 * n, 300.0 * n % 1_700 + 40) for n in levels)
+    asks = tuple((last + 0.001 * n, 410.0 * n % 1_900 + 30) for n in levels)
+    model.apply(BookTop(symbol, MARKET_MS, bids, asks))
+    for n in range(24):
+        model.apply(LastTrade(symbol, MARKET_MS - 900 * (24 - n), last + 0.001 * (n % 5 - 2), 12.5 + n, n % 3 == 0))
+
+
+def _simulations(model: ReadModel) -> None:
+    for number, (code, status, progress, profit) in enumerate(
+        (
+            ("avax-august", SimulationStatus.COMPLETED, 1.0, 812.4),
+            ("fil-contrarian", SimulationStatus.COMPLETED, 1.0, -231.9),
+            ("three symbols", SimulationStatus.RUNNING, 0.46, None),
+            ("near-fast", SimulationStatus.QUEUED, 0.0, None),
+            ("broken", SimulationStatus.FAILED, 0.1, None),
+        )
+    ):
+        error = "start: '2021-01-01' is not allowed; allowed: a range with bars" if code == "broken" else ""
+        done = summary(code, profit) if profit is not None else None
+        model.apply(SimulationUpdated(SimulationState(code, status, progress, WALL_MS - number * 3_600_000, error, done)))
+
+
+def _notices(model: ReadModel) -> None:
+    fill = {"account": "paper-1", "side": "BUY", "quantity": "152.3", "symbol": "AVAXUSDT", "price": "9.271", "reason": "ENTRY"}
+    stop = {**fill, "side": "SELL", "symbol": "FILUSDT", "reason": "STOP_CLOSE"}
+    for severity, text, parameters in (
+        (Severity.SUCCESS, "notice.connected", {}),
+        (Severity.INFO, "notice.fill", fill),
+        (Severity.WARNING, "notice.stop", stop),
+        (Severity.CRITICAL, "notice.process_restarted", {"name": "trade"}),
+        (Severity.INFO, "notice.of_a_newer_version", {"what": "unknown"}),
+    ):
+        model.apply(NoticeRaised(Notice(WALL_MS, "trade", severity, text, parameters)))
