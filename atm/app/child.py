@@ -24,9 +24,9 @@ def run_child(
 ) -> None:
     """Import `module` and run its `run(assistant, context)` until it is stopped or main is gone."""
     os.environ.update(environment)
-    # Ctrl+C reaches the whole group; only main decides what it means.
+    # Ctrl+C and a service manager's SIGTERM reach the whole group; only main decides what they mean.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
     die_with(main_pid)
     logs.set_up(context.home, name)
     transport = ChildTransport(channel)

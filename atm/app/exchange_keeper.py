@@ -27,6 +27,7 @@ class ExchangeKeeper:
         self._policy = RestartPolicy()
         self._process: BaseProcess | None = None
         self._stopping = threading.Event()
+        self._lock = threading.Lock()
 
     @property
     def pid(self) -> int:
@@ -40,8 +41,11 @@ class ExchangeKeeper:
     def _launch(self) -> None:
         from atm.app.demo_exchange import serve_child
 
-        self._process = self._mp.Process(target=serve_child, args=self._arguments, name=NAME)
-        self._process.start()
+        with self._lock:
+            if not self._stopping.is_set():
+                process = self._mp.Process(target=serve_child, args=self._arguments, name=NAME)
+                process.start()
+                self._process = process
 
     def _watch(self) -> None:
         while not self._stopping.is_set() and self._process is not None:
@@ -58,7 +62,8 @@ class ExchangeKeeper:
 
     def stop(self) -> None:
         """End it: SIGTERM, then SIGKILL."""
-        self._stopping.set()
+        with self._lock:
+            self._stopping.set()
         if self._process is None:
             return
         self._process.terminate()

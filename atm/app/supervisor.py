@@ -237,7 +237,7 @@ class Supervisor:
     # --- the end -----------------------------------------------------------------------------------------------
 
     def _stop_all(self) -> None:
-        """In order, each group given time to finish, then terminated, then killed."""
+        """In order, each group given time to finish, then killed."""
         self.assistant.stopped = False
         for group in STOP_ORDER:
             members = [c for n, c in self._children.items() if n == group or n.rpartition("-")[0] == group]
@@ -253,10 +253,7 @@ class Supervisor:
             self.assistant.step()
         for child in children:
             if child.process.is_alive():
-                log.warning("%s does not end and is terminated", child.program.name)
-                child.process.terminate()
-                child.process.join(2)
-            if child.process.is_alive():
+                log.warning("%s does not end and is killed", child.program.name)
                 child.process.kill()
                 child.process.join()
             self._switchboard.disconnect(child.program.name)
