@@ -111,7 +111,7 @@ class FetchPlan:
         done: list[Instruction] = []
         flights = sum(state.flight is not None for state in self._symbols.values())
         for symbol, state in self._symbols.items():
-            if state.flight is not None or not state.wants:
+            if not state.wants:
                 continue
             covered = self._coverage(symbol)
             known = union((*covered, *state.empty))
@@ -121,7 +121,7 @@ class FetchPlan:
                 del state.wants[ticket]
                 lacking = missing(covered, wanted)
                 done.append(Settle(ticket, Refused(_sentence(symbol, lacking)) if lacking else None))
-            if state.wants and flights < MAX_FLIGHTS:
+            if state.wants and state.flight is None and flights < MAX_FLIGHTS:
                 first = next(iter(state.wants.values()))
                 state.flight = chunks(missing(known, first), CHUNK_MINUTES)[0]
                 flights += 1

@@ -20,7 +20,7 @@ from atm.storage.kline_files import KlineColumns, kline_files
 
 _EARLIEST_MS = parse_time("2010-01-01")
 _LATEST_MS = parse_time("2100-01-01")
-_SYMBOL = re.compile(r"\w{2,32}")
+_SYMBOL = re.compile(r"\w{1,32}")
 _BINANCE_NAME = re.compile(r"^(\w+)-(\d+(?:m|h|d|w|mo))-\d{4}-\d{2}(-\d{2})?\.")
 
 
