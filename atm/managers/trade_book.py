@@ -164,7 +164,7 @@ class AccountBook:
             )
         except ATMError as error:
             if not self.save_error:
-                self.notify(Severity.CRITICAL, "notice.account_not_stored", name, reason=str(error))
+                self.notify(Severity.CRITICAL, "notice.account_not_stored", name, account=name, reason=str(error))
             self.save_error = str(error)
             self._retry_at = self._clock() + SAVE_SECONDS
             raise

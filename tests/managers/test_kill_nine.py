@@ -10,7 +10,7 @@ from atm.storage.market_store import MarketStore
 from tests.managers.trade_harness import SYMBOLS, Program, walk
 
 HISTORY = 400
-DAY = 600
+DAY = 400
 BARS = {symbol: walk(number, HISTORY + DAY) for number, symbol in enumerate(SYMBOLS, 21)}
 
 
@@ -29,30 +29,37 @@ def play_to_the_end(folder: Path) -> None:
     program.manager.finish()
 
 
+def stored_bytes(folder: Path) -> int:
+    return sum(path.stat().st_size for path in (folder / "market").rglob("*") if path.is_file())
+
+
+def run_until(folder: Path, written: float) -> bool:
+    """One life of the program; killed once it has written so many bytes of bars. True when it came to its end."""
+    before = stored_bytes(folder)
+    child = multiprocessing.get_context("fork").Process(target=play_to_the_end, args=(folder,))
+    child.start()
+    while child.is_alive() and stored_bytes(folder) - before < written:
+        child.join(0.003)
+    child.kill()
+    child.join()
+    return child.exitcode == 0
+
+
 def test_kill_nine_changes_no_trade_and_no_byte(tmp_path: Path) -> None:
-    results = []
-    kills = 0
     dice = random.Random(5)
-    processes = multiprocessing.get_context("fork")
-    for name, patience in (("undisturbed", 60.0), ("killed", 0.0)):
-        folder = tmp_path / name
+    results = []
+    for kills in (0, 6):
+        folder = tmp_path / f"{kills}-kills"
         folder.mkdir()
         prepared = Program(folder, BARS, HISTORY)
         prepared.seed()
         prepared.writer.close()
-        while True:
-            child = processes.Process(target=play_to_the_end, args=(folder,))
-            child.start()
-            child.join(patience or dice.uniform(0.2, 0.9))
-            if child.exitcode is not None:
-                assert child.exitcode == 0
-                break
-            child.kill()
-            child.join()
-            kills += 1
-            assert kills < 60
+        per_minute = stored_bytes(folder) / HISTORY
+        for _ in range(kills):
+            assert not run_until(folder, per_minute * dice.uniform(5, 60))
+        assert run_until(folder, float("inf"))
         after = Program(folder, BARS, HISTORY)
         results.append(after.stored())
         after.writer.close()
-    assert kills >= 3
-    assert results[0][0] and results[1] == results[0]
+    assert len(results[0][0]) > 10
+    assert results[1] == results[0]

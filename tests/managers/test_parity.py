@@ -31,7 +31,7 @@ def test_virtual_account_and_backtest_agree_over_a_sample_day(tmp_path: Path) ->
     presets = demo_presets(SYMBOLS)
     instruments = load_instruments(ASSETS)
     history = HISTORY_DAYS * DAY_MS // MINUTE_MS
-    program = Program(tmp_path, sample(tmp_path), history, instruments=instruments)
+    program = Program(tmp_path, sample(tmp_path), history, instruments=instruments, real_data=True)
     database = Database(program.url)
     for analysis in presets.analysis:
         database.configurations.put_analysis(analysis)

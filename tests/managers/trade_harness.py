@@ -1,8 +1,10 @@
 """A small program in one thread for tests of the trade manager: a bus, a market that plays bars into a real store, real
-analyzers, and a main that starts them. Only main, data and the exchange are stand-ins, which answer as their contracts say."""
+analyzers, and a main that starts them. Main, the exchange and (unless `real_data`) the data
+manager are stand-ins, which answer as their contracts say."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +21,8 @@ from atm.ipc.messages import (
     CollectSymbols,
     Done,
     EnsureBars,
+    FetchBars,
+    FetchedBars,
     Instruments,
     NoticeRaised,
     OpenBar,
@@ -30,6 +34,7 @@ from atm.ipc.messages import (
     TradeLogged,
     WorkerStarted,
 )
+from atm.managers.data import DataManager
 from atm.managers.trade import TradeManager
 from atm.model.account import AccountSetup, AssetSetup, PositionSetup, TradeRecord
 from atm.model.analysis_configuration import AnalysisConfiguration, ClassicalSignal, MultiMACD
@@ -87,6 +92,11 @@ def walk(seed: int, minutes: int, start_ms: int = T0) -> Bars:
     return Bars(Interval.M1, times, values, np.full(minutes, int(Source.STREAM), np.uint8))
 
 
+class _Never:
+    def submit(self, _function: Callable[[], None], /) -> object:
+        raise AssertionError("no test imports files here")
+
+
 class Program:
     """See the module. `bars` by symbol; the first `history` minutes are stored already, `play` closes the next ones."""
 
@@ -98,6 +108,7 @@ class Program:
         url: str = "",
         analyzers: int = 2,
         instruments: tuple[Instrument, ...] = (),
+        real_data: bool = False,
     ) -> None:
         self.now = 0.0
         self.bars = bars
@@ -117,11 +128,16 @@ class Program:
         self.collected: tuple[str, ...] = ()
         self._pids = iter(range(1_000, 9_999))
         self._main = self._start_main()
-        self._data = self.bus.assistant(DATA)
-        self._data.answer(EnsureBars, self._ensure)
-        exchange = self.bus.assistant(BINANCE_API)
-        exchange.answer(CollectSymbols, self._collect)
-        exchange.publish(Instruments(instruments or tuple(instrument(symbol) for symbol in bars)))
+        self.exchange = self.bus.assistant(BINANCE_API)
+        data = self.bus.assistant(DATA)
+        self._stores_itself = real_data
+        if real_data:
+            DataManager(data, self.writer, _Never(), lambda: self.now, lambda: 0).start()
+        else:
+            data.answer(EnsureBars, self._ensure)
+        self.exchange.answer(FetchBars, self._fetch)
+        self.exchange.answer(CollectSymbols, self._collect)
+        self.exchange.publish(Instruments(instruments or tuple(instrument(symbol) for symbol in bars)))
         self.user = self.bus.assistant("gui")
         self.user.subscribe(TradeLogged, lambda event: self.fills.append(event.record))
         self.user.subscribe(AccountUpdated, self.updates.append)
@@ -172,6 +188,10 @@ class Program:
             raise Refused("the exchange has no such minutes")
         return Done()
 
+    def _fetch(self, request: FetchBars) -> Reply:
+        closed = self.bars[request.symbol].slice(0, self.at).between(request.start_ms, request.end_ms)
+        return FetchedBars(request.symbol, tuple(closed.bar(index) for index in range(len(closed))))
+
     def _collect(self, request: CollectSymbols) -> Reply:
         self.collected = request.symbols
         return Done()
@@ -204,8 +224,9 @@ class Program:
         """The next minute of every symbol is stored and published; nobody has handled it yet."""
         for symbol, bars in self.bars.items():
             if self.at < len(bars):
-                self.writer.append(symbol, bars.slice(self.at, self.at + 1))
-                self._data.publish(ClosedBar(symbol, bars.bar(self.at), int(Source.STREAM)), symbol)
+                if not self._stores_itself:
+                    self.writer.append(symbol, bars.slice(self.at, self.at + 1))
+                self.exchange.publish(ClosedBar(symbol, bars.bar(self.at), int(Source.STREAM)), symbol)
         self.at += 1
 
     def play(self, minutes: int, pause: float = 0.0) -> None:
@@ -221,10 +242,10 @@ class Program:
             self.bus.pump()
 
     def publish_bar(self, symbol: str, bar: Bar) -> None:
-        self._data.publish(ClosedBar(symbol, bar, int(Source.STREAM)), symbol)
+        self.exchange.publish(ClosedBar(symbol, bar, int(Source.STREAM)), symbol)
 
     def publish_open(self, symbol: str, bar: Bar) -> None:
-        self._data.publish(OpenBar(symbol, bar), symbol)
+        self.exchange.publish(OpenBar(symbol, bar), symbol)
 
     def ask(self, request: Request) -> Reply:
         """A user's request; raises what the manager answers."""
