@@ -1,0 +1,79 @@
+"""The demo exchange as a process: on its own from the command line, or as the program's child."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import signal
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import psutil
+
+from atm.exchange.demo.server import DemoExchangeOptions, running_demo_exchange
+from atm.model.endpoint import Addresses
+from atm.storage.market_store import MarketStore
+from atm.storage.sample import load_exchange_info, load_instruments
+
+_LOOK_S = 0.5
+
+
+def run_demo_exchange(
+    port: int,
+    speed: float,
+    home: Path | None,
+    data: Path | None,
+    assets: Path,
+    on_ready: Callable[[Addresses], None],
+    stop: threading.Event | None = None,
+) -> None:
+    """Serve until `stop` is set or SIGTERM or SIGINT comes. `data`: a market store, by default the shipped sample."""
+    asyncio.run(
+        _serve(port, speed, home, data or assets / "sample", assets, on_ready, (stop or threading.Event()).is_set)
+    )
+
+
+def serve_child(port: int, speed: float, home: Path | None, assets: Path, main_pid: int) -> None:
+    """Entry of the program's child process; ends with the program, however that ended."""
+    logging.basicConfig(level=logging.INFO)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    asyncio.run(
+        _serve(
+            port,
+            speed,
+            home,
+            assets / "sample",
+            assets,
+            lambda _: None,
+            lambda: not psutil.pid_exists(main_pid),
+            (signal.SIGTERM,),
+        )
+    )
+
+
+async def _serve(
+    port: int,
+    speed: float,
+    home: Path | None,
+    data: Path,
+    assets: Path,
+    on_ready: Callable[[Addresses], None],
+    is_over: Callable[[], bool],
+    signals: tuple[signal.Signals, ...] = (signal.SIGTERM, signal.SIGINT),
+) -> None:
+    ended = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    # Signals can only be taken in the main thread, and not on Windows: there `is_over` alone ends the server.
+    with contextlib.suppress(NotImplementedError, RuntimeError, ValueError):
+        for number in signals:
+            loop.add_signal_handler(number, ended.set)
+    options = DemoExchangeOptions(port=port, speed=speed, home=home)
+    arguments = (options, MarketStore(data), load_instruments(assets), load_exchange_info(assets))
+    async with running_demo_exchange(*arguments) as addresses:
+        on_ready(addresses)
+        while not ended.is_set() and not is_over():
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(ended.wait(), _LOOK_S)

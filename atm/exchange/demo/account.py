@@ -1,0 +1,178 @@
+"""The account of the demo exchange as it is kept on disk, and its margin arithmetic (one-way mode, single asset USDT).
+
+Amounts in USDT, quantities signed in base asset. Rules: Binance support pages, formulas in atm.ledger.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import msgspec
+
+from atm.ledger.fill import average_entry, realized_profit
+from atm.ledger.margin import Floats, maintenance_margin
+
+START_BALANCE = 10_000.0
+TAKER_FEE, MAKER_FEE = 0.0005, 0.0002
+KEPT = 1_000
+_DUST = 1e-9
+
+
+class Position(msgspec.Struct):
+    """Position and settings of one symbol. `isolated_wallet` is 0 for a crossed position."""
+
+    amount: float = 0.0
+    entry: float = 0.0
+    isolated_wallet: float = 0.0
+    leverage: int = 20
+    isolated: bool = False
+    update_ms: int = 0
+
+    def profit(self, mark: float) -> float:
+        """Unrealised profit at a mark price."""
+        return self.amount * (mark - self.entry)
+
+
+class Order(msgspec.Struct):
+    """An order. Price and quantity are the decimal strings that came in; `executed` and `quote` add up the fills."""
+
+    order_id: int
+    client_order_id: str
+    symbol: str
+    side: str
+    type: str
+    time_in_force: str
+    quantity: str
+    price: str
+    reduce_only: bool
+    time_ms: int
+    update_ms: int
+    status: str = "NEW"
+    executed: float = 0.0
+    quote: float = 0.0
+
+    @property
+    def sign(self) -> int:
+        return 1 if self.side == "BUY" else -1
+
+    @property
+    def rest(self) -> float:
+        """Quantity that is still open."""
+        return round(float(self.quantity) - self.executed, 9)
+
+    @property
+    def average(self) -> float:
+        return self.quote / self.executed if self.executed else 0.0
+
+
+class Trade(msgspec.Struct):
+    """One fill of one of our orders."""
+
+    trade_id: int
+    order_id: int
+    symbol: str
+    side: str
+    price: float
+    quantity: float
+    profit: float
+    commission: float
+    maker: bool
+    time_ms: int
+
+
+class Account(msgspec.Struct):
+    """`wallet`: the cross wallet; isolated wallets lie in their positions. `settled_ms`: newest funding stamp done."""
+
+    wallet: float = START_BALANCE
+    positions: dict[str, Position] = {}
+    open_orders: dict[int, Order] = {}
+    old_orders: list[Order] = []
+    trades: list[Trade] = []
+    next_id: int = 1
+    settled_ms: int = 0
+    update_ms: int = 0
+    listen_key: str = ""
+    listen_until_ms: float = 0.0
+
+    def position(self, symbol: str) -> Position:
+        """Position and settings of a symbol, made when first asked for."""
+        return self.positions.setdefault(symbol, Position())
+
+    def take_id(self) -> int:
+        """A number not used before."""
+        self.next_id += 1
+        return self.next_id - 1
+
+    def balance(self) -> float:
+        """Wallet balance, isolated wallets included."""
+        return self.wallet + sum(position.isolated_wallet for position in self.positions.values())
+
+    def apply(self, symbol: str, quantity: float, price: float, commission: float, now_ms: int) -> float:
+        """Book a fill of a signed quantity; returns the realised profit."""
+        position = self.position(symbol)
+        self.wallet -= commission
+        profit = 0.0
+        if position.amount * quantity < 0:
+            reduced = min(abs(quantity), abs(position.amount))
+            side = 1.0 if position.amount > 0 else -1.0
+            profit = float(realized_profit(reduced, position.entry, price, side))
+            released = position.isolated_wallet * reduced / abs(position.amount)
+            position.isolated_wallet -= released
+            self.wallet += released + profit
+            position.amount = round(position.amount - side * reduced, 9)
+            quantity = round(quantity + side * reduced, 9)
+            if abs(position.amount) < _DUST:
+                position.amount = position.entry = position.isolated_wallet = 0.0
+        if abs(quantity) > _DUST:
+            position.entry = float(average_entry(position.amount, position.entry, quantity, price))
+            position.amount = round(position.amount + quantity, 9)
+            if position.isolated:
+                margin = abs(quantity) * price / position.leverage
+                position.isolated_wallet += margin
+                self.wallet -= margin
+        position.update_ms = self.update_ms = now_ms
+        return profit
+
+
+class Margins(msgspec.Struct, frozen=True):
+    """Sums over an account at the present mark prices."""
+
+    profit: float
+    cross_profit: float
+    initial: float
+    order_initial: float
+    maintenance: float
+    cross_maintenance: float
+    available: float
+
+
+def order_margin(account: Account, symbol: str, mark: float) -> float:
+    """Initial margin of the symbol's open orders beyond that of its position: max(|P + buys|, |P − sells|) / L − |P| / L."""
+    position = account.position(symbol)
+    held = position.amount * mark
+    sides = {1: 0.0, -1: 0.0}
+    for order in account.open_orders.values():
+        if order.symbol == symbol and not order.reduce_only:
+            sides[order.sign] += order.rest * float(order.price)
+    most = max(abs(held), abs(held + sides[1]), abs(held - sides[-1]))
+    return (most - abs(held)) / position.leverage
+
+
+def margins(account: Account, mark: Callable[[str], float], brackets: Mapping[str, Floats]) -> Margins:
+    """Margins of the whole account."""
+    profit = cross_profit = initial = cross_initial = orders = maintenance = cross_maintenance = 0.0
+    for symbol in {*account.positions, *(order.symbol for order in account.open_orders.values())}:
+        position, price = account.position(symbol), mark(symbol)
+        notional = abs(position.amount) * price
+        needed = float(maintenance_margin(brackets[symbol], notional))
+        gain = position.profit(price)
+        profit += gain
+        initial += notional / position.leverage
+        maintenance += needed
+        orders += order_margin(account, symbol, price)
+        if not position.isolated:
+            cross_profit += gain
+            cross_initial += notional / position.leverage
+            cross_maintenance += needed
+    available = max(0.0, account.wallet + cross_profit - cross_initial - orders)
+    return Margins(profit, cross_profit, initial, orders, maintenance, cross_maintenance, available)
