@@ -31,7 +31,7 @@ class Results(Protocol):
 
     def account_trades(self, name: str) -> tuple[TradeRecord, ...]: ...
 
-    def bars(self, symbol: str, most_minutes: int) -> Bars:
+    def bars(self, symbol: str, most_minutes: int, before_ms: int) -> Bars:
         """The newest stored minutes, at most so many, from the last stretch without a long hole."""
 
 

@@ -6,7 +6,7 @@ from functools import cached_property
 
 from atm.gui.results import SimulationResult, newest_stretch
 from atm.model.account import TradeRecord
-from atm.model.bars import Bars
+from atm.model.bars import Bars, TimeRange
 from atm.model.interval import MINUTE_MS
 from atm.model.program import ProgramContext
 from atm.storage.database import Database
@@ -39,9 +39,15 @@ class StoreResults:
         """The newest trades, at most `MOST_TRADES`, newest first."""
         return tuple(self._database.accounts.trades(name, MOST_TRADES))
 
-    def bars(self, symbol: str, most_minutes: int) -> Bars:
+    def bars(self, symbol: str, most_minutes: int, before_ms: int) -> Bars:
         """See `Results`."""
-        stretch = newest_stretch(self._market.coverage(symbol), most_minutes * MINUTE_MS)
+        # the sample beneath the demo market reaches into that market's future, which nobody may see
+        past = [
+            TimeRange(piece.start_ms, min(piece.end_ms, before_ms))
+            for piece in self._market.coverage(symbol)
+            if piece.start_ms < before_ms
+        ]
+        stretch = newest_stretch(tuple(past), most_minutes * MINUTE_MS)
         if stretch is None:
             return Bars.empty()
         return self._market.read(symbol, stretch.start_ms, stretch.end_ms)

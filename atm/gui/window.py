@@ -48,6 +48,7 @@ class Window:
         imgui.get_io().set_ini_filename("")
         imgui.get_io().config_flags |= int(imgui.ConfigFlags_.nav_enable_keyboard)
         self.fonts = load_fonts(fonts)
+        self._glyphs = GlyphCache(self.fonts)
         if not imgui.backends.opengl3_init("#version 330"):
             raise RuntimeError("the OpenGL renderer cannot start: OpenGL 3.3 is needed")
         self.closed = False
@@ -111,6 +112,7 @@ class Window:
         self._last = now
         width, height = pygame.display.get_window_size()
         io.display_size = ImVec2(width, height)
+        self._glyphs.watch()
         imgui.backends.opengl3_new_frame()
         imgui.new_frame()
 
@@ -135,9 +137,39 @@ class Window:
         pygame.display.quit()
 
 
+class GlyphCache:
+    """Empties ImGui's glyph cache when its texture has been replaced.
+
+    ImGui 1.92.9 with FreeType then draws glyphs that are new to a cached size at another size (seen after the texture has
+    grown); rasterising everything anew is right again. Not more often than every `PAUSE` frames.
+    """
+
+    PAUSE = 30
+
+    def __init__(self, fonts: Fonts) -> None:
+        self._fonts = fonts
+        self._texture = -1
+        self._frames_left = 0
+
+    def watch(self) -> None:
+        """Call before each frame."""
+        self._frames_left = max(0, self._frames_left - 1)
+        atlas = imgui.get_io().fonts
+        texture = -1 if atlas.tex_data is None else int(atlas.tex_data.unique_id)
+        if texture == self._texture or self._frames_left:
+            return
+        if self._texture != -1:
+            self._frames_left = self.PAUSE
+            for font in (self._fonts.regular, self._fonts.bold):
+                if font is not None:
+                    imgui.internal.im_font_atlas_font_discard_bakes(atlas, font, 0)
+        self._texture = texture
+
+
 def load_fonts(folder: Path) -> Fonts:
     """The two weights, each with the icons merged in. Glyphs are rasterised when they are first shown."""
     atlas = imgui.get_io().fonts
+    atlas.tex_min_width, atlas.tex_min_height = 1024, 1024
     loaded = []
     for name in ("NotoSansKR-Regular.otf", "NotoSansKR-Bold.otf"):
         font = atlas.add_font_from_file_ttf(str(folder / name), 15.0)

@@ -142,7 +142,7 @@ class FilledResults:
     def account_trades(self, name: str) -> tuple[TradeRecord, ...]:
         return tuple(reversed(trades(self.n_trades)))
 
-    def bars(self, symbol: str, most_minutes: int) -> Bars:
+    def bars(self, symbol: str, most_minutes: int, before_ms: int) -> Bars:
         bars = sample_bars(symbol)
         return bars.slice(max(0, len(bars) - most_minutes), len(bars))
 

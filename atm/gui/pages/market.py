@@ -134,9 +134,13 @@ class MarketPage:
         key: _Key = ("market", symbol, interval.value, overlays)
         if key == self._shown:
             return
-        results = ui.results
+        running = ui.model.open_bars.get(symbol)
+        if running is None:
+            ui.text(ui.t("market.loading", symbol=symbol), ui.colors.muted)
+            return
+        results, now = ui.results, running.open_time
         loaded = ui.stored.get(
-            key, lambda: MarketFeed(results.bars(symbol, MOST_MINUTES), Interval(interval.value), overlays)
+            key, lambda: MarketFeed(results.bars(symbol, MOST_MINUTES, now), Interval(interval.value), overlays)
         )
         if loaded.value is None:
             if self._shown is not None and self._shown[1] != symbol:

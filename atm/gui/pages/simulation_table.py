@@ -29,8 +29,8 @@ def simulation_table(ui: Ui, name: str, *, completed: bool = False) -> Table[Sim
     """A table of simulations in the user's language. completed: only such are listed, so status and progress go without
     saying."""
     t = ui.t
-    progress = (
-        Column[SimulationState](
+    progress: tuple[Column[SimulationState], ...] = (
+        Column(
             t("field.status"),
             lambda s: t(f"simulation_status.{s.status.value}"),
             lambda s: s.status.value,
@@ -38,9 +38,7 @@ def simulation_table(ui: Ui, name: str, *, completed: bool = False) -> Table[Sim
             1.1,
             lambda s: status_color(ui, s.status),
         ),
-        Column[SimulationState](
-            t("field.progress"), lambda s: formats.percent(s.progress, 0), lambda s: s.progress, True, 0.7
-        ),
+        Column(t("field.progress"), lambda s: formats.percent(s.progress, 0), lambda s: s.progress, True, 0.7),
     )
     return Table(
         name,
