@@ -12,7 +12,7 @@ from atm.exchange.demo.account import KEPT, MAKER_FEE, TAKER_FEE, Account, Margi
 from atm.exchange.demo.market import FUNDING_RATE, Market, next_funding_ms
 from atm.exchange.demo.refusal import ExchangeRefusal
 from atm.ledger.fill import funding_payment, liquidation_remainder
-from atm.ledger.margin import bracket_table, maintenance_margin, max_notional
+from atm.ledger.margin import bracket_table, liquidation_price, maintenance_margin, max_notional
 
 _CLIENT_ID = re.compile(r"[.A-Z:/a-z0-9_-]{1,36}")
 _CONDITIONAL = frozenset(("STOP", "STOP_MARKET", "TAKE_PROFIT", "TAKE_PROFIT_MARKET", "TRAILING_STOP_MARKET"))
@@ -35,6 +35,18 @@ class Engine:
         self.changed = True
         self._filters = filters
         self._emit = emit
+        self._compile()
+
+    def _compile(self) -> None:
+        """Have every kernel compiled before the first request: on a fresh installation that takes seconds."""
+        trial, table = Account(), next(iter(self.brackets.values()))
+        trial.apply("", 1.0, 1.0, 0.0, 0)
+        trial.apply("", -1.0, 1.0, 0.0, 0)
+        maintenance_margin(table, 1.0)
+        max_notional(table, 1.0)
+        liquidation_price(table, 1.0, 1.0, 1.0)
+        funding_payment(1.0, 1.0, FUNDING_RATE)
+        liquidation_remainder(1.0, -1.0, 1.0)
 
     def market(self, symbol: str | None) -> Market:
         """The market of a symbol that a request names."""

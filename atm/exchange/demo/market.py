@@ -114,7 +114,8 @@ class Market:
         """(bids, asks), best first, one tick apart around the last price; quantities drawn from the time."""
         last, bar = self.price(ms), self.bar(ms - ms % MINUTE_MS)
         unit = max(float(self.instrument.step_size), bar.volume / 60)
-        bids, asks = [], []
+        bids: list[list[str]] = []
+        asks: list[list[str]] = []
         for level in range(1, levels + 1):
             for side, ladder in ((-1, bids), (1, asks)):
                 drawn = (ms // 1000 * 2_654_435_761 + level * 40_503 + side * 97) % 1000 / 1000
