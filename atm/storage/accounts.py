@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import logging
+import math
 from dataclasses import dataclass
+from typing import Any
 
 import msgspec
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import delete, func, insert, select, update
 
-from atm.model.account import AccountSetup, TradeRecord
+from atm.model.account import AccountSetup, TradeReason, TradeRecord
 from atm.model.errors import Refused
-from atm.storage.repository import Repository
+from atm.model.order import Side
+from atm.storage.repository import Repository, from_payload, to_payload
 from atm.storage.schema import AccountEquityRow, AccountRow, AccountTradeRow
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,18 +30,22 @@ class StoredAccount:
 
 class AccountRepository(Repository):
     def load(self) -> list[StoredAccount]:
-        """All accounts, by name."""
-        with self._transaction() as session:
-            rows = session.scalars(select(AccountRow).order_by(AccountRow.name)).all()
-            return [
-                StoredAccount(msgspec.json.decode(row.payload, type=AccountSetup), row.market_ms, row.engine)
-                for row in rows
-            ]
+        """All accounts, by name; one that this version cannot read is logged, left out and kept."""
+        found = []
+        with self._reading() as session:
+            for row in session.scalars(select(AccountRow).order_by(AccountRow.name)):
+                try:
+                    setup = from_payload(row.payload, AccountSetup)
+                except ValueError as error:
+                    log.error("the stored account %s cannot be read and is left out: %s", row.name, error)
+                    continue
+                found.append(StoredAccount(setup, row.market_ms, row.engine))
+        return found
 
     def put(self, setup: AccountSetup) -> None:
         """Create, or change the set-up of a stored one."""
-        payload = msgspec.json.encode(setup)
-        with self._transaction() as session:
+        payload = to_payload(setup)
+        with self._writing() as session:
             row = session.get(AccountRow, setup.name)
             if row is None:
                 session.add(AccountRow(name=setup.name, payload=payload, market_ms=0, engine=None))
@@ -44,7 +54,7 @@ class AccountRepository(Repository):
 
     def remove(self, name: str) -> None:
         """Delete with all its records."""
-        with self._transaction() as session:
+        with self._writing() as session:
             session.execute(delete(AccountTradeRow).where(AccountTradeRow.account == name))
             session.execute(delete(AccountEquityRow).where(AccountEquityRow.account == name))
             session.execute(delete(AccountRow).where(AccountRow.name == name))
@@ -52,31 +62,70 @@ class AccountRepository(Repository):
     def save_progress(
         self, name: str, engine: bytes, market_ms: int, trades: list[TradeRecord], equity: list[tuple[int, float]]
     ) -> None:
-        """Engine state, new trades and equity points in one transaction. Raises `Refused` for an unknown account."""
-        with self._transaction() as session:
+        """Engine state, new trades and equity points in one transaction; points from the first new one on are replaced.
+
+        Raises `Refused` for an unknown account, `Unavailable` (and stores nothing) for a trade number already stored.
+        """
+        with self._writing() as session:
             done = session.execute(
                 update(AccountRow).where(AccountRow.name == name).values(engine=engine, market_ms=market_ms)
             )
             if done.rowcount != 1:  # type: ignore[attr-defined]
                 raise Refused(f"there is no account {name}")
             if trades:
-                rows = [{"account": name, "number": t.index, "payload": msgspec.json.encode(t)} for t in trades]
-                session.execute(insert(AccountTradeRow), rows)
-            for time_ms, value in equity:
-                session.merge(AccountEquityRow(account=name, time_ms=time_ms, equity=value))
+                session.execute(insert(AccountTradeRow), [{"account": name, **_columns(record)} for record in trades])
+            if equity:
+                points = dict(equity)
+                since = AccountEquityRow.time_ms >= min(points)
+                session.execute(delete(AccountEquityRow).where(AccountEquityRow.account == name, since))
+                rows = [{"account": name, "time_ms": time_ms, "equity": value} for time_ms, value in points.items()]
+                session.execute(insert(AccountEquityRow), rows)
 
     def trades(self, name: str, limit: int = 1_000, before: int | None = None) -> list[TradeRecord]:
         """The newest `limit` trades (with an index below `before`), newest first."""
-        query = select(AccountTradeRow.payload).where(AccountTradeRow.account == name)
+        query = select(AccountTradeRow).where(AccountTradeRow.account == name)
         if before is not None:
             query = query.where(AccountTradeRow.number < before)
         query = query.order_by(AccountTradeRow.number.desc()).limit(limit)
-        with self._transaction() as session:
-            return [msgspec.json.decode(data, type=TradeRecord) for data in session.scalars(query)]
+        with self._reading() as session:
+            return [_record(row) for row in session.scalars(query)]
+
+    def count_trades(self, name: str) -> int:
+        """How many trades are stored."""
+        query = select(func.count()).select_from(AccountTradeRow).where(AccountTradeRow.account == name)
+        with self._reading() as session:
+            return session.scalar(query) or 0
 
     def equity(self, name: str, since_ms: int = 0) -> list[tuple[int, float]]:
         """(time, equity) points, ascending."""
         query = select(AccountEquityRow.time_ms, AccountEquityRow.equity)
         query = query.where(AccountEquityRow.account == name, AccountEquityRow.time_ms >= since_ms)
-        with self._transaction() as session:
+        with self._reading() as session:
             return [(int(t), float(e)) for t, e in session.execute(query.order_by(AccountEquityRow.time_ms))]
+
+
+def _columns(record: TradeRecord) -> dict[str, Any]:
+    columns = msgspec.structs.asdict(record)
+    columns["number"] = columns.pop("index")
+    columns["side"], columns["reason"] = record.side.value, record.reason.value
+    if math.isnan(record.entry_price_after):
+        columns["entry_price_after"] = None
+    return columns
+
+
+def _record(row: AccountTradeRow) -> TradeRecord:
+    return TradeRecord(
+        index=row.number,
+        time_ms=row.time_ms,
+        decision_ms=row.decision_ms,
+        symbol=row.symbol,
+        side=Side(row.side),
+        reason=TradeReason(row.reason),
+        quantity=row.quantity,
+        price=row.price,
+        profit=row.profit,
+        fee=row.fee,
+        quantity_after=row.quantity_after,
+        entry_price_after=math.nan if row.entry_price_after is None else row.entry_price_after,
+        wallet_after=row.wallet_after,
+    )

@@ -2,31 +2,36 @@
 
 from __future__ import annotations
 
-import msgspec
-from sqlalchemy import delete, select
+from collections.abc import Callable
+
+from sqlalchemy import Engine, delete, select
 
 from atm.model.analysis_configuration import AnalysisConfiguration
 from atm.model.trade_configuration import TradeConfiguration
-from atm.storage.repository import Repository
+from atm.storage.repository import Repository, readable, to_payload
 from atm.storage.schema import ConfigurationRow
 
 
 class ConfigurationRepository(Repository):
+    def __init__(self, engine: Engine, wall_ms: Callable[[], int]) -> None:
+        super().__init__(engine)
+        self._wall_ms = wall_ms
+
     def analyses(self) -> list[AnalysisConfiguration]:
         """All analysis configurations, by code."""
-        return [msgspec.json.decode(data, type=AnalysisConfiguration) for data in self._payloads("analysis")]
+        return readable(self._payloads("analysis"), AnalysisConfiguration)
 
     def trades(self) -> list[TradeConfiguration]:
         """All trade configurations, by code."""
-        return [msgspec.json.decode(data, type=TradeConfiguration) for data in self._payloads("trade")]
+        return readable(self._payloads("trade"), TradeConfiguration)
 
     def put_analysis(self, configuration: AnalysisConfiguration) -> None:
         """Create or replace."""
-        self._put("analysis", configuration.code, msgspec.json.encode(configuration))
+        self._put("analysis", configuration.code, to_payload(configuration))
 
     def put_trade(self, configuration: TradeConfiguration) -> None:
         """Create or replace."""
-        self._put("trade", configuration.code, msgspec.json.encode(configuration))
+        self._put("trade", configuration.code, to_payload(configuration))
 
     def remove_analysis(self, code: str) -> None:
         self._remove("analysis", code)
@@ -34,16 +39,22 @@ class ConfigurationRepository(Repository):
     def remove_trade(self, code: str) -> None:
         self._remove("trade", code)
 
-    def _payloads(self, kind: str) -> list[bytes]:
-        query = select(ConfigurationRow.payload).where(ConfigurationRow.kind == kind).order_by(ConfigurationRow.code)
-        with self._transaction() as session:
-            return list(session.scalars(query))
+    def _payloads(self, kind: str) -> list[tuple[str, bytes]]:
+        query = select(ConfigurationRow.code, ConfigurationRow.payload).where(ConfigurationRow.kind == kind)
+        with self._reading() as session:
+            return [(row.code, row.payload) for row in session.execute(query.order_by(ConfigurationRow.code))]
 
     def _put(self, kind: str, code: str, payload: bytes) -> None:
-        with self._transaction() as session:
-            session.merge(ConfigurationRow(kind=kind, code=code, payload=payload))
+        with self._writing() as session:
+            row = session.get(ConfigurationRow, (kind, code))
+            if row is None:
+                session.add(
+                    ConfigurationRow(kind=kind, code=code, payload=payload, version=1, updated_ms=self._wall_ms())
+                )
+            elif row.payload != payload:
+                row.payload, row.version, row.updated_ms = payload, row.version + 1, self._wall_ms()
 
     def _remove(self, kind: str, code: str) -> None:
         where = (ConfigurationRow.kind == kind, ConfigurationRow.code == code)
-        with self._transaction() as session:
+        with self._writing() as session:
             session.execute(delete(ConfigurationRow).where(*where))

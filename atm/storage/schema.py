@@ -1,46 +1,67 @@
 """Tables of the relational store. Values that belong together are kept as one JSON payload of their typed struct;
-columns are what is searched or joined. Times Unix ms UTC."""
+columns are what is searched, counted or joined. Times Unix ms UTC.
+
+Whoever changes a table adds a revision to `migrations/versions` and sets `HEAD` to it; a test compares the two.
+"""
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, ForeignKey, LargeBinary, Text
+from sqlalchemy import BigInteger, Double, ForeignKey, Index, LargeBinary, Text
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+HEAD = "0002"
 
 
 class Base(DeclarativeBase):
-    pass
+    type_annotation_map = {int: BigInteger, float: Double, bytes: LargeBinary, str: Text}
 
 
 class ConfigurationRow(Base):
-    """kind: "analysis" or "trade"."""
+    """kind: "analysis" or "trade"; version: counts the changes from 1 on."""
 
     __tablename__ = "configurations"
-    kind: Mapped[str] = mapped_column(Text, primary_key=True)
-    code: Mapped[str] = mapped_column(Text, primary_key=True)
-    payload: Mapped[bytes] = mapped_column(LargeBinary)
+    kind: Mapped[str] = mapped_column(primary_key=True)
+    code: Mapped[str] = mapped_column(primary_key=True)
+    payload: Mapped[bytes]
+    version: Mapped[int] = mapped_column(default=1, server_default="1")
+    updated_ms: Mapped[int] = mapped_column(default=0, server_default="0")
 
 
 class AccountRow(Base):
     """engine: dumped state of the account engine after market_ms; NULL before the first minute."""
 
     __tablename__ = "accounts"
-    name: Mapped[str] = mapped_column(Text, primary_key=True)
-    payload: Mapped[bytes] = mapped_column(LargeBinary)
-    market_ms: Mapped[int] = mapped_column(BigInteger, default=0)
-    engine: Mapped[bytes | None] = mapped_column(LargeBinary, default=None)
+    name: Mapped[str] = mapped_column(primary_key=True)
+    payload: Mapped[bytes]
+    market_ms: Mapped[int] = mapped_column(default=0)
+    engine: Mapped[bytes | None] = mapped_column(default=None)
 
 
 class AccountTradeRow(Base):
+    """A `TradeRecord` in columns; number: its index. entry_price_after is NULL where it is undefined."""
+
     __tablename__ = "account_trades"
     account: Mapped[str] = mapped_column(ForeignKey("accounts.name", ondelete="CASCADE"), primary_key=True)
-    number: Mapped[int] = mapped_column(BigInteger, primary_key=True)
-    payload: Mapped[bytes] = mapped_column(LargeBinary)
+    number: Mapped[int] = mapped_column(primary_key=True)
+    time_ms: Mapped[int]
+    decision_ms: Mapped[int]
+    symbol: Mapped[str]
+    side: Mapped[str]
+    reason: Mapped[str]
+    quantity: Mapped[float]
+    price: Mapped[float]
+    profit: Mapped[float]
+    fee: Mapped[float]
+    quantity_after: Mapped[float]
+    entry_price_after: Mapped[float | None]
+    wallet_after: Mapped[float]
+    __table_args__ = (Index("account_trades_time", "account", "time_ms"),)
 
 
 class AccountEquityRow(Base):
     __tablename__ = "account_equity"
     account: Mapped[str] = mapped_column(ForeignKey("accounts.name", ondelete="CASCADE"), primary_key=True)
-    time_ms: Mapped[int] = mapped_column(BigInteger, primary_key=True)
+    time_ms: Mapped[int] = mapped_column(primary_key=True)
     equity: Mapped[float]
 
 
@@ -48,15 +69,15 @@ class SimulationRow(Base):
     """state: SimulationState; spec: SimulationSpec; equity and trades: compressed, NULL until completed."""
 
     __tablename__ = "simulations"
-    code: Mapped[str] = mapped_column(Text, primary_key=True)
-    created_ms: Mapped[int] = mapped_column(BigInteger)
-    spec: Mapped[bytes] = mapped_column(LargeBinary)
-    state: Mapped[bytes] = mapped_column(LargeBinary)
-    equity: Mapped[bytes | None] = mapped_column(LargeBinary, default=None)
-    trades: Mapped[bytes | None] = mapped_column(LargeBinary, default=None)
+    code: Mapped[str] = mapped_column(primary_key=True)
+    created_ms: Mapped[int]
+    spec: Mapped[bytes]
+    state: Mapped[bytes]
+    equity: Mapped[bytes | None] = mapped_column(default=None)
+    trades: Mapped[bytes | None] = mapped_column(default=None)
 
 
 class SettingRow(Base):
     __tablename__ = "settings"
-    key: Mapped[str] = mapped_column(Text, primary_key=True)
-    payload: Mapped[bytes] = mapped_column(LargeBinary)
+    key: Mapped[str] = mapped_column(primary_key=True)
+    payload: Mapped[bytes]

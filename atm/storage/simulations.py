@@ -12,7 +12,7 @@ from sqlalchemy import delete, select
 from atm.model.account import TradeRecord
 from atm.model.errors import Refused
 from atm.model.simulation import SimulationSpec, SimulationState, SimulationStatus, SimulationSummary
-from atm.storage.repository import Repository
+from atm.storage.repository import Repository, from_payload, readable, to_payload
 from atm.storage.schema import SimulationRow
 
 
@@ -20,25 +20,25 @@ class SimulationRepository(Repository):
     def add(self, spec: SimulationSpec, created_ms: int) -> SimulationState:
         """Store a new simulation as queued. Raises `Refused` when the code is taken."""
         state = SimulationState(spec.code, SimulationStatus.QUEUED, 0.0, created_ms)
-        with self._transaction() as session:
+        with self._writing() as session:
             if session.get(SimulationRow, spec.code) is not None:
                 raise Refused(f"a simulation {spec.code} exists already")
             session.add(
                 SimulationRow(
                     code=spec.code,
                     created_ms=created_ms,
-                    spec=msgspec.json.encode(spec),
-                    state=msgspec.json.encode(state),
+                    spec=to_payload(spec),
+                    state=to_payload(state),
                 )
             )
         return state
 
     def set_state(self, state: SimulationState) -> None:
         """Replace the state of a stored simulation; one that was removed meanwhile stays removed."""
-        with self._transaction() as session:
+        with self._writing() as session:
             row = session.get(SimulationRow, state.code)
             if row is not None:
-                row.state = msgspec.json.encode(state)
+                row.state = to_payload(state)
 
     def save_result(
         self,
@@ -50,24 +50,28 @@ class SimulationRepository(Repository):
     ) -> None:
         """Completed: summary, equity curve and trades in one transaction."""
         curve = zlib.compress(equity_time.astype("<i8").tobytes() + equity.astype("<f8").tobytes())
-        with self._transaction() as session:
+        with self._writing() as session:
             row = session.get(SimulationRow, code)
             if row is None:
                 return
             state = SimulationState(code, SimulationStatus.COMPLETED, 1.0, row.created_ms, "", summary)
-            row.state = msgspec.json.encode(state)
+            row.state = to_payload(state)
             row.equity = curve
             row.trades = zlib.compress(msgspec.msgpack.encode(trades))
 
     def states(self) -> list[SimulationState]:
-        """All simulations, oldest first."""
-        query = select(SimulationRow.state).order_by(SimulationRow.created_ms, SimulationRow.code)
-        with self._transaction() as session:
-            return [msgspec.json.decode(data, type=SimulationState) for data in session.scalars(query)]
+        """All simulations, oldest first; one that this version cannot read is logged, left out and kept."""
+        query = select(SimulationRow.code, SimulationRow.state)
+        with self._reading() as session:
+            rows = session.execute(query.order_by(SimulationRow.created_ms, SimulationRow.code))
+            return readable([(row.code, row.state) for row in rows], SimulationState)
 
     def spec(self, code: str) -> SimulationSpec:
-        """Raises `Refused` when there is none."""
-        return msgspec.json.decode(self._row(code).spec, type=SimulationSpec)
+        """Raises `Refused` when there is none that this version can read."""
+        try:
+            return from_payload(self._row(code).spec, SimulationSpec)
+        except ValueError as error:
+            raise Refused(f"the stored simulation {code} cannot be read: {error}") from error
 
     def equity(self, code: str) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
         """(time, equity) of a completed simulation; empty before. Raises `Refused` when there is none."""
@@ -84,11 +88,11 @@ class SimulationRepository(Repository):
         return msgspec.msgpack.decode(zlib.decompress(packed), type=list[TradeRecord])
 
     def remove(self, code: str) -> None:
-        with self._transaction() as session:
+        with self._writing() as session:
             session.execute(delete(SimulationRow).where(SimulationRow.code == code))
 
     def _row(self, code: str) -> SimulationRow:
-        with self._transaction() as session:
+        with self._reading() as session:
             row = session.get(SimulationRow, code)
             if row is None:
                 raise Refused(f"there is no simulation {code}")
