@@ -47,7 +47,8 @@ def draw_toasts(ui: Ui, corner: tuple[float, float]) -> None:
     for toast in list(reversed(ui.model.toasts)):
         icon, color = tone(ui, toast.notice.severity)
         lines = widgets.wrap(sentence(ui, toast.notice), ui.px(TOAST_WIDTH - 74))
-        height = ui.px(30) + len(lines) * imgui.get_text_line_height_with_spacing()
+        line, gap = imgui.get_text_line_height(), imgui.get_style().item_spacing.y
+        height = ui.px(28) + len(lines) * (line + gap) - gap
         y -= height
         imgui.set_next_window_pos(ImVec2(corner[0] - ui.px(TOAST_WIDTH), y))
         imgui.set_next_window_size(ImVec2(ui.px(TOAST_WIDTH), height))
@@ -86,9 +87,9 @@ def draw_list(ui: Ui, corner: tuple[float, float], height: float) -> bool:
     imgui.begin("##notices", None, int(flags | imgui.WindowFlags_.no_saved_settings))
     imgui.pop_style_var(2)
     imgui.pop_style_color(2)
-    widgets.heading(ui, ui.t("notices.title"))
+    ui.text(ui.t("notices.title"), bold=True)
     if ui.model.notices:
-        imgui.same_line()
+        imgui.same_line(width - ui.px(36) - imgui.calc_text_size(ui.t("notices.clear")).x)
         if widgets.button(ui, "notices.clear", ui.t("notices.clear")):
             ui.model.notices.clear()
             ui.model.toasts.clear()

@@ -23,7 +23,7 @@ def draw_positions(ui: Ui, mark: str, rows: list[PositionDraft], symbols: Sequen
     flags = imgui.TableFlags_.sizing_stretch_prop
     if not imgui.begin_table(f"##{mark}", 5, int(flags)):
         return
-    for weight in (1.2, 1.3, 1.5, 0.7):
+    for weight in (1.15, 1.2, 1.45, 0.95):
         imgui.table_setup_column("", int(imgui.TableColumnFlags_.width_stretch), weight)
     imgui.table_setup_column("", int(imgui.TableColumnFlags_.width_fixed), ui.px(40))
     analyses = [(code, code) for code in ui.model.analysis_configurations]

@@ -28,6 +28,8 @@ ICONS = {
 }
 SIDE_BAR = 216.0
 SIDE_BAR_CLOSED = 60.0
+NARROW = 1_100.0
+"""Below this width (unscaled) the side bar shows icons only."""
 TOP_BAR = 54.0
 STATUS_BAR = 32.0
 _FIXED = int(
@@ -58,7 +60,7 @@ class Shell:
         ui.model.expire_toasts(ui.now_ms)
         self._shortcuts(ui)
         display = imgui.get_io().display_size
-        side = ui.px(SIDE_BAR if ui.preferences.side_bar_open else SIDE_BAR_CLOSED)
+        side = ui.px(SIDE_BAR if _side_bar_open(ui) else SIDE_BAR_CLOSED)
         top, bottom = ui.px(TOP_BAR), ui.px(STATUS_BAR)
         self._region(ui, "side bar", (0, 0, side, display.y), ui.colors.panel, self._side_bar)
         self._region(ui, "top bar", (side, 0, display.x - side, top), ui.colors.panel, self._top_bar)
@@ -105,7 +107,7 @@ class Shell:
     # --- side bar
 
     def _side_bar(self, ui: Ui) -> None:
-        opened = ui.preferences.side_bar_open
+        opened = _side_bar_open(ui)
         self._brand(ui, opened)
         imgui.push_style_var(imgui.StyleVar_.item_spacing, ImVec2(0, ui.px(3)))
         for number, name in enumerate(PageName, 1):
@@ -265,3 +267,7 @@ class Shell:
             imgui.set_scroll_y(0)
             self._shown = ui.page
         self.pages[ui.page].draw(ui)
+
+
+def _side_bar_open(ui: Ui) -> bool:
+    return ui.preferences.side_bar_open and imgui.get_io().display_size.x >= ui.px(NARROW)

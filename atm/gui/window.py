@@ -140,7 +140,7 @@ class Window:
 class GlyphCache:
     """Empties ImGui's glyph cache when its texture has been replaced.
 
-    ImGui 1.92.9 with FreeType then draws glyphs that are new to a cached size at another size (seen after the texture has
+    ImGui 1.93.0 with FreeType then draws glyphs that are new to a cached size at another size (seen after the texture has
     grown); rasterising everything anew is right again. Not more often than every `PAUSE` frames.
     """
 

@@ -97,9 +97,11 @@ class AccountsPage:
             for state in view.snapshot.assets:
                 self._asset(ui, view, state)
         height = imgui.get_content_region_avail().y
-        with widgets.card(ui, "positions", 0, height * 0.46, ui.t("accounts.positions")):
+        with widgets.card(ui, "positions", 0, max(ui.px(210), height * 0.46), ui.t("accounts.positions")):
             self._draw_positions(ui, view)
-        with widgets.card(ui, "trades", 0, 0, ui.t("accounts.trades")):
+        with widgets.card(
+            ui, "trades", 0, max(ui.px(230), imgui.get_content_region_avail().y), ui.t("accounts.trades")
+        ):
             self._draw_trades(ui, view)
 
     def _control(self, ui: Ui, view: AccountView) -> None:

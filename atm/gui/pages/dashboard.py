@@ -16,6 +16,9 @@ from atm.model.simulation import SimulationState, SimulationStatus
 
 _Open = tuple[str, PositionState]
 
+NARROW = 900.0
+"""Below this width (unscaled) everything stands below one another."""
+
 
 class DashboardPage:
     """See the module."""
@@ -28,21 +31,31 @@ class DashboardPage:
 
     def draw(self, ui: Ui) -> None:
         available = imgui.get_content_region_avail()
+        if available.x < ui.px(NARROW):
+            self._left(ui)
+            self._right(ui)
+            return
         right = max(ui.px(330), available.x * 0.29)
-        left = available.x - right - ui.px(14)
-        imgui.begin_child("left", ImVec2(left, 0))
+        imgui.begin_child("left", ImVec2(available.x - right - ui.px(14), 0))
+        self._left(ui)
+        imgui.end_child()
+        imgui.same_line(0, ui.px(14))
+        imgui.begin_child("right", ImVec2(0, 0))
+        self._right(ui)
+        imgui.end_child()
+
+    def _left(self, ui: Ui) -> None:
         self._figures(ui)
         self._accounts(ui)
         self._open_positions(ui)
         self._work(ui)
-        imgui.end_child()
-        imgui.same_line(0, ui.px(14))
-        imgui.begin_child("right", ImVec2(0, 0))
+
+    def _right(self, ui: Ui) -> None:
         with widgets.card(ui, "start", 0, -1, ui.t("dashboard.get_started")):
             self._checklist(ui)
-        with widgets.card(ui, "notices", 0, 0, ui.t("notices.title")):
+        height = max(ui.px(220), imgui.get_content_region_avail().y)
+        with widgets.card(ui, "notices", 0, height, ui.t("notices.title")):
             draw_notices(ui, 12)
-        imgui.end_child()
 
     # --- figures on top
 
@@ -181,7 +194,8 @@ class DashboardPage:
 
     def _work(self, ui: Ui) -> None:
         width = (imgui.get_content_region_avail().x - ui.px(14)) / 2
-        with widgets.card(ui, "analyses", width, 0, ui.t("dashboard.running_analyses")):
+        height = max(ui.px(220), imgui.get_content_region_avail().y)
+        with widgets.card(ui, "analyses", width, height, ui.t("dashboard.running_analyses")):
             if not ui.model.analyses:
                 ui.wrapped(ui.t("dashboard.no_analyses"))
             tone = {"running": ui.colors.good, "failed": ui.colors.bad}
@@ -197,7 +211,7 @@ class DashboardPage:
                     analysis.error or ui.t("dashboard.last_row", time=formats.moment(analysis.last_close_time))
                 )
         imgui.same_line(0, ui.px(14))
-        with widgets.card(ui, "simulations", 0, 0, ui.t("dashboard.simulations")):
+        with widgets.card(ui, "simulations", 0, height, ui.t("dashboard.simulations")):
             self._simulations(ui)
 
     def _simulations(self, ui: Ui) -> None:

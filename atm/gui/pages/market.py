@@ -98,7 +98,8 @@ class MarketPage:
         if interval != ui.preferences.interval:
             ui.preferences.interval = interval
             ui.on_preferences()
-        imgui.same_line(0, ui.px(20))
+        if imgui.get_content_region_avail().x > ui.px(900):
+            imgui.same_line(0, ui.px(20))
         overlays = set(ui.preferences.overlays)
         for kind in OVERLAYS:
             label = f"{icons.CHECK} {kind}" if kind in overlays else kind
