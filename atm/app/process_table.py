@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+import multiprocessing
+import os
+from typing import Any, NamedTuple
 
 from atm.ipc.messages import BINANCE_API, DATA, GUI, NEURAL_NETWORK, SIMULATION, TRADE
 
@@ -26,5 +28,27 @@ WORKERS = {"analyzer": "atm.analyzers.process", "simulator": "atm.simulators.pro
 
 STOP_ORDER = (GUI, "simulator", TRADE, SIMULATION, "analyzer", NEURAL_NETWORK, BINANCE_API, DATA)
 """The window first, the store last, so that nothing is produced that nobody keeps."""
-PRELOAD = ("numpy", "msgspec", "numba", "sqlalchemy", "pyarrow.parquet", "atm.app.child")
+PRELOAD = (
+    "numpy",
+    "msgspec",
+    "numba",
+    "pyarrow.parquet",
+    "atm.storage.database",
+    "atm.storage.market_store",
+    "atm.trading.engine",
+    "atm.analyzers.pipeline",
+    "atm.app.child",
+)
 """Loaded once in the fork server and shared by all children."""
+
+
+def process_context() -> Any:
+    """How children are started: by a fork server that has loaded what they share; by spawning on Windows.
+
+    Must be called before the first child is started: the fork server loads `PRELOAD` when it begins.
+    """
+    if os.name == "nt":
+        return multiprocessing.get_context("spawn")
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(list(PRELOAD))
+    return context

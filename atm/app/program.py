@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import socket
 import sys
@@ -13,6 +12,7 @@ import msgspec
 from atm.app import logs
 from atm.app.control import ControlServer
 from atm.app.exchange_keeper import ExchangeKeeper
+from atm.app.process_table import process_context
 from atm.app.single_instance import SingleInstance
 from atm.app.supervisor import Supervisor
 from atm.ipc.messages import MAIN, AttachWindow
@@ -31,8 +31,7 @@ def run_program(context: ProgramContext, speed: float) -> int:
         context = msgspec.structs.replace(
             context, addresses=Addresses(f"http://127.0.0.1:{port}", f"ws://127.0.0.1:{port}")
         )
-        mp: Any = multiprocessing.get_context("spawn" if os.name == "nt" else "forkserver")
-        keeper = ExchangeKeeper(mp, context, port, speed)
+        keeper = ExchangeKeeper(process_context(), context, port, speed)
         keeper.start()
     supervisor = Supervisor(context, keeper)
     control = ControlServer(context.home, lambda command: _handle(supervisor, command))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import multiprocessing
 import os
 import signal
 import threading
@@ -12,14 +11,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from multiprocessing.connection import wait
 from multiprocessing.process import BaseProcess
-from typing import Any
 
 import psutil
 
 from atm.app.child import run_child
 from atm.app.exchange_keeper import NAME as EXCHANGE
 from atm.app.exchange_keeper import ExchangeKeeper
-from atm.app.process_table import MANAGERS, PRELOAD, STOP_ORDER, WINDOW, WORKERS, Program
+from atm.app.process_table import MANAGERS, STOP_ORDER, WINDOW, WORKERS, Program, process_context
 from atm.app.restart import RestartPolicy
 from atm.ipc.assistant import IPCAssistant
 from atm.ipc.messages import (
@@ -77,10 +75,7 @@ class Supervisor:
         self._workers = workers
         self._exchange = exchange
         self._attached = False
-        # Windows knows only spawn; elsewhere a fork server shares what all children load.
-        self._mp: Any = multiprocessing.get_context("spawn" if os.name == "nt" else "forkserver")
-        if os.name != "nt":
-            self._mp.set_forkserver_preload(list(PRELOAD))
+        self._mp = process_context()
         self._switchboard = Switchboard(MAIN, lambda data: self.assistant.deliver(data))
         self.assistant = IPCAssistant(MAIN, self._switchboard)
         self._children: dict[str, _Child] = {}
