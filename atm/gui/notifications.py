@@ -47,8 +47,8 @@ def draw_toasts(ui: Ui, corner: tuple[float, float]) -> None:
     for toast in list(reversed(ui.model.toasts)):
         icon, color = tone(ui, toast.notice.severity)
         lines = widgets.wrap(sentence(ui, toast.notice), ui.px(TOAST_WIDTH - 74))
-        line, gap = imgui.get_text_line_height(), imgui.get_style().item_spacing.y
-        height = ui.px(28) + len(lines) * (line + gap) - gap
+        tall, gap = imgui.get_text_line_height(), imgui.get_style().item_spacing.y
+        height = ui.px(28) + len(lines) * (tall + gap) - gap
         y -= height
         imgui.set_next_window_pos(ImVec2(corner[0] - ui.px(TOAST_WIDTH), y))
         imgui.set_next_window_size(ImVec2(ui.px(TOAST_WIDTH), height))
