@@ -35,7 +35,7 @@ from atm.model.program import ProgramContext
 from atm.storage import tail_log
 from atm.storage.coverage import ranges_of, union
 from atm.storage.file_lock import sync_folder, try_lock
-from atm.storage.month_file import ASIDE, read_month, read_times, write_aside, write_month
+from atm.storage.month_file import ASIDE, read_month, read_months, read_times, write_aside, write_month
 
 log = logging.getLogger(__name__)
 
@@ -319,14 +319,8 @@ def _readable(path: Path) -> list[Bars]:
 
 
 def _read_files(paths: list[Path], start_ms: int, end_ms: int) -> Bars:
-    parts = []
-    for path in paths:
-        if _month_touches(path.stem, start_ms, end_ms):
-            try:
-                parts.append(read_month(path).between(start_ms, end_ms))
-            except FileNotFoundError:  # quarantined this moment: its minutes are missing
-                continue
-    return parts[0] if len(parts) == 1 else Bars.concatenate(parts)
+    touched = [path for path in paths if _month_touches(path.stem, start_ms, end_ms)]
+    return read_months(touched).between(start_ms, end_ms)
 
 
 def _month_touches(month: str, start_ms: int, end_ms: int) -> bool:
