@@ -39,7 +39,7 @@ kernels=$(find atm -name '*.py' -exec grep -l '@kernel' {} + | sort | xargs cat 
 stamp=.venv/.kernels
 if [ "$(cat "$stamp" 2>/dev/null)" != "$kernels" ]; then
     # a cached kernel does not notice that a kernel of another file, which it contains, has changed
-    find atm strategies -name '*.nb[ic]' -delete
+    find atm -name '*.nb[ic]' -delete
     .venv/bin/python -m atm.app.warm_up || fail "the kernels could not be compiled; see the message above."
     printf '%s' "$kernels" > "$stamp"
 fi
