@@ -30,6 +30,7 @@ from atm.managers.presets import demo_presets
 from atm.managers.trade_accounts import VirtualAccount
 from atm.managers.trade_book import AccountBook
 from atm.managers.trade_commands import TradeCommands
+from atm.model.bars import Source
 from atm.model.endpoint import Endpoint
 from atm.model.errors import ATMError
 from atm.model.interval import MINUTE_MS, format_time
@@ -124,12 +125,14 @@ class TradeManager:
 
     def _on_closed(self, event: ClosedBar) -> None:
         bar = event.bar
-        self._now[event.symbol] = max(self._now.get(event.symbol, 0), bar.open_time + MINUTE_MS)
+        if event.source == Source.STREAM:  # a minute fetched by REST may be days old
+            self._now[event.symbol] = max(self._now.get(event.symbol, 0), bar.open_time + MINUTE_MS)
         for account in self.book.accounts.values():
             if account.barrier is not None:
                 account.barrier.add_bar(event.symbol, bar)
         self._begin_waiting(event.symbol)
-        self._marks[event.symbol] = bar.close
+        if bar.open_time + MINUTE_MS >= self._now.get(event.symbol, 0):
+            self._marks[event.symbol] = bar.close
         self._schedule()
 
     def _on_open(self, event: OpenBar) -> None:
@@ -156,6 +159,8 @@ class TradeManager:
 
     def _begin_waiting(self, symbol: str) -> None:
         """Accounts that have not begun do so at the market's present minute."""
+        if symbol not in self._now:
+            return
         for account in self.book.accounts.values():
             if not account.begun and symbol in account.symbols:
                 account.begin(max(self._now.get(name, 0) for name in account.symbols), self.book.configurations)

@@ -21,6 +21,7 @@ from atm.ipc.messages import (
 )
 from atm.managers.trade_setups import analysis_id
 from atm.model.account import AssetSetup, PositionSetup, TradeReason, TradeRecord
+from atm.model.bars import Source
 from atm.model.errors import ATMError, Invalid, Refused, Unavailable
 from atm.model.interval import MINUTE_MS
 from tests.managers.trade_harness import ACCOUNT, ANALYSIS, SYMBOLS, T0, TRADE, Program, walk
@@ -231,6 +232,21 @@ def test_shown_accounts_are_valued_at_the_newest_price(tmp_path: Path) -> None:
     (position,) = [p for p in made.updates[-1].snapshot.positions if p.symbol == symbol]
     assert position.mark_price == price and position.entry_price is not None
     np.testing.assert_allclose(position.unrealized_profit, (price - position.entry_price) * position.quantity)
+
+
+def test_minutes_fetched_for_the_past_do_not_begin_an_account(tmp_path: Path) -> None:
+    made = program(tmp_path / "p", HISTORY + 10)
+    manager = made.start()
+    for symbol in SYMBOLS:
+        for index in range(HISTORY - 5, HISTORY):
+            made.publish_bar(symbol, made.bars[symbol].bar(index), Source.REST)
+    made.wait(1.0)
+    assert not manager.book.account("paper").begun
+    made.publish_open(SYMBOLS[0], made.bars[SYMBOLS[0]].bar(HISTORY))
+    made.wait(1.0)
+    assert manager.book.account("paper").market_ms == T0 + HISTORY * MINUTE_MS
+    made.play(10)
+    assert manager.book.account("paper").market_ms == T0 + (HISTORY + 10) * MINUTE_MS
 
 
 def test_analysis_ids() -> None:

@@ -241,8 +241,8 @@ class Program:
             self.now += step
             self.bus.pump()
 
-    def publish_bar(self, symbol: str, bar: Bar) -> None:
-        self.exchange.publish(ClosedBar(symbol, bar, int(Source.STREAM)), symbol)
+    def publish_bar(self, symbol: str, bar: Bar, source: Source = Source.STREAM) -> None:
+        self.exchange.publish(ClosedBar(symbol, bar, int(source)), symbol)
 
     def publish_open(self, symbol: str, bar: Bar) -> None:
         self.exchange.publish(OpenBar(symbol, bar), symbol)
