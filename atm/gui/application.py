@@ -135,7 +135,7 @@ class GUIManager:
     def _on_close_answer(self, reply: Reply) -> None:
         if isinstance(reply, Failed):
             log.error("main has not taken the closing of the window: %s", reply.message)
-            self._assistant.stop()
+        self._assistant.stop()
 
     def _wake_for_data(self) -> None:
         self._data_ready = True

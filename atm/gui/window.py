@@ -15,6 +15,7 @@ from imgui_bundle import ImVec2, imgui, implot
 
 from atm.gui.input_keys import KEYS, MODIFIERS
 from atm.gui.ui import Fonts
+from atm.model.errors import Fatal
 
 WAKE = pygame.USEREVENT + 1
 _BUTTONS = {1: 0, 2: 2, 3: 1}
@@ -39,7 +40,10 @@ class Window:
             (pygame.GL_CONTEXT_FORWARD_COMPATIBLE_FLAG, 1),
         ):
             pygame.display.gl_set_attribute(attribute, value)
-        pygame.display.set_mode(size, pygame.OPENGL | pygame.DOUBLEBUF | pygame.RESIZABLE)
+        try:
+            pygame.display.set_mode(size, pygame.OPENGL | pygame.DOUBLEBUF | pygame.RESIZABLE)
+        except pygame.error as error:
+            raise Fatal(f"no window with OpenGL 3.3 can be opened ({error}); --headless runs without one") from error
         pygame.display.set_caption(title)
         pygame.key.set_repeat(300, 35)
         pygame.key.start_text_input()
@@ -50,7 +54,7 @@ class Window:
         self.fonts = load_fonts(fonts)
         self._glyphs = GlyphCache(self.fonts)
         if not imgui.backends.opengl3_init("#version 330"):
-            raise RuntimeError("the OpenGL renderer cannot start: OpenGL 3.3 is needed")
+            raise Fatal("the OpenGL renderer cannot start: OpenGL 3.3 is needed")
         self.closed = False
         self.minimised = False
         self._woken = threading.Event()

@@ -105,6 +105,7 @@ class DataManager:
         assistant.answer(EnsureBars, self._on_ensure)
         assistant.answer(ImportBars, self._on_import)
         assistant.subscribe(ClosedBar, self._on_bar)
+        self._tell_put_aside()
         for symbol in self._store.symbols():
             self._assistant.publish(Coverage(symbol, self._store.coverage(symbol)), key=symbol)
             self._consider_compaction(symbol)
@@ -133,7 +134,7 @@ class DataManager:
             except Unavailable as failure:
                 error = failure
                 continue
-            except ATMError:
+            except ATMError:  # of no use to try again: what is wrong with them is in the log
                 log.exception("%d bars of %s cannot be stored", len(events), symbol)
             del self._waiting[symbol]
             self._n_waiting -= len(events)
@@ -246,6 +247,7 @@ class DataManager:
     def _touched(self, symbol: str) -> None:
         self._changed[symbol] = None
         self._consider_compaction(symbol)
+        self._tell_put_aside()
         if self._coverage_planned:
             return
         self._coverage_planned = True
@@ -278,6 +280,10 @@ class DataManager:
         self._to_compact.popleft()
         if self._to_compact:
             self._assistant.call_soon(self._compact)
+
+    def _tell_put_aside(self) -> None:
+        while self._store.put_aside:
+            self._notify(Severity.WARNING, "notice.broken_file", {"file": str(self._store.put_aside.pop())})
 
     def _notify(self, severity: Severity, text: str, parameters: dict[str, str]) -> None:
         self._assistant.publish(NoticeRaised(Notice(self._wall_ms(), DATA, severity, text, parameters)))

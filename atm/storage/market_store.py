@@ -64,13 +64,15 @@ class MarketStore:
         self._spans: dict[Path, tuple[_Stamp, tuple[TimeRange, ...]]] = {}
         self._tails: dict[str, tuple[_Stamp, Bars]] = {}
         self._months: dict[str, threading.Lock] = defaultdict(threading.Lock)
+        self.put_aside: list[Path] = []
+        """Broken files that this writer has renamed; whoever tells the user of them clears the list."""
         if not read_only:
             root.mkdir(parents=True, exist_ok=True)
             self._lock = try_lock(root / "writer.lock")
             if self._lock is None:
                 raise Refused(f"another process is writing to the market store {root}")
             for folder in root.glob(f"*/{KIND}"):
-                _recover(folder)
+                self._recover(folder)
 
     def close(self) -> None:
         """Give the writer's lock back."""
@@ -148,7 +150,12 @@ class MarketStore:
             pieces.extend(self._ranges(path))
         if not any(piece.start_ms < end and start < piece.end_ms for piece in pieces):
             return bars
-        known = self._read_own(symbol, start, end)
+        try:
+            known = self._read_own(symbol, start, end)
+        except Invalid:  # its times could be read, its values cannot
+            for path in _touched(_month_files(self._folder(symbol)), start, end):
+                self._readable(path)
+            known = self._read_own(symbol, start, end)
         if not len(known):
             return bars
         nearest = np.minimum(np.searchsorted(known.open_time, bars.open_time), len(known) - 1)
@@ -171,7 +178,7 @@ class MarketStore:
                 shutil.rmtree(aside, ignore_errors=True)
                 aside.mkdir()
                 for path, part in _by_month(folder, bars):
-                    write_aside(aside / path.name, _merged([part, *_readable(path)]))
+                    write_aside(aside / path.name, _merged([part, *self._readable(path)]))
                 sync_folder(aside)
                 aside.rename(commit)
                 sync_folder(folder)
@@ -196,7 +203,7 @@ class MarketStore:
                 return
             try:
                 for path, part in _by_month(folder, tail):
-                    write_month(path, _merged([*_readable(path), part], ranked=True))
+                    write_month(path, _merged([*self._readable(path), part], ranked=True))
                 tail_log.cut(folder / TAIL, 0)
             except OSError as error:
                 raise _full(symbol, folder, error) from error
@@ -211,6 +218,40 @@ class MarketStore:
     def _must_write(self) -> None:
         if self._read_only:
             raise Refused(f"the market store {self.root} was opened for reading")
+
+    # --- damage -----------------------------------------------------------------------------------------------
+
+    def _recover(self, folder: Path) -> None:
+        """What a writer does first: finish or discard what the last one left, cut a torn log, put broken files aside."""
+        shutil.rmtree(folder / "aside", ignore_errors=True)
+        for path in folder.glob(f"*{ASIDE}"):
+            path.unlink()
+        if (folder / "commit").exists():
+            _move_committed(folder / "commit")
+        path = folder / TAIL
+        tail_log.cut(path, tail_log.read(path)[1])
+        for path in _month_files(folder):
+            try:
+                read_times(path)
+            except Invalid as error:
+                self._quarantine(path, error)
+
+    def _readable(self, path: Path) -> list[Bars]:
+        """The bars of a month file; a broken one is put aside."""
+        if not path.exists():
+            return []
+        try:
+            return [read_month(path)]
+        except Invalid as error:
+            self._quarantine(path, error)
+            return []
+
+    def _quarantine(self, path: Path, error: Invalid) -> None:
+        """Out of the way of the program but not out of the world."""
+        aside = path.with_suffix(".broken")
+        log.error("%s; it is kept as %s and its minutes count as missing", error, aside.name)
+        path.replace(aside)
+        self.put_aside.append(aside)
 
     # --- files ------------------------------------------------------------------------------------------------
 
@@ -263,29 +304,6 @@ def _full(symbol: str, path: Path, error: OSError) -> Unavailable:
     return Unavailable(f"bars of {symbol} could not be stored in {path}: {error.strerror or error}")
 
 
-def _recover(folder: Path) -> None:
-    """What a writer does first: finish or discard what the last one left, cut a torn log, put broken files aside."""
-    shutil.rmtree(folder / "aside", ignore_errors=True)
-    for path in folder.glob(f"*{ASIDE}"):
-        path.unlink()
-    if (folder / "commit").exists():
-        _move_committed(folder / "commit")
-    path = folder / TAIL
-    tail_log.cut(path, tail_log.read(path)[1])
-    for path in _month_files(folder):
-        try:
-            read_times(path)
-        except Invalid as error:
-            _quarantine(path, error)
-
-
-def _quarantine(path: Path, error: Invalid) -> None:
-    """Out of the way of the program but not out of the world."""
-    aside = path.with_suffix(".broken")
-    log.error("%s; it is kept as %s and its minutes count as missing", error, aside.name)
-    path.replace(aside)
-
-
 def _move_committed(commit: Path) -> None:
     """Move finished files to their places; doing it again after a crash changes nothing."""
     for path in sorted(commit.iterdir()):
@@ -307,20 +325,12 @@ def _by_month(folder: Path, bars: Bars) -> list[tuple[Path, Bars]]:
     return [(folder / f"{month}.parquet", _chosen(bars, months == month)) for month in np.unique(months)]
 
 
-def _readable(path: Path) -> list[Bars]:
-    """The bars of a month file that is about to be replaced; a broken one is put aside first."""
-    if not path.exists():
-        return []
-    try:
-        return [read_month(path)]
-    except Invalid as error:
-        _quarantine(path, error)
-        return []
-
-
 def _read_files(paths: list[Path], start_ms: int, end_ms: int) -> Bars:
-    touched = [path for path in paths if _month_touches(path.stem, start_ms, end_ms)]
-    return read_months(touched).between(start_ms, end_ms)
+    return read_months(_touched(paths, start_ms, end_ms)).between(start_ms, end_ms)
+
+
+def _touched(paths: list[Path], start_ms: int, end_ms: int) -> list[Path]:
+    return [path for path in paths if _month_touches(path.stem, start_ms, end_ms)]
 
 
 def _month_touches(month: str, start_ms: int, end_ms: int) -> bool:

@@ -60,7 +60,9 @@ def sample_bars(symbol: str) -> Bars:
 
 
 def instrument(symbol: str) -> Instrument:
-    return Instrument(symbol, symbol[:-4], "USDT", "TRADING", 3, 1, "0.001", "0.1", "0.1", "0.1", "100000", "5", "0.0125")
+    return Instrument(
+        symbol, symbol[:-4], "USDT", "TRADING", 3, 1, "0.001", "0.1", "0.1", "0.1", "100000", "5", "0.0125"
+    )
 
 
 def configurations() -> ConfigurationsUpdated:
@@ -83,8 +85,12 @@ def account(name: str = "paper-1", *, equity: float = 10_284.35, market_ms: int 
         "USDT", 10_211.9, 8_760.2, equity, 7_308.4, equity - 10_211.9, 1_451.7, 29.03, 18.44, 2.71, 233.05
     )
     positions = (
-        PositionState("AVAXUSDT", 152.3, 9.271, 9.702, 2, True, 706.0, 738.8, 14.8, 65.6, 4.71, 1_500.0, 0.94, 8.9, True),
-        PositionState("FILUSDT", -431.0, 3.247, 3.231, 2, True, 700.0, 712.9, 14.2, 6.9, 4.81, 1_500.0, -0.89, 3.44, True),
+        PositionState(
+            "AVAXUSDT", 152.3, 9.271, 9.702, 2, True, 706.0, 738.8, 14.8, 65.6, 4.71, 1_500.0, 0.94, 8.9, True
+        ),
+        PositionState(
+            "FILUSDT", -431.0, 3.247, 3.231, 2, True, 700.0, 712.9, 14.2, 6.9, 4.81, 1_500.0, -0.89, 3.44, True
+        ),
         PositionState("NEARUSDT", allocated_balance=1_500.0, trading=True),
     )
     snapshot = AccountSnapshot(name, AccountKind.VIRTUAL, True, market_ms, (asset,), positions)
@@ -150,9 +156,7 @@ class FilledResults:
 def filled_model() -> ReadModel:
     """Everything a page can show."""
     model = ReadModel()
-    model.apply(
-        ConnectionState("demo", "connected", 4.2, MARKET_MS - WALL_MS, 184, 2_400, 3, 1_200, 15, 210.0, 0)
-    )
+    model.apply(ConnectionState("demo", "connected", 4.2, MARKET_MS - WALL_MS, 184, 2_400, 3, 1_200, 15, 210.0, 0))
     model.apply(Instruments(tuple(instrument(symbol) for symbol in (*SYMBOLS, "BTCUSDT", "ETHUSDT"))))
     model.apply(configurations())
     for symbol in SYMBOLS:
@@ -161,8 +165,8 @@ def filled_model() -> ReadModel:
     model.apply(account())
     for number, symbol in enumerate(SYMBOLS):
         model.apply(
-            AnalysisReady(f"{symbol} DEMO-15M", symbol, "analyzer-0", "running", (), MARKET_MS // 900_000 * 900_000, 38.0 + number)
-        )  # fmt: skip
+            AnalysisReady(f"{symbol} DEMO-15M", symbol, "analyzer-0", "running", (), MARKET_MS - 450_000, 38.0 + number)
+        )
     _simulations(model)
     for name in ("main", "binance_api", "data", "trade", "simulation", "neural_network", "gui", "analyzer-0"):
         model.apply(ProcessState(name, "running", 100, 0, 45 << 20))
@@ -176,7 +180,11 @@ def _market(model: ReadModel, symbol: str) -> None:
     minute = int(bars.open_time[-1]) + MINUTE_MS
     model.apply(Coverage(symbol, (TimeRange(START_MS, minute),)))
     model.apply(ClosedBar(symbol, bars.bar(len(bars) - 1), 1))
-    model.apply(OpenBar(symbol, Bar(minute, last, last * 1.001, last * 0.9992, last * 1.0006, 820.0, 7_900.0, 61.0, 400.0, 3_900.0)))
+    model.apply(
+        OpenBar(
+            symbol, Bar(minute, last, last * 1.001, last * 0.9992, last * 1.0006, 820.0, 7_900.0, 61.0, 400.0, 3_900.0)
+        )
+    )
     model.apply(MarkPrice(symbol, MARKET_MS, last * 1.0001, last * 1.0002, 0.0001, MARKET_MS + 13_950_000))
     levels = range(1, 11)
     bids = tuple((last - 0.001 * n, 300.0 * n % 1_700 + 40) for n in levels)
@@ -198,11 +206,20 @@ def _simulations(model: ReadModel) -> None:
     ):
         error = "start: '2021-01-01' is not allowed; allowed: a range with bars" if code == "broken" else ""
         done = summary(code, profit) if profit is not None else None
-        model.apply(SimulationUpdated(SimulationState(code, status, progress, WALL_MS - number * 3_600_000, error, done)))
+        model.apply(
+            SimulationUpdated(SimulationState(code, status, progress, WALL_MS - number * 3_600_000, error, done))
+        )
 
 
 def _notices(model: ReadModel) -> None:
-    fill = {"account": "paper-1", "side": "BUY", "quantity": "152.3", "symbol": "AVAXUSDT", "price": "9.271", "reason": "ENTRY"}
+    fill = {
+        "account": "paper-1",
+        "side": "BUY",
+        "quantity": "152.3",
+        "symbol": "AVAXUSDT",
+        "price": "9.271",
+        "reason": "ENTRY",
+    }
     stop = {**fill, "side": "SELL", "symbol": "FILUSDT", "reason": "STOP_CLOSE"}
     for severity, text, parameters in (
         (Severity.SUCCESS, "notice.connected", {}),

@@ -23,7 +23,9 @@ from tests.gui.filled import ASSETS, WALL_MS, FilledResults
 class Pilot:
     """See the module. Every step draws frames, as the window's loop does."""
 
-    def __init__(self, model: ReadModel, results: FilledResults | None = None, size: tuple[int, int] = (1600, 900)) -> None:
+    def __init__(
+        self, model: ReadModel, results: FilledResults | None = None, size: tuple[int, int] = (1600, 900)
+    ) -> None:
         self.preferences = Preferences()
         self.probe: dict[str, Rect] = {}
         self.stored_preferences = 0

@@ -33,9 +33,7 @@ GUI_MARKS = {page: f"page.{page.value}" for page in PageName}
 
 
 @pytest.mark.parametrize("page", list(PageName))
-def test_every_page_is_reached_from_the_side_bar_and_draws_full_and_empty(
-    pilot: Pilot, page: PageName
-) -> None:
+def test_every_page_is_reached_from_the_side_bar_and_draws_full_and_empty(pilot: Pilot, page: PageName) -> None:
     pilot.click(GUI_MARKS[page])
     assert pilot.ui.page is page
     pilot.ui.model = ReadModel()

@@ -256,6 +256,21 @@ def test_files_are_imported_or_refused(program: Program, tmp_path: Path) -> None
     assert MarketStore(program.root).symbols() == ["X"]
 
 
+def test_a_broken_file_is_said_and_its_minutes_are_fetched_again(program: Program) -> None:
+    program.close(*range(58, 61))
+    program.bus.pump()
+    program.bus.kill(DATA)
+    program.store.close()
+    (program.root / "X" / KIND / "2023-08.parquet").write_bytes(b"PAR1 nonsense")
+    program.start()
+    assert program.notices == [("warning", "notice.broken_file")]
+    assert program.coverages[-1] == Coverage("X", (TimeRange(at(60), at(61)),))
+    program.listed = set(range(100))
+    program.ask(50, 61)
+    assert program.replies == [Done()]
+    assert program.minutes() == list(range(50, 61))
+
+
 def test_the_log_of_a_month_that_is_over_is_compacted(program: Program) -> None:
     program.close(*range(58, 61))
     program.bus.pump()

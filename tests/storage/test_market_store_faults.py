@@ -223,8 +223,8 @@ def test_a_flipped_bit_in_the_data_of_a_month_is_found(home: Path) -> None:
     path.write_bytes(content)
     with pytest.raises(Invalid, match=r"2023-08\.parquet"):
         store.read("X", START, START + 10 * MINUTE_MS)
-    store.append("Y", bars(0, 1))
-    store.put("X", bars(0, 10))
+    store.append("X", bars(0, 10))
+    assert store.put_aside == [path.with_suffix(".broken")]
     assert times(store) == list(range(10))
 
 

@@ -1,0 +1,115 @@
+"""Catalogues: complete, without leftovers, with the same placeholders, and never an error."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from atm.gui.notifications import sentence
+from atm.gui.texts import LANGUAGES, Texts, placeholders, read_catalogue
+from atm.gui.ui import PageName
+from atm.model.account import AccountKind, TradeReason
+from atm.model.endpoint import Endpoint
+from atm.model.notice import Notice, Severity
+from atm.model.order import Side
+from atm.model.simulation import SimulationStatus
+from tests.gui.filled import ASSETS, ROOT
+from tests.gui.pilot import Pilot
+
+FOLDER = ASSETS / "texts"
+CATALOGUES = {language: read_catalogue(FOLDER / language / "LC_MESSAGES" / "atm.po") for language in LANGUAGES}
+STATES = {
+    "connection": ("connecting", "connected", "degraded", "disconnected", "banned"),
+    "process": ("starting", "running", "dead", "stopped"),
+    "analysis": ("preparing", "running", "waiting", "failed"),
+    "theme": ("dark", "light"),
+    "direction_colors": ("green_red", "red_blue", "blue_orange"),
+    "endpoint": [endpoint.value for endpoint in Endpoint],
+    "page": [page.value for page in PageName],
+    "account_kind": [kind.value for kind in AccountKind],
+    "simulation_status": [status.value for status in SimulationStatus],
+    "trade_reason": [reason.value for reason in TradeReason],
+    "side": [side.value for side in Side],
+    "field": ("maker_fee", "taker_fee", "half_spread", "slippage", "funding_rate"),
+    "start": ("connected", "history", "configurations", "simulation", "account", "trading"),
+    "unbuilt": ("title", "currency_analysis", "auto_trade", "account_history", "database", "neural_network"),
+}
+"""Keys that the code puts together: prefix and what may follow."""
+
+ASKED_FOR = ("connected", "disconnected", "liquidation", "stop", "fill", "disk_full", "process_restarted", "crash_loop")
+
+
+def used_keys() -> set[str]:
+    """Keys in the sources: literals of the window's calls, notices and replies of all processes, and the states."""
+    found = {f"{prefix}.{name}" for prefix, names in STATES.items() for name in names}
+    found |= {f"notice.{name}" for name in ASKED_FOR}
+    for path in (ROOT / "atm").rglob("*.py"):
+        source = path.read_text("utf-8")
+        found |= set(re.findall(r'"((?:notice|done)\.[a-z_]+)"', source))
+        if "gui" in path.parts:
+            found |= {
+                key
+                for call in re.findall(r"\bt\(([^()]*)", source)
+                for key in re.findall(r"[\"']([a-z_]+\.[a-z_]+)[\"']", call)
+            }
+    return found
+
+
+def test_every_used_text_exists_in_every_language_and_none_is_left_over() -> None:
+    wanted = used_keys()
+    for language, catalogue in CATALOGUES.items():
+        assert wanted - set(catalogue) == set(), f"missing in {language}"
+        unused = {key for key in catalogue if key not in wanted}
+        sources = "\n".join(path.read_text("utf-8") for path in (ROOT / "atm").rglob("*.py"))
+        assert {key for key in unused if not re.search(f"[\"']{re.escape(key)}[\"']", sources)} == set(), (
+            f"unused in {language}"
+        )
+
+
+def test_placeholders_agree_and_nothing_is_empty() -> None:
+    assert set(CATALOGUES["en"]) == set(CATALOGUES["ko"])
+    for key, english in CATALOGUES["en"].items():
+        assert placeholders(english) == placeholders(CATALOGUES["ko"][key]), key
+        assert english
+        assert CATALOGUES["ko"][key]
+
+
+def test_korean_is_korean() -> None:
+    """A text without a single Hangul letter would be one that was forgotten (words of other systems excepted)."""
+    latin = {key for key, text in CATALOGUES["ko"].items() if not re.search("[가-힣]", text)}
+    assert latin == set()
+
+
+def test_placeholders_are_filled_and_missing_ones_left() -> None:
+    texts = Texts(FOLDER)
+    assert texts("simulation.range_days", days=7) == "7 days"
+    assert texts("simulation.range_days", nights=7) == "{days} days"
+
+
+def test_an_unknown_text_is_shown_by_its_key_with_its_parameters() -> None:
+    texts = Texts(FOLDER)
+    assert texts("notice.of_tomorrow", symbol="X") == "notice.of_tomorrow (symbol: X)"
+    assert texts("notice.of_tomorrow") == "notice.of_tomorrow"
+
+
+def test_words_of_the_program_inside_a_notice_are_translated(pilot: Pilot) -> None:
+    pilot.ui.texts.choose("ko")
+    parameters = {"account": "a", "side": "SELL", "quantity": "2", "symbol": "X", "price": "3", "reason": "STOP_CLOSE"}
+    text = sentence(pilot.ui, Notice(0, "trade", Severity.WARNING, "notice.stop", parameters))
+    assert text == "a: 손절, X 2 매도, 가격 3 (손절 (종가))"
+
+
+def test_a_missing_catalogue_shows_keys_and_a_broken_line_is_named(tmp_path: Path) -> None:
+    assert Texts(tmp_path)("page.market") == "page.market"
+    broken = tmp_path / "atm.po"
+    broken.write_text('msgid "a"\nmsgstr "b"\nmsgstr oops\n')
+    with pytest.raises(ValueError, match="line 3"):
+        read_catalogue(broken)
+
+
+def test_texts_of_several_lines_and_escapes_are_joined(tmp_path: Path) -> None:
+    path = tmp_path / "atm.po"
+    path.write_text('# note\nmsgid ""\nmsgstr ""\n"Language: en\\n"\n\nmsgid "k"\nmsgstr "one "\n"\\"two\\"\\n"\n')
+    assert read_catalogue(path) == {"k": 'one "two"\n'}

@@ -1,0 +1,191 @@
+"""Formats, colours, preferences, stored results, picker, curve and feed."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pytest
+from imgui_bundle import imgui, implot
+
+from atm.analyzers import AnalysisPipeline
+from atm.gui import formats, preferences
+from atm.gui.chart import CandleChart
+from atm.gui.equity_chart import EquityCurve, thin
+from atm.gui.market_feed import MarketFeed, configuration
+from atm.gui.results import newest_stretch
+from atm.gui.stored import Immediately, Stored
+from atm.gui.symbol_picker import match
+from atm.gui.theme import DIRECTION_COLORS, Color, Theme, palette
+from atm.model.bars import Bar, TimeRange
+from atm.model.interval import DAY_MS, MINUTE_MS, Interval
+from tests.gui import filled
+
+
+@pytest.mark.parametrize(
+    ("shown", "expected"),
+    [
+        (formats.number(1234.567), "1,234.57"),
+        (formats.number(-0.001), "0.00"),
+        (formats.number(-12.5, 1), "−12.5"),
+        (formats.number(3.0, sign=True), "+3.00"),
+        (formats.number(0.0, sign=True), "0.00"),
+        (formats.number(None), "—"),
+        (formats.number(float("nan")), "—"),
+        (formats.number(float("inf")), "∞"),
+        (formats.percent(0.1234), "12.34%"),
+        (formats.percent(None), "—"),
+        (formats.compact(7_250_000), "7.25M"),
+        (formats.quantity(1_200.0), "1,200"),
+        (formats.quantity(0.25), "0.25"),
+        (formats.moment(0), "—"),
+        (formats.moment(1_694_693_250_000, seconds=True), "2023-09-14 12:07:30"),
+        (formats.countdown(13_950_000), "03:52:30"),
+        (formats.countdown(-5), "00:00:00"),
+        (formats.size(45 << 20), "45.0 MB"),
+        (str(formats.decimals_of("0.00100")), "3"),
+    ],
+)
+def test_numbers_and_times(shown: str, expected: str) -> None:
+    assert shown == expected
+
+
+def luminance(color: Color) -> float:
+    """Relative luminance, WCAG 2.1."""
+    linear = [c / 12.92 if c <= 0.03928 else ((c + 0.055) / 1.055) ** 2.4 for c in color[:3]]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+def contrast(one: Color, other: Color) -> float:
+    light, dark = sorted((luminance(one), luminance(other)), reverse=True)
+    return (light + 0.05) / (dark + 0.05)
+
+
+@pytest.mark.parametrize("theme", ["dark", "light"])
+@pytest.mark.parametrize("pair", list(DIRECTION_COLORS["dark"]))
+def test_text_and_graphics_have_contrast(theme: str, pair: str) -> None:
+    colors = palette(theme, pair)
+    for ground in (colors.panel, colors.window, colors.raised):
+        for name in ("text", "muted", "up", "down", "warning", "info", "good", "bad"):
+            assert contrast(getattr(colors, name), ground) >= 4.5, (name, ground)
+        assert contrast(colors.accent, ground) >= 3
+    assert contrast(colors.on_accent, colors.accent) >= 4.5
+    for index in range(6):
+        assert contrast(Theme.of(theme, pair, 1.0).line_color(index), colors.panel) >= 3
+
+
+def test_preferences_survive_and_a_broken_file_is_kept(tmp_path: Path) -> None:
+    path = tmp_path / "home" / "window.json"
+    assert preferences.load(path, "ko", "light").theme == "light"
+    chosen = preferences.Preferences(language="ko", symbol="FILUSDT", scale=1.25)
+    preferences.store(path, chosen)
+    assert preferences.load(path, "en", "dark") == chosen
+    path.write_text('{"scale": 9}')
+    assert preferences.load(path, "en", "dark") == preferences.Preferences()
+    assert path.with_suffix(".unreadable").read_text() == '{"scale": 9}'
+
+
+def test_stored_results_are_read_in_the_background_once() -> None:
+    with ThreadPoolExecutor(1) as executor:
+        woken, go = threading.Event(), threading.Event()
+        stored = Stored(executor, woken.set)
+        calls: list[int] = []
+
+        def read() -> str:
+            go.wait(5)
+            calls.append(threading.get_ident())
+            return "result"
+
+        assert stored.get("key", read).loading
+        assert stored.get("key", read).loading
+        go.set()
+        assert woken.wait(5)
+        assert stored.get("key", read).value == "result"
+        assert len(calls) == 1
+        assert calls[0] != threading.get_ident()
+
+
+def test_a_failed_read_says_why_and_can_be_tried_again() -> None:
+    stored = Stored(Immediately())
+    answers = iter([OSError("disk on fire"), "fine"])
+
+    def read() -> str:
+        answer = next(answers)
+        if isinstance(answer, OSError):
+            raise answer
+        return answer
+
+    assert stored.get("key", read).error == "disk on fire"
+    assert stored.get("key", read).error == "disk on fire"
+    stored.forget("key")
+    assert stored.get("key", read).value == "fine"
+
+
+def test_the_picker_finds_by_parts_without_regard_to_case() -> None:
+    symbols = ["AVAXUSDT", "BTCUSDT", "BTCUSDC", "WBTCUSDT"]
+    assert match("btc", symbols) == ["BTCUSDT", "BTCUSDC", "WBTCUSDT"]
+    assert match("axt", symbols) == ["AVAXUSDT"]
+    assert match("", symbols) == symbols
+    assert match("zzz", symbols) == []
+
+
+def test_a_thinned_curve_keeps_its_extremes_and_its_drawdown() -> None:
+    random = np.random.default_rng(1)
+    equity = 1_000 + np.cumsum(random.normal(0, 1, 100_003))
+    curve = EquityCurve.of(np.arange(len(equity), dtype=np.int64) * MINUTE_MS, equity)
+    assert len(curve.time) <= 3_000
+    assert curve.equity.max() == equity.max()
+    assert curve.equity.min() == equity.min()
+    assert curve.equity[0] == equity[0]
+    assert curve.equity[-1] == equity[-1]
+    deepest = (equity / np.maximum.accumulate(equity) - 1).min()
+    assert curve.drawdown.min() == pytest.approx(deepest, rel=0.01)
+    assert thin(np.empty(0), 10).size == 0
+    assert EquityCurve.of(np.empty(0, np.int64), np.empty(0)).equity.size == 0
+
+
+def test_the_feed_shows_what_the_pipeline_computes_however_the_minutes_come() -> None:
+    bars = filled.sample_bars("AVAXUSDT").slice(0, 4_000)
+    whole = AnalysisPipeline(configuration(Interval.M5, ("SMA", "BOL"))).run(bars)
+    imgui.create_context()
+    implot.create_context()
+    feed = MarketFeed(bars.slice(0, 3_001), Interval.M5, ("SMA", "BOL"))
+    chart = CandleChart("feed")
+    chart.set_bars(feed.bars())
+    recent: deque[Bar] = deque(maxlen=1_500)
+    for index in range(2_950, 4_000):  # the first fifty are known already
+        recent.append(bars.bar(index))
+        running = bars.bar(index + 1) if index + 1 < 4_000 else None
+        feed.follow(recent, running, chart)
+    implot.destroy_context()
+    imgui.destroy_context()
+    theme = Theme.of("dark", "green_red", 1.0)
+    lines = {line.label: line for line in feed.lines(theme)}
+    expected = whole.column("SMA.2.value")
+    shown = lines["SMA 50"]
+    np.testing.assert_array_equal(shown.time[: len(expected)], whole.open_time)
+    np.testing.assert_array_equal(shown.value[: len(expected)], expected)
+    assert chart._pyramid is not None
+    np.testing.assert_array_equal(chart._pyramid.base.time[: len(expected)], whole.open_time)
+    np.testing.assert_array_equal(chart._pyramid.base.values[3][: len(expected)], whole.column("KLINE.0.close"))
+
+
+def test_the_day_is_measured_from_twenty_four_hours_ago() -> None:
+    bars = filled.sample_bars("AVAXUSDT")
+    day = MarketFeed(bars, Interval.M1, ()).day()
+    assert day is not None
+    last = bars.slice(len(bars) - 1_440, len(bars))
+    assert day.change == pytest.approx(last.close[-1] / last.open[0] - 1)
+    assert day.high == last.high.max()
+    assert day.low == last.low.min()
+    assert day.volume == pytest.approx(last.volume.sum())
+
+
+def test_the_newest_stretch_ends_before_a_long_hole() -> None:
+    ranges = (TimeRange(0, DAY_MS), TimeRange(40 * DAY_MS, 41 * DAY_MS), TimeRange(42 * DAY_MS, 43 * DAY_MS))
+    assert newest_stretch(ranges, 100 * DAY_MS) == TimeRange(40 * DAY_MS, 43 * DAY_MS)
+    assert newest_stretch(ranges, DAY_MS // 2) == TimeRange(43 * DAY_MS - DAY_MS // 2, 43 * DAY_MS)
+    assert newest_stretch((), DAY_MS) is None
