@@ -19,10 +19,21 @@ from atm.gui.store_results import StoreResults
 from atm.gui.stored import Stored, background
 from atm.gui.texts import Texts
 from atm.gui.theme import Theme
-from atm.gui.ui import Ui
+from atm.gui.ui import PageName, Ui
 from atm.gui.window import Window
 from atm.ipc.assistant import IPCAssistant
-from atm.ipc.messages import MAIN, CloseWindow, Failed, Reply
+from atm.ipc.messages import (
+    MAIN,
+    BookTop,
+    ClosedBar,
+    CloseWindow,
+    Event,
+    Failed,
+    LastTrade,
+    MarkPrice,
+    OpenBar,
+    Reply,
+)
 from atm.model.notice import Notice, Severity
 from atm.model.program import ProgramContext
 
@@ -32,6 +43,7 @@ SIZE = (1600, 900)
 INPUT_PERIOD = 1 / 60
 DATA_PERIOD = 1 / 10
 IDLE_PERIOD = 1 / 2
+PRICE_EVENTS: set[type[Event]] = {OpenBar, ClosedBar, MarkPrice, BookTop, LastTrade}
 SETTLE_FRAMES = 3
 """Frames drawn after input, since ImGui lays out what a click has opened one frame later."""
 
@@ -70,11 +82,10 @@ class GUIManager:
         """Until the assistant is stopped. A closed window asks main to end."""
         settle = SETTLE_FRAMES
         last = -IDLE_PERIOD
-        revision = -1
         first = True
         while not self._assistant.stopped:
             now = time.monotonic()
-            fresh = self.ui.model.revision != revision or self._data_ready
+            fresh = self._data_ready or self._concerns_the_page()
             period = INPUT_PERIOD if settle else DATA_PERIOD if fresh else IDLE_PERIOD
             if self.window.minimised:
                 period = IDLE_PERIOD
@@ -85,7 +96,7 @@ class GUIManager:
             if time.monotonic() < last + period - 0.001 or self.window.minimised:
                 continue
             last = time.monotonic()
-            revision = self.ui.model.revision
+            self.ui.model.changed.clear()
             self._data_ready = False
             settle = max(0, settle - 1)
             self._frame()
@@ -95,6 +106,11 @@ class GUIManager:
         self._store_preferences()
         self._executor.shutdown(wait=False, cancel_futures=True)
         self.window.close()
+
+    def _concerns_the_page(self) -> bool:
+        """Whether something arrived that the shown page shows; prices tick on the Market page alone."""
+        changed = self.ui.model.changed
+        return bool(changed) and (self.ui.page is PageName.MARKET or not changed <= PRICE_EVENTS)
 
     def _frame(self) -> None:
         if self._applied is not self.ui.theme:
