@@ -8,6 +8,7 @@ import threading
 import time
 from multiprocessing.connection import wait
 from multiprocessing.process import BaseProcess
+from pathlib import Path
 from typing import Any
 
 from atm.app.restart import RestartPolicy
@@ -39,11 +40,9 @@ class ExchangeKeeper:
         threading.Thread(target=self._watch, name="watch-demo-exchange", daemon=True).start()
 
     def _launch(self) -> None:
-        from atm.app.demo_exchange import serve_child
-
         with self._lock:
             if not self._stopping.is_set():
-                process = self._mp.Process(target=serve_child, args=self._arguments, name=NAME)
+                process = self._mp.Process(target=_serve, args=self._arguments, name=NAME)
                 process.start()
                 self._process = process
 
@@ -71,3 +70,10 @@ class ExchangeKeeper:
         if self._process.is_alive():
             self._process.kill()
             self._process.join()
+
+
+def _serve(port: int, speed: float, home: Path, assets: Path, main_pid: int) -> None:
+    """The child's entry; what it needs is imported there, not in the main process."""
+    from atm.app.demo_exchange import serve_child
+
+    serve_child(port, speed, home, assets, main_pid)

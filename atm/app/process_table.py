@@ -28,18 +28,18 @@ WORKERS = {"analyzer": "atm.analyzers.process", "simulator": "atm.simulators.pro
 
 STOP_ORDER = (GUI, "simulator", TRADE, SIMULATION, "analyzer", NEURAL_NETWORK, BINANCE_API, DATA)
 """The window first, the store last, so that nothing is produced that nobody keeps."""
-PRELOAD = (
-    "numpy",
-    "msgspec",
-    "numba",
-    "pyarrow.parquet",
-    "atm.storage.database",
-    "atm.storage.market_store",
-    "atm.trading.engine",
-    "atm.analyzers.pipeline",
-    "atm.app.child",
-)
-"""Loaded once in the fork server and shared by all children."""
+PRELOAD = ("atm.app.preload",)
+"""Loaded once in the fork server and shared by all children but the window."""
+
+
+MEMORY_SETTINGS = {
+    "MALLOC_ARENA_MAX": "2",
+    "MALLOC_MMAP_THRESHOLD_": "1048576",
+    "MALLOC_TRIM_THRESHOLD_": "1048576",
+    "ARROW_DEFAULT_MEMORY_POOL": "system",
+}
+"""For the C library of every child: it gives freed arrays back to the system. Left to itself it raises its thresholds with
+the size of what is freed, and keeps up to 64 MB for each process and thread that has once read a few months of bars."""
 
 
 def process_context() -> Any:
@@ -49,6 +49,13 @@ def process_context() -> Any:
     """
     if os.name == "nt":
         return multiprocessing.get_context("spawn")
+    for name, value in MEMORY_SETTINGS.items():
+        os.environ.setdefault(name, value)
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(list(PRELOAD))
     return context
+
+
+def window_context() -> Any:
+    """The window is a process from scratch: it needs little of what the others share, and so need not wait for it."""
+    return multiprocessing.get_context("spawn")

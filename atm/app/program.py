@@ -32,7 +32,6 @@ def run_program(context: ProgramContext, speed: float) -> int:
             context, addresses=Addresses(f"http://127.0.0.1:{port}", f"ws://127.0.0.1:{port}")
         )
         keeper = ExchangeKeeper(process_context(), context, port, speed)
-        keeper.start()
     supervisor = Supervisor(context, keeper)
     control = ControlServer(context.home, lambda command: _handle(supervisor, command))
     if context.headless:

@@ -17,7 +17,7 @@ import psutil
 from atm.app.child import run_child
 from atm.app.exchange_keeper import NAME as EXCHANGE
 from atm.app.exchange_keeper import ExchangeKeeper
-from atm.app.process_table import MANAGERS, STOP_ORDER, WINDOW, WORKERS, Program, process_context
+from atm.app.process_table import MANAGERS, STOP_ORDER, WINDOW, WORKERS, Program, process_context, window_context
 from atm.app.restart import RestartPolicy
 from atm.ipc.assistant import IPCAssistant
 from atm.ipc.messages import (
@@ -92,14 +92,17 @@ class Supervisor:
         self.assistant.answer(RetireWorker, self._on_retire_worker)
 
     def run(self) -> None:
-        """Start everything and supervise until the end is asked for."""
+        """Start everything, the window first: it alone needs not wait for the fork server. Supervise until the end is
+        asked for."""
         if threading.current_thread() is threading.main_thread():
             for number in (signal.SIGINT, signal.SIGTERM):
                 signal.signal(number, lambda *_: self.end())
-        for program in self._managers:
-            self._start(program)
         if not self._context.headless:
             self._start(WINDOW)
+        if self._exchange is not None:
+            self._exchange.start()
+        for program in self._managers:
+            self._start(program)
         self.assistant.every(PING_SECONDS, self._ping)
         self.assistant.every(MEMORY_SECONDS, self._measure)
         self.assistant.run()
@@ -117,7 +120,8 @@ class Supervisor:
         self._switchboard.connect(program.name, channel)
         environment = self._environments.get(program.name, {})
         arguments = (program.name, program.module, channel, self._context, environment, os.getpid())
-        process = self._mp.Process(target=run_child, args=arguments, name=program.name, daemon=False)
+        context = window_context() if program is WINDOW else self._mp
+        process = context.Process(target=run_child, args=arguments, name=program.name, daemon=False)
         process.start()
         now = time.monotonic()
         child = _Child(program, process, policy or RestartPolicy(), now, now)

@@ -1,16 +1,20 @@
-"""`Results` from the real stores. The database is opened when the first result is asked for."""
+"""`Results` from the real stores, which are loaded and opened by the reader thread when the first result is asked for:
+they cost 40 MB and half a second, and the window is to show its first frame before that."""
 
 from __future__ import annotations
 
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 from atm.gui.results import SimulationResult, newest_stretch
 from atm.model.account import TradeRecord
 from atm.model.bars import Bars, TimeRange
 from atm.model.interval import MINUTE_MS
 from atm.model.program import ProgramContext
-from atm.storage.database import Database
-from atm.storage.market_store import MarketStore, open_store
+
+if TYPE_CHECKING:
+    from atm.storage.database import Database
+    from atm.storage.market_store import MarketStore
 
 MOST_TRADES = 5_000
 
@@ -23,10 +27,14 @@ class StoreResults:
 
     @cached_property
     def _database(self) -> Database:
+        from atm.storage.database import Database
+
         return Database(self._context.database)
 
     @cached_property
     def _market(self) -> MarketStore:
+        from atm.storage.market_store import open_store
+
         return open_store(self._context, read_only=True)
 
     def simulation(self, code: str) -> SimulationResult:

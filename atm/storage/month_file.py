@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from atm.model.bars import N_COLUMNS, Bars, Column
 from atm.model.errors import Invalid
 from atm.model.interval import Interval
+from atm.storage.arrow_columns import to_arrow, to_numpy
 from atm.storage.file_lock import sync_file, sync_folder
 
 COLUMNS = tuple(column.name.lower() for column in Column)
@@ -44,7 +45,7 @@ def write_aside(path: Path, bars: Bars) -> None:
     columns |= {name: bars.values[index] for index, name in enumerate(COLUMNS)}
     columns["source"] = bars.source
     pq.write_table(
-        pa.table(columns),
+        pa.Table.from_arrays([to_arrow(column) for column in columns.values()], names=list(columns)),
         path,
         compression="zstd",
         use_dictionary=_PRICES,
@@ -79,9 +80,9 @@ def read_months(paths: list[Path]) -> Bars:
 def _columns_of(path: Path) -> tuple[NDArray[np.int64], list[NDArray[np.float64]], NDArray[np.uint8]] | None:
     try:
         table = _table(path)
-        times = np.asarray(table.column("open_time").to_numpy(), np.int64)
-        source = np.asarray(table.column("source").to_numpy(), np.uint8)
-        values = [np.asarray(table.column(name).to_numpy(), np.float64) for name in COLUMNS]
+        times = to_numpy(table.column("open_time"), np.int64)
+        source = to_numpy(table.column("source"), np.uint8)
+        values = [to_numpy(table.column(name), np.float64) for name in COLUMNS]
     except FileNotFoundError:
         return None
     except (pa.ArrowException, OSError, KeyError, ValueError) as error:
@@ -93,13 +94,13 @@ def _columns_of(path: Path) -> tuple[NDArray[np.int64], list[NDArray[np.float64]
 
 def _table(path: Path, columns: list[str] | None = None) -> pa.Table:
     with pq.ParquetFile(path, memory_map=True, page_checksum_verification=True) as file:
-        return file.read(columns)
+        return file.read(columns, use_threads=False)
 
 
 def read_times(path: Path) -> NDArray[np.int64]:
     """The open times of a file; raises as `read_month`."""
     try:
-        return np.asarray(_table(path, ["open_time"]).column("open_time").to_numpy(), np.int64)
+        return to_numpy(_table(path, ["open_time"]).column("open_time"), np.int64)
     except FileNotFoundError:
         raise
     except (pa.ArrowException, OSError, KeyError, ValueError) as error:
