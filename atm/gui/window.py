@@ -13,6 +13,8 @@ from pathlib import Path
 import pygame
 from imgui_bundle import ImVec2, imgui, implot
 
+from atm.gui import sdl
+from atm.gui.damage import Damage
 from atm.gui.input_keys import KEYS, MODIFIERS
 from atm.gui.ui import Fonts
 from atm.model.errors import Fatal
@@ -55,6 +57,8 @@ class Window:
         self._glyphs = GlyphCache(self.fonts)
         if not imgui.backends.opengl3_init("#version 330"):
             raise Fatal("the OpenGL renderer cannot start: OpenGL 3.3 is needed")
+        self._damage = Damage(partial=sdl.keeps_picture())
+        self._sleep = sdl.waiter()
         self.closed = False
         self.minimised = False
         self._woken = threading.Event()
@@ -69,11 +73,12 @@ class Window:
 
     def wait(self, seconds: float) -> bool:
         """Block until input, `wake` or the time is over; take in all input. True if there was input."""
-        first = pygame.event.wait(max(1, int(1000 * seconds))) if seconds > 0 else pygame.event.poll()
+        if seconds > 0:
+            self._sleep(max(1, int(1000 * seconds)))
         self._woken.clear()
         had_input = False
-        for event in (first, *pygame.event.get()):
-            if event.type not in (WAKE, pygame.NOEVENT):
+        for event in pygame.event.get():
+            if event.type != WAKE:
                 had_input = True
                 self._take(event)
         return had_input
@@ -100,6 +105,9 @@ class Window:
             io.add_focus_event(event.type == pygame.WINDOWFOCUSGAINED)
         elif event.type in (pygame.WINDOWMINIMIZED, pygame.WINDOWRESTORED, pygame.WINDOWSHOWN):
             self.minimised = event.type == pygame.WINDOWMINIMIZED
+            self._damage.forget()
+        elif event.type in (pygame.WINDOWEXPOSED, pygame.WINDOWSIZECHANGED):
+            self._damage.forget()
 
     def _take_key(self, event: pygame.event.Event) -> None:
         io = imgui.get_io()
@@ -121,10 +129,10 @@ class Window:
         imgui.new_frame()
 
     def end_frame(self) -> None:
-        """Draw what was built and show it."""
+        """Draw what has changed and show it."""
         imgui.render()
-        imgui.backends.opengl3_render_draw_data(imgui.get_draw_data())
-        pygame.display.flip()
+        if self._damage.draw(imgui.get_draw_data()):
+            pygame.display.flip()
         cursor = imgui.get_mouse_cursor()
         if cursor != self._cursor:
             self._cursor = cursor
@@ -132,6 +140,7 @@ class Window:
 
     def toggle_full_screen(self) -> None:
         pygame.display.toggle_fullscreen()
+        self._damage.forget()
 
     def close(self) -> None:
         """Give back the contexts and the window."""
