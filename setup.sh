@@ -26,13 +26,13 @@ fi
 
 list=requirements.txt
 [ "${1:-}" = dev ] && list=requirements-dev.txt
-wanted=$(cat requirements.txt "$list" | cksum)
-stamp=.venv/.installed-$list
-if [ "$(cat "$stamp" 2>/dev/null)" != "$wanted" ]; then
+installed() { [ "$(cat ".venv/.installed-$1" 2>/dev/null)" = "$(cat requirements.txt "$1" | cksum)" ]; }
+# what the tests need includes what the program needs
+if ! installed "$list" && ! installed requirements-dev.txt; then
     echo "setup: installing the packages of $list (the first time this takes some minutes)"
-    .venv/bin/python -m pip install --disable-pip-version-check --quiet --progress-bar off -r "$list" \
+    .venv/bin/python -m pip install --disable-pip-version-check --quiet --quiet --progress-bar off -r "$list" \
         || fail "the packages of $list could not be installed; see the message of pip above."
-    printf '%s' "$wanted" > "$stamp"
+    cat requirements.txt "$list" | cksum > ".venv/.installed-$list"
 fi
 
 kernels=$(find atm -name '*.py' -exec grep -l '@kernel' {} + | sort | xargs cat 2>/dev/null | cksum)

@@ -1,19 +1,26 @@
-"""`./run.sh doctor`: is everything there that the program needs, and does it run."""
+"""`./run.sh doctor`: is everything there that the program needs, does it run, and does the exchange answer."""
 
 from __future__ import annotations
 
+import asyncio
 import importlib.metadata
 import os
 import shutil
+import time
+from typing import Any
 
 import msgspec
 
 from atm.app.control import ask_running
+from atm.model.endpoint import Addresses, Endpoint
 from atm.model.errors import ATMError
 from atm.model.program import ProgramContext
 
 PACKAGES = ("pygame-ce", "imgui-bundle", "python-binance", "numpy", "numba", "sqlalchemy", "pyarrow", "torch")
 LEAST_FREE_BYTES = 2_000_000_000
+ANSWER_S = 5.0
+CLOCK_MS = 1_000
+"""A request whose time is further ahead than this is refused by Binance, whatever its recvWindow."""
 
 
 class Finding(msgspec.Struct, frozen=True):
@@ -24,7 +31,9 @@ class Finding(msgspec.Struct, frozen=True):
 
 def examine(context: ProgramContext) -> list[Finding]:
     """All findings; reading only, apart from creating the home folder."""
-    return [_home(context), _disk(context), _database(context), _store(context), *_packages(), _running(context)]
+    running = _status(context)
+    local = [_home(context), _disk(context), _database(context), _store(context), *_packages(), _running(running)]
+    return [*local, *_exchange(context, running)]
 
 
 def _home(context: ProgramContext) -> Finding:
@@ -70,9 +79,45 @@ def _packages() -> list[Finding]:
     return found
 
 
-def _running(context: ProgramContext) -> Finding:
+def _status(context: ProgramContext) -> dict[str, Any] | str:
+    """What the running program says of itself, or why there is no answer."""
     try:
-        answer = ask_running(context.home, {"command": "status"})
+        return ask_running(context.home, {"command": "status"})
     except ATMError as error:
-        return Finding("program", True, str(error))
-    return Finding("program", True, f"running, process {answer['pid']}")
+        return str(error)
+
+
+def _running(status: dict[str, Any] | str) -> Finding:
+    if isinstance(status, str):
+        return Finding("program", True, status)
+    return Finding("program", True, f"running, process {status['pid']} with {', '.join(status['processes'])}")
+
+
+def _exchange(context: ProgramContext, status: dict[str, Any] | str) -> list[Finding]:
+    """Connectivity and clock. The demo exchange runs with the program, its clock is that of the replayed market."""
+    demo = context.endpoint is Endpoint.DEMO
+    if demo and isinstance(status, str):
+        return [Finding("exchange", True, "the demo exchange runs when the program does")]
+    addresses = Addresses(status["rest"], "") if demo and not isinstance(status, str) else context.addresses
+    try:
+        sent_ms, server_ms, received_ms = asyncio.run(_server_time(addresses))
+    except (ATMError, TimeoutError) as error:
+        reason = str(error) or f"no answer within {ANSWER_S:g} s"
+        return [Finding("exchange", False, f"{addresses.rest}: {reason}")]
+    found = [Finding("exchange", True, f"{addresses.rest} answers in {received_ms - sent_ms:.0f} ms")]
+    if not demo:
+        offset = (sent_ms + received_ms) / 2 - server_ms
+        text = f"{offset:+.0f} ms against the exchange (at most {CLOCK_MS} ms either way)"
+        found.append(Finding("clock", abs(offset) <= CLOCK_MS, text))
+    return found
+
+
+async def _server_time(addresses: Addresses) -> tuple[float, int, float]:
+    """(sent, the exchange's time, received), Unix ms."""
+    from atm.exchange.client.rest import FuturesClient
+
+    async with FuturesClient(addresses) as client:
+        await client.server_time()
+        sent = time.time() * 1000
+        server_ms = await asyncio.wait_for(client.server_time(), ANSWER_S)
+        return sent, server_ms, time.time() * 1000

@@ -33,7 +33,8 @@ def run_program(context: ProgramContext, speed: float) -> int:
         )
         keeper = ExchangeKeeper(process_context(), context, port, speed)
     supervisor = Supervisor(context, keeper)
-    control = ControlServer(context.home, lambda command: _handle(supervisor, command))
+    addresses = context.addresses
+    control = ControlServer(context.home, lambda command: _handle(supervisor, addresses, command))
     if context.headless:
         print(f"running without a window, process {os.getpid()}; ./run.sh attach opens one", file=sys.stderr)
     try:
@@ -46,9 +47,9 @@ def run_program(context: ProgramContext, speed: float) -> int:
     return 0
 
 
-def _handle(supervisor: Supervisor, command: dict[str, Any]) -> dict[str, Any]:
+def _handle(supervisor: Supervisor, addresses: Addresses, command: dict[str, Any]) -> dict[str, Any]:
     if command.get("command") == "status":
-        return {"pid": os.getpid()}
+        return {"pid": os.getpid(), "processes": supervisor.processes(), "rest": addresses.rest}
     if command.get("command") == "attach":
         try:
             supervisor.assistant.request(MAIN, AttachWindow(command.get("environment", {})))

@@ -113,6 +113,11 @@ class Supervisor:
         self._ending = True
         self.assistant.stop()
 
+    def processes(self) -> dict[str, int]:
+        """Process ids of the children by name, the demo exchange included. Safe from any thread."""
+        found = {name: child.process.pid or 0 for name, child in list(self._children.items())}
+        return found if self._exchange is None else found | {EXCHANGE: self._exchange.pid}
+
     # --- children ----------------------------------------------------------------------------------------------
 
     def _start(self, program: Program, policy: RestartPolicy | None = None) -> None:

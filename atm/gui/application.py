@@ -74,9 +74,10 @@ class GUIManager:
         self._applied: Theme | None = None
         self._data_ready = False
         self._closing = False
+        self._has_market = False
         assistant.set_waker(self.window.wake)
         for event in EVENTS:
-            assistant.subscribe(event, self.ui.model.apply)
+            assistant.subscribe(event, self._take)
 
     def run(self) -> None:
         """Until the assistant is stopped. A closed window asks main to end."""
@@ -106,6 +107,12 @@ class GUIManager:
         self._store_preferences()
         self._executor.shutdown(wait=False, cancel_futures=True)
         self.window.close()
+
+    def _take(self, event: Event) -> None:
+        self.ui.model.apply(event)
+        if not self._has_market and isinstance(event, OpenBar):
+            self._has_market = True
+            log.info("first market data")
 
     def _concerns_the_page(self) -> bool:
         """Whether something arrived that the shown page shows; prices tick on the Market page alone."""

@@ -164,6 +164,7 @@ class TradeManager:
         for account in self.book.accounts.values():
             if not account.begun and symbol in account.symbols:
                 account.begin(max(self._now.get(name, 0) for name in account.symbols), self.book.configurations)
+                account.mark_beginning()
                 self._save(account)
                 self.desk.plan()
 

@@ -124,6 +124,11 @@ class VirtualAccount:
         intervals = {key: configuration.interval for key, configuration in used.items()}
         self.barrier = MinuteBarrier(self.symbols, intervals, market_ms)
 
+    def mark_beginning(self) -> None:
+        """The equity curve begins with the account's first minute."""
+        initial = sum(asset.initial_balance for asset in self.setup.assets.values())
+        self._unsaved.equity.append((self.market_ms, initial))
+
     def process(self, limit: int) -> int:
         """Give complete minutes to the engine, at most `limit`; returns how many there were.
 

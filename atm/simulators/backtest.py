@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -46,12 +46,12 @@ def run(
     instruments: Iterable[Instrument],
     progress: Callable[[float], None] | None = None,
     cancelled: Callable[[], bool] | None = None,
-    analysis_start_ms: int | None = None,
+    analysis_start_ms: Mapping[str, int] | None = None,
 ) -> BacktestResult:
     """Run `spec` on the bars of `store`. Raises `Invalid` for what cannot be simulated, `Cancelled` when told to stop.
 
-    Analyses begin their look-back before the start (or at `analysis_start_ms`), as far as bars are stored; nothing is
-    traded before the start.
+    Analyses begin their look-back before the start (or at `analysis_start_ms` of the symbol), as far as bars are stored;
+    nothing is traded before the start.
     """
     begun = time.perf_counter()
     start, end = time_range(spec)
@@ -84,7 +84,7 @@ def _grid(
     store: MarketStore,
     start: int,
     end: int,
-    analysis_start: int | None,
+    analysis_start_ms: Mapping[str, int] | None,
 ) -> tuple[MinuteGrid, int]:
     n, minutes = len(engine.symbols), (end - start) // MINUTE_MS
     prices = np.empty((4, minutes, n))
@@ -94,7 +94,8 @@ def _grid(
     count = missing = 0
     for i, position in enumerate(engine.setup.positions):
         pipeline = AnalysisPipeline(configurations[position.analysis])
-        first = analysis_start if analysis_start is not None else start - pipeline.look_back_minutes * MINUTE_MS
+        look_back = start - pipeline.look_back_minutes * MINUTE_MS
+        first = look_back if analysis_start_ms is None else analysis_start_ms[position.symbol]
         bars = store.read(position.symbol, min(first, start), end)
         dense = bars.dense(start, end)
         prices[:, :, i] = dense.values[:4]

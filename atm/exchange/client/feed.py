@@ -34,7 +34,7 @@ CLOCK_RETRY_S = (0.5, 1.0, 2.0, 4.0, 8.0, 15.0, 30.0)
 class FeedTimes(msgspec.Struct, frozen=True):
     """Seconds. conflation: least time between two messages of one kind and symbol; tick: patience is checked so often."""
 
-    conflation: float = 0.1
+    conflation: float = 0.25
     tick: float = 0.5
     streams: StreamTimes = StreamTimes()
 
