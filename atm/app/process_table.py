@@ -32,14 +32,16 @@ PRELOAD = ("atm.app.preload",)
 """Loaded once in the fork server and shared by all children but the window."""
 
 
-MEMORY_SETTINGS = {
+ENVIRONMENT = {
     "MALLOC_ARENA_MAX": "2",
     "MALLOC_MMAP_THRESHOLD_": "1048576",
     "MALLOC_TRIM_THRESHOLD_": "1048576",
     "ARROW_DEFAULT_MEMORY_POOL": "system",
+    "PYGAME_HIDE_SUPPORT_PROMPT": "1",
 }
-"""For the C library of every child: it gives freed arrays back to the system. Left to itself it raises its thresholds with
-the size of what is freed, and keeps up to 64 MB for each process and thread that has once read a few months of bars."""
+"""For every child, unless the user has set it. The C library is to give freed arrays back to the system: left to itself it
+raises its thresholds with the size of what is freed, and keeps up to 64 MB for each process and thread that has once read a
+few months of bars."""
 
 
 def process_context() -> Any:
@@ -49,7 +51,7 @@ def process_context() -> Any:
     """
     if os.name == "nt":
         return multiprocessing.get_context("spawn")
-    for name, value in MEMORY_SETTINGS.items():
+    for name, value in ENVIRONMENT.items():
         os.environ.setdefault(name, value)
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(list(PRELOAD))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -63,6 +64,10 @@ def test_a_headless_program_is_given_a_window_and_loses_it_again(
     started.append(program)
     running = program.wait_for_processes("trade", "demo-exchange")
     assert "gui" not in running
+    findings = {each["name"]: each for each in json.loads(program.command("doctor", "--json").stdout)}
+    assert all(finding["ok"] for finding in findings.values())
+    assert "answers in" in findings["exchange"]["text"]
+    assert f"process {program.process.pid} with " in findings["program"]["text"]
     for _ in range(2):
         attached = program.command("attach")
         assert (attached.returncode, attached.stderr) == (0, "")
