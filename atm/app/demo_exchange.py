@@ -1,4 +1,8 @@
-"""The demo exchange as a process: on its own from the command line, or as the program's child."""
+"""The demo exchange as a process: on its own from the command line, or as the program's child.
+
+It stays small by what it does without: numba (its few formulas are interpreted) and pyarrow (the recording is read by a
+process that ends when it has been read). Therefore the server is imported only when that has been arranged.
+"""
 
 from __future__ import annotations
 
@@ -12,10 +16,10 @@ from pathlib import Path
 
 import psutil
 
-from atm.exchange.demo.server import DemoExchangeOptions, running_demo_exchange
 from atm.model.endpoint import Addresses
-from atm.storage.market_store import MarketStore
+from atm.model.kernel import interpret_kernels
 from atm.storage.sample import load_exchange_info, load_instruments
+from atm.storage.store_aside import StoreAside
 
 _LOOK_S = 0.5
 
@@ -70,9 +74,14 @@ async def _serve(
     with contextlib.suppress(NotImplementedError, RuntimeError, ValueError):
         for number in signals:
             loop.add_signal_handler(number, ended.set)
-    options = DemoExchangeOptions(port=port, speed=speed, home=home)
-    arguments = (options, MarketStore(data), load_instruments(assets), load_exchange_info(assets))
-    async with running_demo_exchange(*arguments) as addresses:
+    async with contextlib.AsyncExitStack() as stack:
+        with StoreAside(data) as source:
+            interpret_kernels()
+            from atm.exchange.demo.server import DemoExchangeOptions, running_demo_exchange
+
+            options = DemoExchangeOptions(port=port, speed=speed, home=home)
+            arguments = (options, source, load_instruments(assets), load_exchange_info(assets))
+            addresses = await stack.enter_async_context(running_demo_exchange(*arguments))
         on_ready(addresses)
         while not ended.is_set() and not is_over():
             with contextlib.suppress(TimeoutError):

@@ -10,13 +10,24 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import ParamSpec, TypeVar, cast
 
-import numba
-
 P = ParamSpec("P")
 R = TypeVar("R")
+
+_interpreted = False
+
+
+def interpret_kernels() -> None:
+    """From now on this process runs kernels as plain Python: for one that calls a few of them a second, and for which
+    numba (65 MB, half a second) is too dear. To be called before the first import of a module with kernels."""
+    global _interpreted
+    _interpreted = True
 
 
 def kernel(function: Callable[P, R]) -> Callable[P, R]:
     """Compile `function` lazily by argument types; `error_model="numpy"` makes x / 0.0 an infinity or NaN."""
+    if _interpreted:
+        return function
+    import numba  # noqa: PLC0415  (see interpret_kernels)
+
     compiled = numba.njit(cache=True, nogil=True, error_model="numpy", fastmath=False)(function)
     return cast("Callable[P, R]", compiled)

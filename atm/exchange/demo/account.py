@@ -1,4 +1,4 @@
-"""The account of the demo exchange as it is kept on disk, and its margin arithmetic (one-way mode, single asset USDT).
+"""The accounts of the demo exchange as they are kept on disk, and their margin arithmetic (one-way mode, single asset USDT).
 
 Amounts in USDT, quantities signed in base asset. Rules: Binance support pages, formulas in atm.ledger.
 """
@@ -19,13 +19,14 @@ _DUST = 1e-9
 
 
 class Position(msgspec.Struct):
-    """Position and settings of one symbol. `isolated_wallet` is 0 for a crossed position."""
+    """Position and settings of one symbol. `isolated_wallet` is 0 for a crossed position; `realized` adds up the profits."""
 
     amount: float = 0.0
     entry: float = 0.0
     isolated_wallet: float = 0.0
     leverage: int = 20
     isolated: bool = False
+    realized: float = 0.0
     update_ms: int = 0
 
     def profit(self, mark: float) -> float:
@@ -34,7 +35,8 @@ class Position(msgspec.Struct):
 
 
 class Order(msgspec.Struct):
-    """An order. Price and quantity are the decimal strings that came in; `executed` and `quote` add up the fills."""
+    """An order. Price and quantity are the decimal strings that came in; `executed` and `quote` add up the fills; `expiry`:
+    the exchange's number for why it ended unfilled."""
 
     order_id: int
     client_order_id: str
@@ -50,6 +52,7 @@ class Order(msgspec.Struct):
     status: str = "NEW"
     executed: float = 0.0
     quote: float = 0.0
+    expiry: int = 0
 
     @property
     def sign(self) -> int:
@@ -80,16 +83,28 @@ class Trade(msgspec.Struct):
     time_ms: int
 
 
-class Account(msgspec.Struct):
-    """`wallet`: the cross wallet; isolated wallets lie in their positions. `settled_ms`: newest funding stamp done."""
+class Income(msgspec.Struct):
+    """One change of the balance. `kind`: COMMISSION, REALIZED_PNL, FUNDING_FEE or INSURANCE_CLEAR; `info`: the trade's id."""
 
+    transaction_id: int
+    symbol: str
+    kind: str
+    amount: float
+    info: str
+    time_ms: int
+
+
+class Account(msgspec.Struct):
+    """`wallet`: the cross wallet; isolated wallets lie in their positions. The newest `KEPT` ended orders, trades and
+    incomes are remembered."""
+
+    name: str = ""
     wallet: float = START_BALANCE
     positions: dict[str, Position] = {}
     open_orders: dict[int, Order] = {}
     old_orders: list[Order] = []
     trades: list[Trade] = []
-    next_id: int = 1
-    settled_ms: int = 0
+    incomes: list[Income] = []
     update_ms: int = 0
     listen_key: str = ""
     listen_until_ms: float = 0.0
@@ -98,10 +113,16 @@ class Account(msgspec.Struct):
         """Position and settings of a symbol, made when first asked for."""
         return self.positions.setdefault(symbol, Position())
 
-    def take_id(self) -> int:
-        """A number not used before."""
-        self.next_id += 1
-        return self.next_id - 1
+    @property
+    def busy_symbols(self) -> set[str]:
+        """Symbols with a position or an open order."""
+        held = {symbol for symbol, position in self.positions.items() if position.amount}
+        return held | {order.symbol for order in self.open_orders.values()}
+
+    def earn(self, income: Income) -> None:
+        """Remember what the balance was changed by."""
+        self.incomes.append(income)
+        del self.incomes[:-KEPT]
 
     def balance(self) -> float:
         """Wallet balance, isolated wallets included."""
@@ -119,6 +140,7 @@ class Account(msgspec.Struct):
             released = position.isolated_wallet * reduced / abs(position.amount)
             position.isolated_wallet -= released
             self.wallet += released + profit
+            position.realized += profit
             position.amount = round(position.amount - side * reduced, 9)
             quantity = round(quantity + side * reduced, 9)
             if abs(position.amount) < _DUST:
@@ -132,6 +154,28 @@ class Account(msgspec.Struct):
                 self.wallet -= margin
         position.update_ms = self.update_ms = now_ms
         return profit
+
+
+class KeyPair(msgspec.Struct, frozen=True):
+    """Whose an API key is, and its secret."""
+
+    account: str
+    secret: str
+
+
+class ExchangeState(msgspec.Struct):
+    """Everything that survives a restart but the clock. `accounts` by name, `keys` by API key; `reached_ms`: the market
+    time up to which orders were matched."""
+
+    reached_ms: int
+    accounts: dict[str, Account]
+    keys: dict[str, KeyPair]
+    next_id: int = 1
+
+    def take_id(self) -> int:
+        """A number not used before."""
+        self.next_id += 1
+        return self.next_id - 1
 
 
 class Margins(msgspec.Struct, frozen=True):
@@ -161,7 +205,7 @@ def order_margin(account: Account, symbol: str, mark: float) -> float:
 def margins(account: Account, mark: Callable[[str], float], brackets: Mapping[str, Floats]) -> Margins:
     """Margins of the whole account."""
     profit = cross_profit = initial = cross_initial = orders = maintenance = cross_maintenance = 0.0
-    for symbol in {*account.positions, *(order.symbol for order in account.open_orders.values())}:
+    for symbol in account.busy_symbols:
         position, price = account.position(symbol), mark(symbol)
         notional = abs(position.amount) * price
         needed = float(maintenance_margin(brackets[symbol], notional))

@@ -2,19 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
-from atm.exchange.demo.account import Account, Margins, Order, Position, Trade
+from atm.exchange.demo.account import (
+    TAKER_FEE,
+    Account,
+    Income,
+    Margins,
+    Order,
+    Position,
+    Trade,
+    margins,
+    order_margin,
+)
 from atm.exchange.demo.market import Market, number
-from atm.ledger.margin import Floats, bracket_of, liquidation_price, maintenance_margin, max_notional
+from atm.ledger.margin import Floats, liquidation_price, maintenance_margin, max_notional
 
 Document = dict[str, Any]
 
 
 def money(value: float) -> str:
-    """An amount with eight decimals."""
-    return f"{value:.8f}"
+    """An amount with eight decimals, cut as the exchange does (after the noise of binary floats has been rounded away)."""
+    units = abs(round(value * 10**10)) // 100
+    return f"{'-' if value < 0 and units else ''}{units // 10**8}.{units % 10**8:08d}"
 
 
 def placed(order: Order, market: Market) -> Document:
@@ -61,66 +72,136 @@ def liquidation_at(
     return float(liquidation_price(brackets, position.amount, position.entry, wallet))
 
 
-def positions(
-    account: Account,
-    symbols: list[str],
-    mark: Callable[[str], float],
-    brackets: Mapping[str, Floats],
-    sums: Margins,
-    markets: Mapping[str, Market],
-) -> list[Document]:
-    """Rows of positionRisk; v2's further fields are always there, v3's readers ignore them."""
-    rows = []
-    for symbol in symbols:
-        position, price, table = account.position(symbol), mark(symbol), brackets[symbol]
-        notional = position.amount * price
-        initial = money(abs(notional) / position.leverage)
-        rows.append({
-            "symbol": symbol, "positionSide": "BOTH", "positionAmt": markets[symbol].quantity_text(position.amount),
-            "entryPrice": number(round(position.entry, 8)), "breakEvenPrice": number(round(position.entry, 8)),
-            "markPrice": money(price), "unRealizedProfit": money(position.profit(price)),
-            "unrealizedProfit": money(position.profit(price)),
-            "liquidationPrice": money(liquidation_at(account, symbol, position, price, sums, table)),
-            "isolatedMargin": money(position.isolated_wallet + position.profit(price) if position.isolated else 0.0),
-            "isolatedWallet": money(position.isolated_wallet), "isolated": position.isolated, "notional": money(notional),
-            "marginAsset": "USDT", "initialMargin": initial, "positionInitialMargin": initial,
-            "maintMargin": money(float(maintenance_margin(table, abs(notional)))), "openOrderInitialMargin": "0",
-            "adl": 0, "bidNotional": "0", "askNotional": "0", "leverage": str(position.leverage),
-            "marginType": "isolated" if position.isolated else "cross", "isAutoAddMargin": "false",
-            "maxNotionalValue": number(float(max_notional(table, float(position.leverage)))),
-            "updateTime": position.update_ms,
-        })  # fmt: skip
-    return rows
+class AccountView:
+    """An account at one moment, as the signed answers show it."""
+
+    def __init__(
+        self,
+        account: Account,
+        markets: Mapping[str, Market],
+        brackets: Mapping[str, Floats],
+        now_ms: int,
+    ) -> None:
+        self._account, self._markets, self._brackets = account, markets, brackets
+        self._now_ms = now_ms
+        self._marks = {symbol: markets[symbol].mark(now_ms) for symbol in account.busy_symbols}
+        self.sums = margins(account, self._marks.__getitem__, brackets)
+
+    def risk_row(self, symbol: str, version: str) -> Document:
+        """One row of positionRisk. v2 adds what v3 leaves to symbolConfig."""
+        account, market, table = self._account, self._markets[symbol], self._brackets[symbol]
+        position, mark = account.position(symbol), self._mark(symbol)
+        row = self.position_row(symbol) | {
+            "entryPrice": number(round(position.entry, 8)), "breakEvenPrice": number(break_even(position)),
+            "markPrice": money(mark), "unRealizedProfit": money(position.profit(mark)),
+            "liquidationPrice": money(liquidation_at(account, symbol, position, mark, self.sums, table)),
+            "marginAsset": market.instrument.quote_asset, "adl": int(position.amount != 0), "bidNotional": "0",
+            "askNotional": "0",
+        }  # fmt: skip
+        if row["liquidationPrice"] == money(0.0):
+            row["liquidationPrice"] = "0"
+        del row["unrealizedProfit"]
+        if version == "v3":
+            return row
+        return row | {
+            "leverage": str(position.leverage), "marginType": "isolated" if position.isolated else "cross",
+            "isAutoAddMargin": "false", "maxNotionalValue": str(int(max_notional(table, float(position.leverage)))),
+        }  # fmt: skip
+
+    def _mark(self, symbol: str) -> float:
+        """Mark price, 0 for a symbol that is not listed yet."""
+        if symbol not in self._marks and not self._markets[symbol].is_listed(self._now_ms):
+            return 0.0
+        return self._marks.get(symbol) or self._markets[symbol].mark(self._now_ms)
+
+    def position_row(self, symbol: str) -> Document:
+        """One position of the v3 account."""
+        account, position, mark = self._account, self._account.position(symbol), self._marks.get(symbol, 0.0)
+        notional = position.amount * mark
+        orders = order_margin(account, symbol, mark) if symbol in self._marks else 0.0
+        initial = abs(notional) / position.leverage
+        maintenance = float(maintenance_margin(self._brackets[symbol], abs(notional)))
+        gain = position.profit(mark)
+        isolated = position.isolated and position.amount
+        return {
+            "symbol": symbol, "positionSide": "BOTH", "positionAmt": self._markets[symbol].quantity_text(position.amount),
+            "unrealizedProfit": money(gain), "notional": money(notional),
+            "isolatedMargin": money(position.isolated_wallet + gain) if isolated else "0",
+            "isolatedWallet": money(position.isolated_wallet) if isolated else "0",
+            "initialMargin": money(initial + orders), "positionInitialMargin": money(initial),
+            "openOrderInitialMargin": money(orders), "maintMargin": money(maintenance), "updateTime": position.update_ms,
+        }  # fmt: skip
+
+    def _full_row(self, symbol: str) -> Document:
+        """One position of the v2 account."""
+        position = self._account.position(symbol)
+        most = max_notional(self._brackets[symbol], float(position.leverage))
+        return self.position_row(symbol) | {
+            "leverage": str(position.leverage), "isolated": position.isolated, "bidNotional": "0", "askNotional": "0",
+            "entryPrice": number(round(position.entry, 8)), "breakEvenPrice": number(break_even(position)),
+            "maxNotional": str(int(most)),
+        }  # fmt: skip
+
+    def asset(self) -> Document:
+        """The USDT balance as the account answers have it."""
+        account, sums = self._account, self.sums
+        wallet = account.balance()
+        withdrawable = max(0.0, min(sums.available - max(0.0, sums.cross_profit), account.wallet))
+        return {
+            "asset": "USDT", "walletBalance": money(wallet), "unrealizedProfit": money(sums.profit),
+            "marginBalance": money(wallet + sums.profit), "maintMargin": money(sums.maintenance),
+            "initialMargin": money(sums.initial + sums.order_initial), "positionInitialMargin": money(sums.initial),
+            "openOrderInitialMargin": money(sums.order_initial), "crossWalletBalance": money(account.wallet),
+            "crossUnPnl": money(sums.cross_profit), "availableBalance": money(sums.available),
+            "maxWithdrawAmount": money(withdrawable), "updateTime": account.update_ms,
+        }  # fmt: skip
+
+    def balance_row(self) -> Document:
+        """One row of balance (v2 and v3)."""
+        own = self.asset()
+        names = ("asset", "crossWalletBalance", "crossUnPnl", "availableBalance", "maxWithdrawAmount", "updateTime")
+        alias = {"accountAlias": self._account.name[:8], "balance": own["walletBalance"], "marginAvailable": True}
+        return alias | {name: own[name] for name in names}
+
+    def state(self, version: str) -> Document:
+        """The account answer. v3 lists positions and symbols with orders, v2 every symbol and the account's flags."""
+        own, account = self.asset(), self._account
+        totals = {
+            "totalInitialMargin": own["initialMargin"], "totalMaintMargin": own["maintMargin"],
+            "totalWalletBalance": own["walletBalance"], "totalUnrealizedProfit": own["unrealizedProfit"],
+            "totalMarginBalance": own["marginBalance"], "totalPositionInitialMargin": own["positionInitialMargin"],
+            "totalOpenOrderInitialMargin": own["openOrderInitialMargin"], "totalCrossWalletBalance": own["crossWalletBalance"],
+            "totalCrossUnPnl": own["crossUnPnl"], "availableBalance": own["availableBalance"],
+            "maxWithdrawAmount": own["maxWithdrawAmount"],
+        }  # fmt: skip
+        if version == "v3":
+            rows = [self.position_row(symbol) for symbol in sorted(self._marks)]
+            return totals | {"assets": [own], "positions": rows}
+        flags = {"feeTier": 0, "feeBurn": False, "canTrade": True, "canDeposit": True, "canWithdraw": True,
+                 "multiAssetsMargin": False, "tradeGroupId": -1, "updateTime": account.update_ms}  # fmt: skip
+        rows = [self._full_row(symbol) for symbol in self._markets]
+        return flags | totals | {"assets": [own | {"marginAvailable": True}], "positions": rows}
 
 
-def asset(account: Account, sums: Margins) -> Document:
-    """The USDT balance as the account answers have it."""
-    wallet = account.balance()
-    return {
-        "asset": "USDT", "walletBalance": money(wallet), "unrealizedProfit": money(sums.profit),
-        "marginBalance": money(wallet + sums.profit), "maintMargin": money(sums.maintenance),
-        "initialMargin": money(sums.initial + sums.order_initial), "positionInitialMargin": money(sums.initial),
-        "openOrderInitialMargin": money(sums.order_initial), "crossWalletBalance": money(account.wallet),
-        "crossUnPnl": money(sums.cross_profit), "availableBalance": money(sums.available),
-        "maxWithdrawAmount": money(max(0.0, min(sums.available, account.wallet))), "marginAvailable": True,
-        "updateTime": account.update_ms,
-    }  # fmt: skip
+def break_even(position: Position) -> float:
+    """Entry price with the taker fee that opening it cost: entry · (1 ± fee)."""
+    side = 1.0 if position.amount > 0 else -1.0
+    return round(position.entry * (1 + side * TAKER_FEE), 8)
 
 
-def account_state(account: Account, sums: Margins, rows: list[Document]) -> Document:
-    """The account answer (v2 and v3)."""
-    own = asset(account, sums)
-    totals = {
-        "totalInitialMargin": own["initialMargin"], "totalMaintMargin": own["maintMargin"],
-        "totalWalletBalance": own["walletBalance"], "totalUnrealizedProfit": own["unrealizedProfit"],
-        "totalMarginBalance": own["marginBalance"], "totalPositionInitialMargin": own["positionInitialMargin"],
-        "totalOpenOrderInitialMargin": own["openOrderInitialMargin"], "totalCrossWalletBalance": own["crossWalletBalance"],
-        "totalCrossUnPnl": own["crossUnPnl"], "availableBalance": own["availableBalance"],
-        "maxWithdrawAmount": own["maxWithdrawAmount"],
-    }  # fmt: skip
-    flags = {"feeTier": 0, "feeBurn": False, "canTrade": True, "canDeposit": True, "canWithdraw": True,
-             "multiAssetsMargin": False, "tradeGroupId": -1, "updateTime": account.update_ms}  # fmt: skip
-    return totals | flags | {"assets": [own], "positions": rows}
+def configuration(account: Account, symbol: str, brackets: Floats) -> Document:
+    """One row of symbolConfig."""
+    position = account.position(symbol)
+    most = max_notional(brackets, float(position.leverage))
+    return {"symbol": symbol, "marginType": "ISOLATED" if position.isolated else "CROSSED", "isAutoAddMargin": False,
+            "leverage": position.leverage, "maxNotionalValue": str(int(most))}  # fmt: skip
+
+
+def income_row(income: Income) -> Document:
+    """One row of income."""
+    return {"symbol": income.symbol, "incomeType": income.kind, "income": money(income.amount), "asset": "USDT",
+            "info": income.info, "time": income.time_ms, "tranId": income.transaction_id,
+            "tradeId": income.info}  # fmt: skip
 
 
 def bracket_rows(symbol: str, table: Floats) -> Document:
@@ -129,14 +210,14 @@ def bracket_rows(symbol: str, table: Floats) -> Document:
         "symbol": symbol,
         "brackets": [
             {
-                "bracket": bracket_of(table, float(cap)) + 1,
+                "bracket": place,
                 "initialLeverage": int(leverage),
                 "notionalCap": float(cap),
                 "notionalFloor": float(floor),
                 "maintMarginRatio": float(rate),
                 "cum": float(cum),
             }
-            for floor, cap, rate, cum, leverage in table
+            for place, (floor, cap, rate, cum, leverage) in enumerate(table.tolist(), 1)
         ],
     }
 
@@ -149,7 +230,7 @@ def order_event(order: Order, kind: str, fill: Trade | None, now_ms: int, market
         "X": order.status, "i": order.order_id, "l": "0", "z": market.quantity_text(order.executed), "L": "0",
         "T": now_ms, "t": 0, "b": "0", "a": "0", "m": False, "R": order.reduce_only, "wt": "CONTRACT_PRICE",
         "ot": order.type, "ps": "BOTH", "cp": False, "rp": "0", "pP": False, "si": 0, "ss": 0, "V": "EXPIRE_MAKER",
-        "pm": "NONE", "gtd": 0, "er": "0",
+        "pm": "NONE", "gtd": 0, "er": str(order.expiry),
     }  # fmt: skip
     if fill is not None:
         body |= {"l": market.quantity_text(fill.quantity), "L": market.price_text(fill.price), "n": money(fill.commission),
@@ -157,15 +238,35 @@ def order_event(order: Order, kind: str, fill: Trade | None, now_ms: int, market
     return {"e": "ORDER_TRADE_UPDATE", "E": now_ms, "T": now_ms, "o": body}
 
 
-def account_event(account: Account, symbol: str, reason: str, change: float, mark: float, now_ms: int) -> Document:
-    """ACCOUNT_UPDATE with the balance and one position. `change`: of the balance, without profit and commission."""
-    position = account.position(symbol)
+def trade_lite(order: Order, fill: Trade, market: Market) -> Document:
+    """TRADE_LITE: the early and short message of a fill."""
+    return {"e": "TRADE_LITE", "E": fill.time_ms, "T": fill.time_ms, "s": order.symbol, "q": order.quantity,
+            "p": order.price, "m": fill.maker, "c": order.client_order_id, "S": order.side,
+            "L": market.price_text(fill.price), "l": market.quantity_text(fill.quantity), "t": fill.trade_id,
+            "i": order.order_id}  # fmt: skip
+
+
+def account_event(account: Account, reason: str, change: float, now_ms: int, symbol: str, mark: float) -> Document:
+    """ACCOUNT_UPDATE with the balance and the position of `symbol` ("": none). `change`: of the balance, without profit and
+    commission."""
     balance = {"a": "USDT", "wb": money(account.balance()), "cw": money(account.wallet), "bc": money(change)}
-    held = {
-        "s": symbol, "pa": number(position.amount), "ep": number(round(position.entry, 8)),
-        "bep": number(round(position.entry, 8)), "cr": "0", "up": money(position.profit(mark)),
-        "mt": "isolated" if position.isolated else "cross", "iw": money(position.isolated_wallet), "ps": "BOTH",
-        "ma": "USDT",
-    }  # fmt: skip
-    update = {"m": reason, "B": [balance], "P": [held]}
+    update: Document = {"m": reason, "B": [balance], "P": []}
+    if symbol:
+        position = account.position(symbol)
+        entry = number(round(position.entry, 8))
+        update["P"] = [{
+            "s": symbol, "pa": number(position.amount), "ep": entry, "bep": number(break_even(position)),
+            "cr": money(position.realized), "up": money(position.profit(mark)),
+            "mt": "isolated" if position.isolated else "cross", "iw": money(position.isolated_wallet), "ps": "BOTH",
+        }]  # fmt: skip
     return {"e": "ACCOUNT_UPDATE", "E": now_ms, "T": now_ms, "a": update}
+
+
+def leverage_event(symbol: str, leverage: int, now_ms: int) -> Document:
+    """ACCOUNT_CONFIG_UPDATE of a changed leverage."""
+    return {"e": "ACCOUNT_CONFIG_UPDATE", "E": now_ms, "T": now_ms, "ac": {"s": symbol, "l": leverage}}
+
+
+def key_expired_event(listen_key: str, now_ms: int) -> Document:
+    """listenKeyExpired: the last message of a user stream."""
+    return {"e": "listenKeyExpired", "E": now_ms, "listenKey": listen_key}

@@ -1,144 +1,231 @@
-"""The market on replayed minutes: what the price, the running bar and the book are at any moment. Pure functions of time.
-
-Inside a minute the price runs open → nearer extreme → other extreme → close, on the tick grid, reaching the extremes
-after a quarter and three quarters. When a recording has ended it begins anew, with times that go on.
-"""
+"""The market on replayed minutes: what prices, bars and trades are at any moment. Pure functions of time."""
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from typing import Any
+from zlib import crc32
 
+import msgspec
 import numpy as np
-from numpy.typing import NDArray
 
-from atm.model.bars import Bar, Bars, Column, TimeRange
+from atm.exchange.demo.minute import AGGREGATES, Aggregate, Grid, Minute
+from atm.exchange.demo.recording import BarSource, Floats, Recording
+from atm.model.bars import Bar, Column
 from atm.model.instrument import Instrument
-from atm.model.interval import MINUTE_MS
+from atm.model.interval import DAY_MS, MINUTE_MS, Interval
 
-FIRST_EXTREME_MS, SECOND_EXTREME_MS = 15_000, 45_000
-LEVELS = 20
 FUNDING_PERIOD_MS = 8 * 3_600_000
 FUNDING_RATE = 0.0001
-INTERVALS = {"1m": 1, "3m": 3, "5m": 5, "15m": 15, "30m": 30, "1h": 60, "2h": 120, "4h": 240, "6h": 360, "8h": 480,
-             "12h": 720, "1d": 1440}  # fmt: skip
+INTERVALS = {interval.value: interval for interval in Interval}
+INDEX_LAGS_MS = (0, 20_000, 40_000)
+"""The index is the mean of the prices that long ago."""
+BOOK_MINUTES = 60
+_KEPT_MINUTES = 48
+_MOST_AT_ONCE = 50_000
 
 
-class BarSource(Protocol):
-    """Where recordings come from: the part of a market store that is used here."""
+class Day(msgspec.Struct, frozen=True):
+    """The last 24 hours: `bar` over them; trade ids of the first and last trade."""
 
-    def symbols(self) -> list[str]: ...
-
-    def coverage(self, symbol: str) -> tuple[TimeRange, ...]: ...
-
-    def read(self, symbol: str, start_ms: int, end_ms: int) -> Bars: ...
+    bar: Bar
+    start_ms: int
+    last_quantity: float
+    first_id: int
+    last_id: int
 
 
 class Market:
-    """One symbol. Holes of the recording are minutes without a trade at the last close."""
+    """One symbol. Moments before `start_ms` have no price."""
 
     def __init__(self, instrument: Instrument, source: BarSource) -> None:
         self.instrument = instrument
         self.symbol = instrument.symbol
         self.tick = float(instrument.tick_size)
-        self._decimals = _decimals(instrument.tick_size)
-        self._quantity_decimals = _decimals(instrument.step_size)
-        covered = source.coverage(self.symbol)
-        self.start_ms, end_ms = covered[0].start_ms, covered[-1].end_ms
-        self._values = _filled(source.read(self.symbol, self.start_ms, end_ms).dense(self.start_ms, end_ms).values)
-        self._length = self._values.shape[1]
+        self.price_decimals = decimals_of(instrument.tick_size)
+        self.quantity_decimals = decimals_of(instrument.step_size)
+        self.recording = Recording(source, self.symbol, self.price_decimals, self.quantity_decimals)
+        self.start_ms = self.recording.start_ms
+        points = round(self.tick * 10**self.price_decimals)
+        self._grid = Grid(self.price_decimals, self.quantity_decimals, points)
+        self._seed = crc32(self.symbol.encode())
+        self._minutes: dict[int, Minute] = {}
+        self._typical: tuple[int, float] = (-1, 0.0)
 
-    def bar(self, open_ms: int) -> Bar:
-        """The whole recorded minute that is replayed at `open_ms`."""
-        column = self._values[:, (open_ms - self.start_ms) // MINUTE_MS % self._length]
-        return Bar(open_ms, *(float(value) for value in column))
+    def is_listed(self, ms: int) -> bool:
+        """Whether the recording has begun."""
+        return ms >= self.start_ms
+
+    def minute(self, ms: int) -> Minute:
+        """The minute that is replayed at a moment; the newest ones asked for are remembered."""
+        ordinal = self.recording.ordinal(ms)
+        found = self._minutes.get(ordinal)
+        if found is None:
+            first_id = self.recording.trades_before(ordinal) + 1
+            found = Minute(self.recording.bar(ordinal), ordinal, first_id, self._grid, self._seed)
+            self._minutes[ordinal] = found
+            if len(self._minutes) > _KEPT_MINUTES:
+                del self._minutes[next(iter(self._minutes))]
+        return found
+
+    # --- prices -----------------------------------------------------------------------------------------------
 
     def price(self, ms: int) -> float:
-        """Last price at a moment, on the tick grid."""
-        open_ms = ms - ms % MINUTE_MS
-        return self._path(self.bar(open_ms), ms - open_ms)[-1]
+        """Last price at a moment."""
+        return self.minute(ms).price(ms)
 
-    def _path(self, bar: Bar, offset_ms: int) -> tuple[float, ...]:
-        """The corners of the path up to `offset_ms` within the minute and, last, the price there."""
-        nearer, other = (bar.high, bar.low) if bar.high - bar.open <= bar.open - bar.low else (bar.low, bar.high)
-        corners = ((0, bar.open), (FIRST_EXTREME_MS, nearer), (SECOND_EXTREME_MS, other), (MINUTE_MS - 1, bar.close))
-        passed = [price for at_ms, price in corners if at_ms <= offset_ms]
-        if len(passed) == len(corners):
-            return tuple(passed)
-        (from_ms, start), (to_ms, end) = corners[len(passed) - 1 : len(passed) + 1]
-        if offset_ms == from_ms:
-            return tuple(passed)
-        price = start + (end - start) * (offset_ms - from_ms) / (to_ms - from_ms)
-        return (*passed, round(round(price / self.tick) * self.tick, self._decimals))
+    def index(self, ms: int) -> float:
+        """Index price: the mean of the last price now and a little ago."""
+        prices = [self.price(max(self.start_ms, ms - lag_ms)) for lag_ms in INDEX_LAGS_MS]
+        return sum(prices) / len(prices)
 
-    def running(self, ms: int, minutes: int = 1) -> Bar:
-        """The bar of so many minutes that is open at `ms`, as it stands."""
-        step = minutes * MINUTE_MS
-        open_ms, minute_ms = ms - ms % step, ms - ms % MINUTE_MS
-        whole = self.bar(minute_ms)
-        path = self._path(whole, ms - minute_ms)
-        share = (ms - minute_ms) / MINUTE_MS
-        now = Bar(
-            minute_ms, whole.open, max(path), min(path), path[-1], round(whole.volume * share, self._quantity_decimals),
-            round(whole.quote_volume * share, 8), float(int(whole.trades * share)),
-            round(whole.taker_buy_volume * share, self._quantity_decimals), round(whole.taker_buy_quote_volume * share, 8),
-        )  # fmt: skip
-        if minutes == 1:
-            return now
-        before = [self.bar(at) for at in range(max(open_ms, self.start_ms), minute_ms, MINUTE_MS)]
-        return merged(open_ms, [*before, now])
+    def mark(self, ms: int) -> float:
+        """Mark price: index · (1 + funding rate · share of the period that is left until funding)."""
+        return self.index(ms) * (1 + FUNDING_RATE * (next_funding_ms(ms) - ms) / FUNDING_PERIOD_MS)
 
-    def closed(self, open_ms: int, minutes: int = 1) -> Bar:
-        """The whole bar of so many minutes that opened at `open_ms`."""
-        if minutes == 1:
-            return self.bar(open_ms)
-        first = max(open_ms, self.start_ms)
-        return merged(open_ms, [self.bar(at) for at in range(first, open_ms + minutes * MINUTE_MS, MINUTE_MS)])
+    def span(self, from_ms: int, to_ms: int) -> tuple[float, float]:
+        """(lowest, highest) recorded price of the minutes that a stretch of time touches."""
+        first = self.recording.ordinal(max(self.start_ms, from_ms))
+        values = self.recording.values(first, self.recording.ordinal(to_ms) - first + 1)
+        return float(values[Column.LOW].min()), float(values[Column.HIGH].max())
 
-    def history(self, now_ms: int, minutes: int, start_ms: int | None, end_ms: int | None, limit: int) -> list[Bar]:
+    def moves(self, after_ms: int, to_ms: int) -> list[tuple[int, float]]:
+        """(time, price) of every move of the last price with after_ms < time <= to_ms."""
+        found: list[tuple[int, float]] = []
+        for open_ms in self._opens(after_ms, to_ms):
+            found += self.minute(open_ms).moves(after_ms, to_ms)
+        return found
+
+    def typical_units(self, ms: int) -> float:
+        """Steps that were traded in a minute of the last hour, on average."""
+        ordinal = self.recording.ordinal(ms)
+        if self._typical[0] != ordinal:
+            first = max(0, ordinal - BOOK_MINUTES + 1)
+            volume = self.recording.values(first, ordinal - first + 1)[Column.VOLUME].mean()
+            self._typical = (ordinal, float(volume) * 10**self.quantity_decimals)
+        return self._typical[1]
+
+    # --- trades -----------------------------------------------------------------------------------------------
+
+    def _opens(self, after_ms: int, to_ms: int) -> range:
+        first = max(self.start_ms, after_ms + 1)
+        return range(first - first % MINUTE_MS, to_ms + 1, MINUTE_MS)
+
+    def aggregates(self, after_ms: int, to_ms: int) -> list[Aggregate]:
+        """Aggregate trades with after_ms < time <= to_ms."""
+        found: list[Aggregate] = []
+        for open_ms in self._opens(after_ms, to_ms):
+            found += self.minute(open_ms).traded(after_ms, to_ms)
+        return found
+
+    def newest_aggregates(self, now_ms: int, most: int) -> list[Aggregate]:
+        """The last `most` aggregate trades up to a moment, at most those of a day."""
+        parts: list[list[Aggregate]] = []
+        earliest_ms, open_ms = max(self.start_ms, now_ms - DAY_MS), now_ms - now_ms % MINUTE_MS
+        while open_ms >= earliest_ms and sum(map(len, parts)) < most:
+            parts.append(self.minute(open_ms).traded(open_ms - 1, now_ms))
+            open_ms -= MINUTE_MS
+        return [each for part in reversed(parts) for each in part][-most:]
+
+    def minute_of_aggregate(self, aggregate_id: int) -> int:
+        """Open time of the minute in which an aggregate of this id would lie."""
+        return self.start_ms + aggregate_id // AGGREGATES * MINUTE_MS
+
+    def first_trade_id(self, open_ms: int) -> int:
+        """Id of the first trade from a minute on, whether there is one yet or not."""
+        return self.recording.trades_before(self.recording.ordinal(max(self.start_ms, open_ms))) + 1
+
+    # --- bars -------------------------------------------------------------------------------------------------
+
+    def running(self, ms: int, interval: Interval = Interval.M1) -> Bar:
+        """The bar that is open at a moment, as it stands."""
+        now = self.minute(ms).running(ms)
+        open_ms = interval.open_time(ms)
+        return now if interval is Interval.M1 else self._joined(open_ms, max(open_ms, self.start_ms), now)
+
+    def closed(self, open_ms: int, interval: Interval = Interval.M1) -> Bar:
+        """The whole bar that opened at a moment."""
+        return self._closed([open_ms, interval.next_open(open_ms)])[0]
+
+    def _joined(self, open_ms: int, from_ms: int, now: Bar) -> Bar:
+        """The whole minutes from `from_ms` on and the running one as one bar."""
+        first = self.recording.ordinal(from_ms)
+        values = self.recording.values(first, self.recording.ordinal(now.open_time) - first)
+        values = np.concatenate([values, np.array(now.row()).reshape(-1, 1)], axis=1)
+        return Bar(open_ms, *self._reduced(values, [0])[:, 0].tolist())
+
+    def _closed(self, edges: list[int]) -> list[Bar]:
+        """Whole bars between ascending open times."""
+        places = [self.recording.ordinal(max(self.start_ms, edge)) for edge in edges]
+        values = self.recording.values(places[0], places[-1] - places[0])
+        if len(edges) - 1 < values.shape[1]:
+            values = self._reduced(values, [place - places[0] for place in places[:-1]])
+        return [Bar(open_ms, *column) for open_ms, column in zip(edges[:-1], values.T.tolist(), strict=True)]
+
+    def _reduced(self, values: Floats, starts: list[int]) -> Floats:
+        """Minutes (9, n) joined into bars that begin at these places. Sums are rounded back to the grid."""
+        bars = np.add.reduceat(values, starts, axis=1)
+        ends = np.array([*starts[1:], values.shape[1]]) - 1
+        bars[Column.OPEN], bars[Column.CLOSE] = values[Column.OPEN, starts], values[Column.CLOSE, ends]
+        bars[Column.HIGH] = np.maximum.reduceat(values[Column.HIGH], starts)
+        bars[Column.LOW] = np.minimum.reduceat(values[Column.LOW], starts)
+        for column in (Column.VOLUME, Column.TAKER_BUY_VOLUME):
+            bars[column] = bars[column].round(self.quantity_decimals)
+        for column in (Column.QUOTE_VOLUME, Column.TAKER_BUY_QUOTE_VOLUME):
+            bars[column] = bars[column].round(self.price_decimals + self.quantity_decimals)
+        return bars
+
+    def history(
+        self, now_ms: int, interval: Interval, start_ms: int | None, end_ms: int | None, limit: int
+    ) -> list[Bar]:
         """At most `limit` bars with start <= open time <= end, ascending; the newest ones without start. The last one
         may be the running one."""
-        step = minutes * MINUTE_MS
-        last = min(now_ms, now_ms if end_ms is None else end_ms) // step * step
-        first = self.start_ms // step * step
-        if start_ms is not None:
-            first = max(first, -(-start_ms // step) * step)
-            last = min(last, first + (limit - 1) * step)
-        else:
-            first = max(first, last - (limit - 1) * step)
-        return [
-            self.running(now_ms, minutes) if at + step > now_ms else self.closed(at, minutes)
-            for at in range(first, last + 1, step)
-        ]
+        last = interval.open_time(now_ms if end_ms is None else min(now_ms, end_ms))
+        first = interval.open_time(self.start_ms)
+        if start_ms is None:
+            first = max(first, interval.open_time(last - (limit - 1) * interval.nominal_ms))
+        elif start_ms > first:
+            first = interval.open_time(start_ms)
+            first = first if first == start_ms else interval.next_open(first)
+        edges: list[int] = []
+        while first <= last and len(edges) <= limit + 1:
+            edges.append(first)
+            first = interval.next_open(first)
+        edges = edges[-limit:] if start_ms is None else edges[:limit]
+        if not edges or now_ms < self.start_ms:
+            return []
+        runs = interval.next_open(edges[-1]) > now_ms
+        whole = edges if runs else [*edges, interval.next_open(edges[-1])]
+        bars: list[Bar] = []
+        at_once = max(1, _MOST_AT_ONCE * MINUTE_MS // interval.nominal_ms)
+        for place in range(0, len(whole) - 1, at_once):
+            bars += self._closed(whole[place : place + at_once + 1])
+        return [*bars, self.running(now_ms, interval)] if runs else bars
 
-    def book(self, ms: int, levels: int = LEVELS) -> tuple[list[list[str]], list[list[str]]]:
-        """(bids, asks), best first, one tick apart around the last price; quantities drawn from the time."""
-        last, bar = self.price(ms), self.bar(ms - ms % MINUTE_MS)
-        unit = max(float(self.instrument.step_size), bar.volume / 60)
-        bids: list[list[str]] = []
-        asks: list[list[str]] = []
-        for level in range(1, levels + 1):
-            for side, ladder in ((-1, bids), (1, asks)):
-                drawn = (ms // 1000 * 2_654_435_761 + level * 40_503 + side * 97) % 1000 / 1000
-                quantity = max(float(self.instrument.step_size), unit * (0.5 + drawn) * (1 + level / 10))
-                price = last + side * level * self.tick
-                if price > 0:
-                    ladder.append([self.price_text(price), self.quantity_text(quantity)])
-        return bids, asks
+    def day(self, now_ms: int) -> Day:
+        """The last 24 hours in whole minutes and the running one."""
+        minute_ms = now_ms - now_ms % MINUTE_MS
+        start_ms = max(self.start_ms, minute_ms - DAY_MS + MINUTE_MS)
+        bar = self._joined(start_ms, start_ms, self.minute(now_ms).running(now_ms))
+        newest = self.newest_aggregates(now_ms, 1)
+        first_id = self.first_trade_id(start_ms)
+        return Day(bar, start_ms, newest[-1].quantity if newest else 0.0, first_id, first_id + int(bar.trades) - 1)
+
+    # --- texts ------------------------------------------------------------------------------------------------
 
     def price_text(self, price: float) -> str:
-        """On the tick grid, with the decimals of the tick."""
-        return f"{price:.{self._decimals}f}"
+        """With the decimals of the tick."""
+        return f"{price:.{self.price_decimals}f}"
 
     def quantity_text(self, quantity: float) -> str:
         """With the decimals of the step."""
-        return f"{quantity:.{self._quantity_decimals}f}"
+        return f"{quantity:.{self.quantity_decimals}f}"
 
-
-def merged(open_ms: int, bars: list[Bar]) -> Bar:
-    """Consecutive bars as one."""
-    sums = [sum(values) for values in zip(*(bar.row()[4:] for bar in bars), strict=True)]
-    high, low = max(bar.high for bar in bars), min(bar.low for bar in bars)
-    return Bar(open_ms, bars[0].open, high, low, bars[-1].close, *sums)
+    def kline_row(self, bar: Bar, interval: Interval) -> list[Any]:
+        """One row of a klines answer."""
+        n = number
+        return [bar.open_time, n(bar.open), n(bar.high), n(bar.low), n(bar.close), n(bar.volume),
+                interval.next_open(bar.open_time) - 1, n(bar.quote_volume), int(bar.trades), n(bar.taker_buy_volume),
+                n(bar.taker_buy_quote_volume), "0"]  # fmt: skip
 
 
 def next_funding_ms(ms: int) -> int:
@@ -152,24 +239,6 @@ def number(value: float) -> str:
     return np.format_float_positional(value) if "e" in text else text
 
 
-def kline_row(bar: Bar, minutes: int) -> list[Any]:
-    """One row of a klines answer."""
-    n = number
-    return [bar.open_time, n(bar.open), n(bar.high), n(bar.low), n(bar.close), n(bar.volume),
-            bar.open_time + minutes * MINUTE_MS - 1, n(bar.quote_volume), int(bar.trades), n(bar.taker_buy_volume),
-            n(bar.taker_buy_quote_volume), "0"]  # fmt: skip
-
-
-def _decimals(step: str) -> int:
+def decimals_of(step: str) -> int:
+    """Decimals of a tick or step such as "0.0010"."""
     return len(step.rstrip("0").partition(".")[2]) if "." in step else 0
-
-
-def _filled(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Missing minutes as bars without trades at the close before."""
-    missing = np.isnan(values[Column.CLOSE])
-    if missing.any():
-        known = np.maximum.accumulate(np.where(missing, 0, np.arange(values.shape[1])))
-        values = values.copy()
-        values[Column.OPEN : Column.CLOSE + 1, missing] = values[Column.CLOSE, known[missing]]
-        values[Column.VOLUME :, missing] = 0.0
-    return values

@@ -13,11 +13,15 @@ from typing import Any
 import msgspec
 from aiohttp import web
 
-from atm.exchange.demo.account import Account
-from atm.exchange.demo.clock import DEFAULT_START_MS, MarketClock, resumed
+from atm.exchange.demo import documents, passage, state_file
+from atm.exchange.demo.access import RateLimits
+from atm.exchange.demo.clock import DEFAULT_START_MS, MarketClock
 from atm.exchange.demo.engine import Engine
-from atm.exchange.demo.market import FIRST_EXTREME_MS, SECOND_EXTREME_MS, BarSource, Market
+from atm.exchange.demo.market import Market
+from atm.exchange.demo.minute import FIRST_EXTREME_MS, SECOND_EXTREME_MS
+from atm.exchange.demo.recording import BarSource
 from atm.exchange.demo.rest import Rest
+from atm.exchange.demo.rules import Rules
 from atm.exchange.demo.streams import Streams
 from atm.model.endpoint import Addresses
 from atm.model.errors import Invalid
@@ -26,7 +30,6 @@ from atm.model.interval import MINUTE_MS
 
 logger = logging.getLogger(__name__)
 
-STATE_FILE = "demo_exchange.json"
 UPDATE_WALL_MS = 250.0
 HEARTBEAT_S = 2.0
 SILENT_BEHIND_MS = 10_000.0
@@ -43,22 +46,13 @@ class DemoExchangeOptions(msgspec.Struct, frozen=True):
     home: Path | None = None
 
 
-class KeptState(msgspec.Struct):
-    """The state file. `reached_ms`: the market time up to which orders were matched."""
-
-    clock: MarketClock
-    heartbeat_wall_ms: float
-    reached_ms: int
-    account: Account
-
-
 def wall_ms() -> float:
     """Unix ms of this machine's clock."""
     return time.time() * 1000
 
 
 class DemoExchange:
-    """Clock, account, REST and streams put together."""
+    """Clock, accounts, REST and streams put together."""
 
     def __init__(
         self,
@@ -72,105 +66,100 @@ class DemoExchange:
         if not self.markets:
             raise Invalid("source", sorted(recorded), "a store with bars of at least one known instrument")
         symbols = [entry for entry in exchange_info["symbols"] if entry["symbol"] in self.markets]
-        filters = {entry["symbol"]: {f["filterType"]: f for f in entry["filters"]} for entry in symbols}
-        self._path = options.home / STATE_FILE if options.home is not None else None
-        account = self._restore(options)
-        self.engine = Engine(self.markets, filters, account, self._emit)
+        self._path = options.home / state_file.NAME if options.home is not None else None
+        start_ms = DEFAULT_START_MS if options.start_ms is None else options.start_ms
+        fresh = MarketClock(float(start_ms), wall_ms()).with_speed(wall_ms(), options.speed)
+        self.clock, state = state_file.restored(self._path, fresh, set(self.markets), wall_ms())
+        rules = {entry["symbol"]: Rules.of(entry) for entry in symbols}
+        self.engine = Engine(self.markets, rules, state, self._emit)
+        passage.compile_kernels(self.engine)
         self.rest = Rest(
-            self.engine, {**exchange_info, "symbols": symbols}, lambda: self.clock.at(wall_ms()), wall_ms,
-            lambda: self.clock.speed == 1, self._keep_changes,
+            self.engine, {**exchange_info, "symbols": symbols}, RateLimits(), self._present_ms, wall_ms,
+            lambda: self.clock.speed == 1, self._after_request,
         )  # fmt: skip
-        self.streams = Streams(self.markets, self.rest.listen_key)
-        self._speed_changed = asyncio.Event()
+        self._stirred = asyncio.Event()
+        self.streams = Streams(self.markets, self.rest.owner_of, self._stirred.set)
+        self._streamed_ms = self.clock.at(wall_ms())
 
-    def _emit(self, event: dict[str, Any]) -> None:
-        self.streams.user_event(event)
+    def _emit(self, account: Any, event: documents.Document) -> None:
+        self.streams.user_event(account.name, event)
 
     # --- state ------------------------------------------------------------------------------------------------
 
-    def _restore(self, options: DemoExchangeOptions) -> Account:
-        now = wall_ms()
-        start_ms = DEFAULT_START_MS if options.start_ms is None else options.start_ms
-        fresh = MarketClock(float(start_ms), now).with_speed(now, options.speed)
-        self.clock, self._reached_ms = fresh, start_ms
-        if self._path is None or not self._path.exists():
-            return Account()
-        try:
-            kept = msgspec.json.decode(self._path.read_bytes(), type=KeptState)
-        except msgspec.DecodeError as error:
-            aside = self._path.with_suffix(".unreadable.json")
-            self._path.replace(aside)
-            logger.error("the demo exchange's state could not be read and was put aside as %s: %s", aside, error)
-            return Account()
-        self.clock = resumed(kept.clock, kept.heartbeat_wall_ms, now).with_speed(now, options.speed)
-        self._reached_ms = kept.reached_ms
-        return kept.account
-
     def keep(self) -> None:
-        """Write the state file, atomically."""
+        """Write the state file."""
         self.engine.changed = False
-        if self._path is None:
-            return
-        state = KeptState(self.clock, wall_ms(), self._reached_ms, self.engine.account)
-        part = self._path.with_suffix(".part")
-        try:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            part.write_bytes(msgspec.json.encode(state))
-            part.replace(self._path)
-        except OSError as error:
-            logger.error("the demo exchange's state could not be kept: %s", error)
+        if self._path is not None:
+            state_file.keep(self._path, self.clock, self.engine.state, wall_ms())
 
-    def _keep_changes(self) -> None:
+    def _after_request(self) -> None:
+        """A signed request may have changed something that must be kept, or given the market something to do."""
         if self.engine.changed:
             self.keep()
+            self._stirred.set()
 
     async def heartbeat(self) -> None:
-        """Keep the state every two seconds."""
+        """Every two seconds: keep the state and end the streams of listen keys that have run out."""
         while True:
+            for account, key in self.rest.expired():
+                self.streams.key_expired(key, documents.key_expired_event(key, self.clock.at(wall_ms())))
+                logger.info("the listen key of account %s has expired", account.name)
             self.keep()
             await asyncio.sleep(HEARTBEAT_S)
 
     # --- market -----------------------------------------------------------------------------------------------
 
+    def _present_ms(self) -> int:
+        """Market time, once everything has happened up to it."""
+        now_ms = self.clock.at(wall_ms())
+        passage.advance(self.engine, now_ms)
+        return now_ms
+
     async def run(self) -> None:
-        """Move the market from one due moment to the next."""
+        """Move the market from one due moment to the next; while nobody listens and nothing is at stake, wait."""
         while True:
-            due_ms = next_moment(self._reached_ms, self.clock.speed)
+            self._stirred.clear()
+            if not self.streams.wanted and not passage.is_busy(self.engine):
+                await self._stirred.wait()
+                self._streamed_ms = max(self._streamed_ms, self.clock.at(wall_ms()))
+                continue
+            due_ms = next_moment(self._streamed_ms, self.clock.speed)
             late_ms = wall_ms() - self.clock.wall_of(due_ms)
             if late_ms < 0:
                 with suppress(TimeoutError):
-                    await asyncio.wait_for(self._speed_changed.wait(), -late_ms / 1000)
-                self._speed_changed.clear()
+                    async with asyncio.timeout(-late_ms / 1000):
+                        await self._stirred.wait()
                 continue
             self._step(due_ms, silent=late_ms > SILENT_BEHIND_MS)
-            self._keep_changes()
             await asyncio.sleep(0)
 
     def _step(self, ms: int, silent: bool) -> None:
         """`silent`: so far behind (the machine slept) that streaming every moment would only flood the sockets."""
-        # The close lies just before the next minute's open: both prices were traded.
-        moments = (ms - 1, ms) if ms % MINUTE_MS == 0 else (ms,)
-        prices = {symbol: tuple(market.price(at) for at in moments) for symbol, market in self.markets.items()}
-        self.engine.advance(ms, prices)
+        passage.advance(self.engine, ms)
         if not silent:
-            self.streams.market_moment(ms)
-        self._reached_ms = ms
+            self.streams.market_moment(self._streamed_ms, ms)
+        self._streamed_ms = ms
+        if self.engine.changed:
+            self.keep()
 
     async def control(self, request: web.Request) -> web.StreamResponse:
-        """GET: state. POST {"speed": 1 to 1000, "drop_connections": true}: change it."""
+        """GET: state. POST {"speed": 1 to 1000, "drop_connections": true, "make_key": "name of an account"}: change it."""
+        made: dict[str, str] = {}
         if request.method == "POST":
             try:
                 wanted = msgspec.json.decode(await request.read(), type=Control)
                 if wanted.speed is not None:
                     self.clock = self.clock.with_speed(wall_ms(), wanted.speed)
-                    self._speed_changed.set()
+                    self._stirred.set()
                     self.keep()
             except (msgspec.DecodeError, Invalid) as error:
                 return web.json_response({"error": str(error)}, status=400)
             if wanted.drop_connections:
                 self.streams.drop()
+            if wanted.make_key:
+                made = dict(zip(("key", "secret"), self.rest.make_key(wanted.make_key), strict=True))
         state = {"speed": self.clock.speed, "market_ms": self.clock.at(wall_ms())}
-        return web.json_response(state | {"sockets": len(self.streams.subscribers)})
+        return web.json_response(state | made | {"sockets": len(self.streams.subscribers)})
 
     def application(self) -> web.Application:
         """All routes."""
@@ -182,15 +171,16 @@ class DemoExchange:
             router.add_get(prefix + "/{mode:stream}", self.streams.handle)
         router.add_route("*", "/demo/control", self.control)
         router.add_route("*", "/fapi/{version:v[123]}/{path:.+}", self.rest.handle)
-        router.add_get("/api/v3/{path:ping|time}", self.rest.handle)
+        router.add_get("/api/{version:v3}/{path:ping|time}", self.rest.handle)
         return application
 
 
 class Control(msgspec.Struct, forbid_unknown_fields=True):
-    """Body of POST /demo/control."""
+    """Body of POST /demo/control. `make_key`: a new key pair for the account of that name, made if there is none."""
 
     speed: float | None = None
     drop_connections: bool = False
+    make_key: str = ""
 
 
 def next_moment(after_ms: int, speed: float) -> int:

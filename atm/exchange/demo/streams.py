@@ -11,33 +11,41 @@ import json
 import logging
 import re
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any
 
 import msgspec
 from aiohttp import WSMsgType, web
 
+from atm.exchange.demo.book import book_at, level_texts
 from atm.exchange.demo.documents import Document, money
 from atm.exchange.demo.market import FUNDING_RATE, INTERVALS, Market, next_funding_ms, number
+from atm.exchange.demo.market_answers import aggregate_row, book_ticker
 from atm.model.bars import Bar
-from atm.model.interval import MINUTE_MS
+from atm.model.interval import MINUTE_MS, Interval
 
 logger = logging.getLogger(__name__)
 
 QUEUE_LIMIT = 2_000
 _PUBLIC = re.compile(r"@(bookTicker|depth(5|10|20)(@\d+ms)?)$")
-_DEPTH = re.compile(r"depth(5|10|20)(@\d+ms)?")
+_DEPTH = re.compile(r"depth(5|10|20)(?:@(100|500)ms)?")
+_MARK_PERIODS_MS = {"markPrice": 3_000, "markPrice@1s": 1_000}
+_ALL_EVENTS: frozenset[str] = frozenset()
 
 
 class Subscriber:
-    """One socket with its queue. `user`: the listen key it was opened with, "" for market data."""
+    """One socket with its queue. `users`: the events wanted (none: all) by listen key, empty for market data."""
 
     def __init__(
-        self, socket: web.WebSocketResponse, route: str, combined: bool, user: str, request: web.Request
+        self,
+        socket: web.WebSocketResponse,
+        route: str,
+        combined: bool,
+        users: Mapping[str, frozenset[str]],
+        request: web.Request,
     ) -> None:
         self.socket = socket
         self.route = route
         self.combined = combined
-        self.user = user
+        self.users = users
         self.streams: set[str] = set()
         self._request = request
         self._queue: asyncio.Queue[str] = asyncio.Queue(QUEUE_LIMIT)
@@ -73,12 +81,19 @@ class Subscriber:
 
 
 class Streams:
-    """All sockets. `listen_key()`: the account's valid listen key, "" when there is none."""
+    """All sockets. owner_of(listen key): name of the account whose valid key it is, else ""; stirred(): called when a socket
+    asks for other streams."""
 
-    def __init__(self, markets: Mapping[str, Market], listen_key: Callable[[], str]) -> None:
-        self._markets = markets
-        self._listen_key = listen_key
+    def __init__(
+        self, markets: Mapping[str, Market], owner_of: Callable[[str], str], stirred: Callable[[], None]
+    ) -> None:
+        self._markets, self._owner_of, self._stirred = markets, owner_of, stirred
         self.subscribers: set[Subscriber] = set()
+
+    @property
+    def wanted(self) -> bool:
+        """Whether anybody listens to market data."""
+        return any(subscriber.streams for subscriber in self.subscribers)
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         """Serve one socket until it ends."""
@@ -87,16 +102,16 @@ class Streams:
         route = request.match_info.get("route", "") or "public"
         combined = request.match_info["mode"] == "stream"
         named = request.match_info.get("names", "")
-        keys = request.query.get("listenKey", "")
-        user = keys or (named if "@" not in named else "")
-        subscriber = Subscriber(socket, route, combined, user, request)
+        subscriber = Subscriber(socket, route, combined, _users(request, named), request)
         names = request.query.get("streams", "") if combined else named
         subscriber.follow(name for name in names.split("/") if "@" in name)
         self.subscribers.add(subscriber)
+        self._stirred()
         try:
             async for message in socket:
                 if message.type is WSMsgType.TEXT:
                     subscriber.send(json.dumps(_control(subscriber, message.data)))
+                    self._stirred()
         finally:
             self.subscribers.discard(subscriber)
             subscriber.writer.cancel()
@@ -107,45 +122,76 @@ class Streams:
         for subscriber in list(self.subscribers):
             subscriber.cut()
 
-    def user_event(self, event: Document) -> None:
-        """Send an event of the account to the sockets of its listen key."""
-        key = self._listen_key()
+    def user_event(self, owner: str, event: Document) -> None:
+        """Send an event of an account to the sockets of its listen key."""
         for subscriber in self.subscribers:
-            if key and subscriber.user == key:
-                body: Any = {"stream": key, "data": event} if subscriber.combined else event
-                subscriber.send(json.dumps(body))
+            for key, wanted in subscriber.users.items():
+                if self._owner_of(key) == owner and (not wanted or event["e"] in wanted):
+                    _send_private(subscriber, key, event)
 
-    def market_moment(self, ms: int) -> None:
-        """The market has reached `ms`: send what is due to whoever asked for it. At the start of a minute the closing bar of
-        the last one goes out before the first state of the new one."""
+    def key_expired(self, listen_key: str, event: Document) -> None:
+        """Tell the sockets of a listen key that it has run out; nothing more comes on them."""
+        for subscriber in self.subscribers:
+            if listen_key in subscriber.users:
+                _send_private(subscriber, listen_key, event)
+
+    def market_moment(self, after_ms: int, ms: int) -> None:
+        """The market has gone from `after_ms` to `ms`: send what is due to whoever asked for it. At the start of a minute the
+        closing bar of the last one goes out before the first state of the new one."""
         wanted: dict[str, list[Subscriber]] = {}
         for subscriber in self.subscribers:
             for stream in subscriber.streams:
                 if subscriber.hears(stream):
                     wanted.setdefault(stream, []).append(subscriber)
         for stream, listeners in wanted.items():
-            for event in self._events(stream, ms):
+            for event in self._events(stream, after_ms, ms):
                 bare = msgspec.json.encode(event).decode()
                 wrapped = f'{{"stream":"{stream}","data":{bare}}}'
                 for listener in listeners:
                     listener.send(wrapped if listener.combined else bare)
 
-    def _events(self, stream: str, ms: int) -> list[Document]:
+    def _events(self, stream: str, after_ms: int, ms: int) -> list[Document]:
         name, _, kind = stream.partition("@")
         continuous = kind.startswith("continuousKline_")
         market = self._markets.get(name.removesuffix("_perpetual").upper() if continuous else name.upper())
-        if market is None:
+        if market is None or not market.is_listed(ms):
             return []
         if kind.startswith("kline_") or continuous:
-            return _klines(market, kind.partition("_")[2], ms, continuous)
+            return _klines(market, kind.partition("_")[2], after_ms, ms, continuous)
         if kind == "aggTrade":
-            return [_trade(market, ms)]
-        if kind in ("markPrice", "markPrice@1s"):
-            return [_mark(market, ms)] if ms % 1000 == 0 else []
+            return [
+                {"e": "aggTrade", "E": ms, "s": market.symbol, **aggregate_row(market, each), "st": 1}
+                for each in market.aggregates(after_ms, ms)
+            ]
+        if kind in _MARK_PERIODS_MS:
+            return [_mark(market, ms)] if _passes(after_ms, ms, _MARK_PERIODS_MS[kind]) else []
         if kind == "bookTicker":
             return [_book_ticker(market, ms)]
         depth = _DEPTH.fullmatch(kind)
-        return [_depth(market, ms, int(depth[1]))] if depth else []
+        if depth is None or not _passes(after_ms, ms, int(depth[2] or 250)):
+            return []
+        return [_depth(market, after_ms, ms, int(depth[1]))]
+
+
+def _users(request: web.Request, named: str) -> dict[str, frozenset[str]]:
+    """Listen keys of an address with the events that are wanted of each."""
+    users: dict[str, frozenset[str]] = {named: _ALL_EVENTS} if named and "@" not in named else {}
+    newest = named
+    for name, value in request.query.items():
+        if name == "listenKey":
+            newest, users[value] = value, _ALL_EVENTS
+        elif name == "events" and newest in users:
+            users[newest] = frozenset(value.split("/"))
+    return users
+
+
+def _send_private(subscriber: Subscriber, key: str, event: Document) -> None:
+    subscriber.send(json.dumps({"stream": key, "data": event} if subscriber.combined else event))
+
+
+def _passes(after_ms: int, ms: int, period_ms: int) -> bool:
+    """Whether a multiple of the period lies in (after_ms, ms]."""
+    return after_ms // period_ms < ms // period_ms
 
 
 def _control(subscriber: Subscriber, text: str) -> Document:
@@ -176,54 +222,47 @@ def _control(subscriber: Subscriber, text: str) -> Document:
     return {"result": result, "id": asked["id"]}
 
 
-def _klines(market: Market, interval: str, ms: int, continuous: bool) -> list[Document]:
-    minutes = INTERVALS.get(interval)
-    if minutes is None:
+def _klines(market: Market, text: str, after_ms: int, ms: int, continuous: bool) -> list[Document]:
+    interval = INTERVALS.get(text)
+    if interval is None:
         return []
-    step, bars = minutes * MINUTE_MS, []
-    if ms % step == 0:
-        bars.append((market.closed(ms - step, minutes), True))
-    bars.append((market.running(ms, minutes), False))
-    return [_kline(market.symbol, interval, step, bar, closed, ms, continuous) for bar, closed in bars]
+    bars, opened = [], interval.open_time(ms)
+    if after_ms < opened and market.is_listed(opened - 1):
+        bars.append((market.closed(interval.open_time(opened - 1), interval), True))
+    bars.append((market.running(ms, interval), False))
+    return [_kline(market, interval, bar, closed, ms, continuous) for bar, closed in bars]
 
 
-def _kline(symbol: str, interval: str, step: int, bar: Bar, closed: bool, ms: int, continuous: bool) -> Document:
-    trades = int(bar.trades)
-    first = bar.open_time // MINUTE_MS * 1_000_000
+def _kline(market: Market, interval: Interval, bar: Bar, closed: bool, ms: int, continuous: bool) -> Document:
+    trades, first = int(bar.trades), market.first_trade_id(bar.open_time)
     body = {
-        "t": bar.open_time, "T": bar.open_time + step - 1, "s": symbol, "i": interval, "f": first if trades else -1,
-        "L": first + trades - 1 if trades else -1, "o": number(bar.open), "c": number(bar.close), "h": number(bar.high),
-        "l": number(bar.low), "v": number(bar.volume), "n": trades, "x": closed, "q": number(bar.quote_volume),
-        "V": number(bar.taker_buy_volume), "Q": number(bar.taker_buy_quote_volume), "B": "0",
+        "t": bar.open_time, "T": interval.next_open(bar.open_time) - 1, "s": market.symbol, "i": interval.value,
+        "f": first if trades else -1, "L": first + trades - 1 if trades else -1, "o": number(bar.open),
+        "c": number(bar.close), "h": number(bar.high), "l": number(bar.low), "v": number(bar.volume), "n": trades,
+        "x": closed, "q": number(bar.quote_volume), "V": number(bar.taker_buy_volume),
+        "Q": number(bar.taker_buy_quote_volume), "B": "0",
     }  # fmt: skip
     if continuous:
         del body["s"]
-        return {"e": "continuous_kline", "E": ms, "ps": symbol, "ct": "PERPETUAL", "k": body}
-    return {"e": "kline", "E": ms, "s": symbol, "k": body}
-
-
-def _trade(market: Market, ms: int) -> Document:
-    bar = market.bar(ms - ms % MINUTE_MS)
-    quantity = market.quantity_text(max(float(market.instrument.step_size), bar.volume / max(1.0, bar.trades)))
-    price, falling = market.price(ms), market.price(ms) < market.price(ms - 1)
-    # Ids are made of the time: they grow over restarts without being stored.
-    return {"e": "aggTrade", "E": ms, "s": market.symbol, "a": ms, "p": market.price_text(price), "q": quantity,
-            "nq": quantity, "f": ms, "l": ms, "T": ms, "m": falling, "st": 1}  # fmt: skip
+        return {"e": "continuous_kline", "E": ms, "ps": market.symbol, "ct": "PERPETUAL", "k": body}
+    return {"e": "kline", "E": ms, "s": market.symbol, "k": body}
 
 
 def _mark(market: Market, ms: int) -> Document:
-    mark = money(market.price(ms))
-    return {"e": "markPriceUpdate", "E": ms, "s": market.symbol, "p": mark, "ap": mark, "i": mark, "P": mark,
+    mark, index = money(market.mark(ms)), money(market.index(ms))
+    mean = money((market.mark(ms) + market.mark(max(market.start_ms, ms - MINUTE_MS))) / 2)
+    return {"e": "markPriceUpdate", "E": ms, "s": market.symbol, "p": mark, "ap": mean, "i": index, "P": index,
             "r": money(FUNDING_RATE), "T": next_funding_ms(ms), "st": 1}  # fmt: skip
 
 
 def _book_ticker(market: Market, ms: int) -> Document:
-    (bid,), (ask,) = market.book(ms, 1)
-    return {"e": "bookTicker", "u": ms, "E": ms, "T": ms, "s": market.symbol, "b": bid[0], "B": bid[1], "a": ask[0],
-            "A": ask[1], "ps": market.symbol, "st": 1}  # fmt: skip
+    row = book_ticker(market, ms)
+    return {"e": "bookTicker", "u": ms, "E": ms, "T": ms, "s": market.symbol, "b": row["bidPrice"], "B": row["bidQty"],
+            "a": row["askPrice"], "A": row["askQty"], "ps": market.symbol, "st": 1}  # fmt: skip
 
 
-def _depth(market: Market, ms: int, levels: int) -> Document:
-    bids, asks = market.book(ms, levels)
-    return {"e": "depthUpdate", "E": ms, "T": ms, "s": market.symbol, "U": ms, "u": ms, "pu": ms - 1, "b": bids, "a": asks,
-            "ps": market.symbol, "st": 1}  # fmt: skip
+def _depth(market: Market, after_ms: int, ms: int, levels: int) -> Document:
+    book = book_at(market, ms, levels)
+    return {"e": "depthUpdate", "E": ms, "T": ms, "s": market.symbol, "U": ms, "u": ms, "pu": after_ms,
+            "b": level_texts(market, book.bids), "a": level_texts(market, book.asks), "ps": market.symbol,
+            "st": 1}  # fmt: skip
