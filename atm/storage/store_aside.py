@@ -86,7 +86,7 @@ class StoreAside:
             self._process.stdin.flush()
             length = int.from_bytes(self._process.stdout.read(8), "little")
             answer = msgspec.msgpack.decode(self._process.stdout.read(length), type=Answer)
-        except (OSError, msgspec.DecodeError) as error:
+        except (OSError, ValueError, msgspec.DecodeError) as error:  # ValueError: closed
             raise Unavailable(f"the process that reads the market store has ended: {error}") from error
         if answer.refusal:
             raise Refused(answer.refusal)

@@ -25,6 +25,8 @@ from atm.exchange.demo.rules import Parameters, Rules, check_filters, read_order
 from atm.ledger.margin import bracket_table, max_notional
 
 IOC_REST, NOTHING_TO_REDUCE, LIQUIDATED, MARKET_REST = 2, 4, 5, 9
+MARKET_BUY_RESERVE = 0.0005
+"""A market order to buy must be affordable at a price that much higher (spec: exchange §3.5)."""
 Emit = Callable[[Account, documents.Document], None]
 
 
@@ -89,6 +91,8 @@ class Engine:
         if order.time_in_force == "GTX" and fills:
             raise ExchangeRefusal(-5022)
         price = sum(price * quantity for price, quantity in fills) / taken if fills else float(order.price)
+        if order.type == "MARKET" and order.sign > 0:
+            price *= 1 + MARKET_BUY_RESERVE
         if not order.reduce_only:
             self._check_margin(account, order, price, mark, now_ms)
         return order, fills

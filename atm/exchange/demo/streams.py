@@ -136,14 +136,14 @@ class Streams:
                 _send_private(subscriber, listen_key, event)
 
     def market_moment(self, after_ms: int, ms: int) -> None:
-        """The market has gone from `after_ms` to `ms`: send what is due to whoever asked for it. At the start of a minute the
-        closing bar of the last one goes out before the first state of the new one."""
+        """The market has gone from `after_ms` to `ms`: send what is due to whoever asked for it. Trades go out before the bar
+        that they close, and at the start of a minute that bar before the first state of the new one."""
         wanted: dict[str, list[Subscriber]] = {}
         for subscriber in self.subscribers:
             for stream in subscriber.streams:
                 if subscriber.hears(stream):
                     wanted.setdefault(stream, []).append(subscriber)
-        for stream, listeners in wanted.items():
+        for stream, listeners in sorted(wanted.items(), key=lambda item: item[0]):  # "aggTrade" before "kline"
             for event in self._events(stream, after_ms, ms):
                 bare = msgspec.json.encode(event).decode()
                 wrapped = f'{{"stream":"{stream}","data":{bare}}}'

@@ -110,15 +110,16 @@ async def test_market_order_opens_a_position_and_tells_the_user_stream(
     async with aiohttp.ClientSession() as session:
         user = await user_socket(session, client, addresses)
         report = await client.place(market_order("100"))
-        events = [json.loads((await user.receive(5)).data) for _ in range(3)]
+        events = [json.loads((await user.receive(5)).data) for _ in range(4)]
         await user.close()
     assert report.status is OrderStatus.FILLED and report.average_price == ""
-    assert [event["e"] for event in events] == ["ORDER_TRADE_UPDATE", "ACCOUNT_UPDATE", "ORDER_TRADE_UPDATE"]
-    fill = events[2]["o"]
+    kinds = ["ORDER_TRADE_UPDATE", "TRADE_LITE", "ACCOUNT_UPDATE", "ORDER_TRADE_UPDATE"]
+    assert [event["e"] for event in events] == kinds
+    fill = events[3]["o"]
     price = float(fill["L"])
     assert (fill["x"], fill["X"], fill["c"], float(fill["l"])) == ("TRADE", "FILLED", "a-1", 100.0)
     assert float(fill["n"]) == pytest.approx(100 * price * 0.0005, abs=1e-8)
-    assert events[1]["a"]["P"][0]["mt"] == "isolated"
+    assert events[2]["a"]["P"][0]["mt"] == "isolated"
     (position,) = await client.position_risk()
     assert (position.position_amt, position.entry_price) == (100.0, price)
     assert position.isolated_wallet == pytest.approx(10 * price, abs=1e-8)
@@ -130,6 +131,9 @@ async def test_market_order_opens_a_position_and_tells_the_user_stream(
     trades = await client._library.futures_account_trades(symbol=SYMBOL)
     gained = sum(float(trade["realizedPnl"]) - float(trade["commission"]) for trade in trades)
     assert balance.balance == pytest.approx(10_000 + gained, abs=1e-6) and balance.balance < 10_000
+    incomes = await client._library.futures_income_history(limit=1000)
+    assert sum(float(row["income"]) for row in incomes) == pytest.approx(gained, abs=1e-6)
+    assert {row["incomeType"] for row in incomes} == {"COMMISSION", "REALIZED_PNL"}
 
 
 async def test_a_resting_order_is_cancelled_once(client: FuturesClient) -> None:
