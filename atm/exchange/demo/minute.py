@@ -62,9 +62,9 @@ class Minute:
         scale, unit = float(10**grid.price_decimals), float(10**grid.quantity_decimals)
         path = _path(bar, grid, draw)
         entries = _entries(bar, path, grid, draw)
-        # A point at which nobody trades in the end is none, but for the four prices of a bar that says it has no trades.
-        traded = {entry.ms for entry in entries}
-        path = [point for point in path if not traded or point[0] in traded]
+        # A point at which nobody trades in the end is none, but for the prices of a bar with fewer trades than prices.
+        kept = {entry.ms for entry in entries} | {path[place][0] for place in _corners(path)}
+        path = [point for point in path if point[0] in kept]
         self.times = [bar.open_time + ms for ms, _ in path]
         self.prices = [points / scale for _, points in path]
         self.aggregates: list[Aggregate] = []
@@ -176,15 +176,21 @@ def _count_trades(entries: list[_Entry], trades: int, volume: int) -> None:
     max(entries, key=lambda entry: entry.units - entry.trades).trades += missing
 
 
+def _corners(path: list[tuple[int, int]]) -> list[int]:
+    """Points of the path that stand for the four prices of the bar. Extremes that are not open or close come first: with too
+    few trades for all, a bar's range is missed last."""
+    places, ends = range(len(path)), (len(path) - 1, 0)
+    extremes = [choose(places, key=lambda at: path[at][1]) for choose in (max, min)]
+    at_ends = {path[end][1] for end in ends}
+    return list(dict.fromkeys([*(place for place in extremes if path[place][1] not in at_ends), *ends]))
+
+
 def _dealt(
     path: list[tuple[int, int]], room: tuple[int, int], means: tuple[float, float]
 ) -> tuple[list[tuple[int, bool]], list[tuple[int, bool]]]:
     """(point of the path, whether something must be traded there) for so many buying and selling aggregates. Each of the
     four prices of the bar is traded by the side whose mean price is nearer."""
-    places = range(len(path))
-    high, low = max(places, key=lambda at: path[at][1]), min(places, key=lambda at: path[at][1])
-    # The extremes first: with too few trades for all four, a bar's range is missed last.
-    corners = list(dict.fromkeys((high, low, len(path) - 1, 0)))
+    places, corners = range(len(path)), _corners(path)
     sides: tuple[dict[int, bool], dict[int, bool]] = ({}, {})
     for place in corners:
         price = path[place][1]

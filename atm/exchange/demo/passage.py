@@ -54,7 +54,7 @@ def _pass(engine: Engine, account: Account, from_ms: int, to_ms: int) -> None:
             if order.symbol == symbol and _is_crossed(order, price, price):
                 engine.fill(account, order, float(order.price), order.rest, True, ms)
         # A fill may have opened the position that is in danger now.
-        if (endangered or resting) and any(position.amount for position in account.positions.values()):
+        if any(position.amount for position in account.positions.values()):
             _liquidate(engine, account, ms)
 
 

@@ -112,8 +112,14 @@ class DemoExchange:
     def _present_ms(self) -> int:
         """Market time, once everything has happened up to it."""
         now_ms = self.clock.at(wall_ms())
-        passage.advance(self.engine, now_ms)
+        self._advance(now_ms)
         return now_ms
+
+    def _advance(self, ms: int) -> None:
+        """Let everything happen up to a moment, and keep it before anybody hears of more."""
+        passage.advance(self.engine, ms)
+        if self.engine.changed:
+            self.keep()
 
     async def run(self) -> None:
         """Move the market from one due moment to the next; while nobody listens and nothing is at stake, wait."""
@@ -135,12 +141,10 @@ class DemoExchange:
 
     def _step(self, ms: int, silent: bool) -> None:
         """`silent`: so far behind (the machine slept) that streaming every moment would only flood the sockets."""
-        passage.advance(self.engine, ms)
+        self._advance(ms)
         if not silent:
             self.streams.market_moment(self._streamed_ms, ms)
         self._streamed_ms = ms
-        if self.engine.changed:
-            self.keep()
 
     async def control(self, request: web.Request) -> web.StreamResponse:
         """GET: state. POST {"speed": 1 to 1000, "drop_connections": true, "make_key": "name of an account"}: change it."""

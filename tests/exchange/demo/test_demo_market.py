@@ -86,8 +86,8 @@ def bar_of(trades: list[tuple[int, int, bool]]) -> Bar:
                float(len(trades)), float(bought), bought_quote / 1000)  # fmt: skip
 
 
-@settings(max_examples=150, deadline=None)
-@given(trades=st.lists(_TRADE, min_size=4, max_size=120))
+@settings(max_examples=200, deadline=None)
+@given(trades=st.lists(_TRADE, min_size=1, max_size=120))
 def test_the_trades_of_a_minute_add_up_to_its_bar(written: MakeMarket, trades: list[tuple[int, int, bool]]) -> None:
     bar = bar_of(trades)
     market = written([bar])
