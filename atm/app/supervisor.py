@@ -38,6 +38,7 @@ from atm.ipc.messages import (
     WorkerStarted,
 )
 from atm.ipc.queues import make_channel
+from atm.ipc.shared_array import program_id, sweep
 from atm.ipc.switchboard import Switchboard
 from atm.model.errors import Refused
 from atm.model.notice import Notice, Severity
@@ -83,6 +84,7 @@ class Supervisor:
         self._children: dict[str, _Child] = {}
         self._environments: dict[str, dict[str, str]] = {}
         self._exits = ExitWatcher()
+        self._program_id = program_id(context.home)
         self._ending = False
         self._answer()
 
@@ -98,6 +100,7 @@ class Supervisor:
         if threading.current_thread() is threading.main_thread():
             for number in (signal.SIGINT, signal.SIGTERM):
                 signal.signal(number, lambda *_: self.end())
+        sweep(self._program_id)
         for program in self._managers:
             self._start(program)
         if not self._context.headless:
@@ -143,6 +146,7 @@ class Supervisor:
             return
         child.process.join()
         self._switchboard.disconnect(name)
+        sweep(self._program_id, name)
         del self._children[name]
         if not child.wanted:
             self._announce(child, "stopped")
@@ -252,6 +256,7 @@ class Supervisor:
             self._join(members)
         self._join(list(self._children.values()))
         self._exits.close()
+        sweep(self._program_id)
 
     def _join(self, children: list[_Child]) -> None:
         deadline = time.monotonic() + GRACE_SECONDS
