@@ -33,9 +33,10 @@ def unguarded(source: str) -> list[str]:
             found.extend(alias.name for alias in node.names if alias.name in POSIX_MODULES | WINDOWS_MODULES)
         if isinstance(node, ast.ImportFrom) and not guarded and node.module in POSIX_MODULES | WINDOWS_MODULES:
             found.append(node.module or "")
-        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and not guarded:
-            if node.attr in POSIX_NAMES.get(node.value.id, ()):
-                found.append(f"{node.value.id}.{node.attr}")
+        if isinstance(node, ast.Attribute) and not guarded:
+            module = ast.unparse(node.value)
+            if node.attr in POSIX_NAMES.get(module, ()):
+                found.append(f"{module}.{node.attr}")
         for child in ast.iter_child_nodes(node):
             visit(child, guarded)
 

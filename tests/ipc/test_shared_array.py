@@ -32,7 +32,13 @@ def left(program: str) -> list[str]:
 
 @pytest.mark.parametrize(
     "array",
-    [np.arange(12.0).reshape(3, 4), np.arange(5, dtype=np.int64), np.array([True, False]), np.empty((0, 3)), np.arange(9.0)[::2]],
+    [
+        np.arange(12.0).reshape(3, 4),
+        np.arange(5, dtype=np.int64),
+        np.array([True, False]),
+        np.empty((0, 3)),
+        np.arange(9.0)[::2],
+    ],
     ids=["matrix", "integers", "flags", "empty", "strided"],
 )
 def test_an_array_arrives_as_it_was_and_read_only(program, array) -> None:
@@ -147,6 +153,11 @@ if __name__ == "__main__":
     script.write_text(code)
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     result = subprocess.run(
-        [sys.executable, "-W", "error", str(script)], capture_output=True, text=True, timeout=60, env=environment, check=False
+        [sys.executable, "-W", "error", str(script)],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        env=environment,
+        check=False,
     )
     assert (result.returncode, result.stdout.strip(), result.stderr) == (0, "1", "")
