@@ -1,6 +1,7 @@
 """The hub, its outlets, the inboxes and the credit of the senders, driven through any interleaving without a thread."""
 
 import queue
+import threading
 from collections import defaultdict, deque
 
 import pytest
@@ -9,7 +10,7 @@ from hypothesis import strategies as st
 
 from atm.ipc import flow
 from atm.ipc.envelope import Envelope, Kind, Subscription, decode_envelope, encode, seal
-from atm.ipc.flow import Hub, Outlet
+from atm.ipc.flow import Hub, Outlet, SendCredit
 from atm.ipc.inbox import Inbox
 
 NAMES = ("a", "b", "c")
@@ -262,3 +263,24 @@ def test_an_outlet_bounds_latest_events_by_their_keys() -> None:
     taken = outlet.take()
     assert taken is not None
     assert taken.letter.envelope.number == 99
+
+
+def test_whoever_waits_for_credit_goes_on_when_there_is_some_or_when_main_is_gone() -> None:
+    credit = SendCredit(amount=1)
+    credit.take()
+    passed: queue.SimpleQueue[int] = queue.SimpleQueue()
+
+    def publish() -> None:
+        for number in range(3):
+            credit.take()
+            passed.put(number)
+
+    thread = threading.Thread(target=publish)
+    thread.start()
+    assert passed.empty()
+    credit.give(1)
+    assert passed.get(timeout=10) == 0
+    assert passed.empty()
+    credit.close()
+    assert [passed.get(timeout=10), passed.get(timeout=10)] == [1, 2]
+    thread.join()
