@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from atm.analyzers.history import HistoryDesk
 from atm.analyzers.service import AnalyzerService
 from atm.ipc.assistant import IPCAssistant
+from atm.ipc.shared_array import SharedArrays, program_id
 from atm.model.program import ProgramContext
 from atm.storage.market_store import open_store
 
 
 def run(assistant: IPCAssistant, context: ProgramContext) -> None:
     """Entry of the child process; returns when the assistant is stopped."""
-    AnalyzerService(assistant, open_store(context, read_only=True))
+    store = open_store(context, read_only=True)
+    arrays = SharedArrays(program_id(context.home), assistant.name)
+    AnalyzerService(assistant, store)
+    HistoryDesk(assistant, store, arrays)
     assistant.run()
+    arrays.close()

@@ -11,6 +11,7 @@ import sys
 
 from atm.app import logs
 from atm.ipc.assistant import IPCAssistant
+from atm.ipc.flow import SendCredit
 from atm.ipc.queues import Channel, ChildTransport
 from atm.model.program import ProgramContext
 
@@ -30,8 +31,14 @@ def run_child(
     die_with(main_pid)
     logs.set_up(context.home, name)
     transport = ChildTransport(channel)
-    assistant = IPCAssistant(name, transport)
-    transport.start(assistant.deliver, assistant.stop)
+    credit = SendCredit()
+    assistant = IPCAssistant(name, transport, credit=credit)
+
+    def ended() -> None:
+        credit.close()
+        assistant.stop()
+
+    transport.start(assistant.deliver, ended)
     try:
         importlib.import_module(module).run(assistant, context)
         log.info("%s ends", name)

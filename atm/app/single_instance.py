@@ -2,31 +2,29 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 from pathlib import Path
-from typing import IO
 
 from atm.model.errors import Refused
+from atm.storage.file_lock import try_lock
 from atm.storage.home import lock_file
 
 
 class SingleInstance:
-    """Holds the lock until `release` or the end of the process. Raises `Refused` naming the owner's process id."""
+    """Holds the lock until `release` or the end of the process. Raises `Refused` naming the owner's process id.
+
+    The id stands in a file of its own: on Windows others cannot read a locked one.
+    """
 
     def __init__(self, home: Path) -> None:
-        home.mkdir(parents=True, exist_ok=True)
-        self._file: IO[str] = lock_file(home).open("a+")
-        try:
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            self._file.seek(0)
-            owner = self._file.read().strip() or "unknown"
-            self._file.close()
-            raise Refused(f"the program is running already on {home} (process {owner})") from None
-        self._file.truncate(0)
-        self._file.write(str(os.getpid()))
-        self._file.flush()
+        path = lock_file(home)
+        owner = path.with_suffix(".pid")
+        file = try_lock(path)
+        if file is None:
+            name = owner.read_text().strip() if owner.exists() else ""
+            raise Refused(f"the program is running already on {home} (process {name or 'unknown'})")
+        self._file = file
+        owner.write_text(str(os.getpid()))
 
     def release(self) -> None:
         self._file.close()

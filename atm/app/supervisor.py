@@ -17,6 +17,7 @@ import psutil
 from atm.app.child import run_child
 from atm.app.exchange_keeper import NAME as EXCHANGE
 from atm.app.exchange_keeper import ExchangeKeeper
+from atm.app.exit_watcher import ExitWatcher
 from atm.app.process_table import MANAGERS, STOP_ORDER, WINDOW, WORKERS, Program, process_context, window_context
 from atm.app.restart import RestartPolicy
 from atm.ipc.assistant import IPCAssistant
@@ -36,7 +37,9 @@ from atm.ipc.messages import (
     Stop,
     WorkerStarted,
 )
-from atm.ipc.queues import Switchboard, make_channel
+from atm.ipc.queues import make_channel
+from atm.ipc.shared_array import program_id, sweep
+from atm.ipc.switchboard import Switchboard
 from atm.model.errors import Refused
 from atm.model.notice import Notice, Severity
 from atm.model.program import ProgramContext
@@ -76,11 +79,12 @@ class Supervisor:
         self._exchange = exchange
         self._attached = False
         self._mp = process_context()
-        self._switchboard = Switchboard(MAIN, lambda data: self.assistant.deliver(data))
+        self._switchboard = Switchboard(MAIN, lambda envelope: self.assistant.accept(envelope), self._on_overdue)
         self.assistant = IPCAssistant(MAIN, self._switchboard)
         self._children: dict[str, _Child] = {}
         self._environments: dict[str, dict[str, str]] = {}
-        self._changed = threading.Event()
+        self._exits = ExitWatcher()
+        self._program_id = program_id(context.home)
         self._ending = False
         self._answer()
 
@@ -97,6 +101,7 @@ class Supervisor:
         if threading.current_thread() is threading.main_thread():
             for number in (signal.SIGINT, signal.SIGTERM):
                 signal.signal(number, lambda *_: self.end())
+        sweep(self._program_id)
         if not self._context.headless:
             self._start(WINDOW)
         if self._exchange is not None:
@@ -128,15 +133,21 @@ class Supervisor:
         context = window_context() if program is WINDOW else self._mp
         process = context.Process(target=run_child, args=arguments, name=program.name, daemon=False)
         process.start()
+        channel.keep_main_ends()
         now = time.monotonic()
         child = _Child(program, process, policy or RestartPolicy(), now, now)
         self._children[program.name] = child
         self._announce(child, "running")
-        threading.Thread(target=self._watch, args=(child,), name=f"watch-{program.name}", daemon=True).start()
+        self._exits.watch(process, lambda: self.assistant.call_soon(lambda: self._on_death(child)))
 
-    def _watch(self, child: _Child) -> None:
-        wait([child.process.sentinel])
-        self.assistant.call_soon(lambda: self._on_death(child))
+    def _on_overdue(self, name: str) -> None:
+        """A receiver that is hopelessly behind has lost messages; it begins anew from the stores."""
+
+        def kill() -> None:
+            if name in self._children:
+                self._children[name].process.kill()
+
+        self.assistant.call_soon(kill)
 
     def _on_death(self, child: _Child) -> None:
         name = child.program.name
@@ -144,6 +155,7 @@ class Supervisor:
             return
         child.process.join()
         self._switchboard.disconnect(name)
+        sweep(self._program_id, name)
         del self._children[name]
         if not child.wanted:
             self._announce(child, "stopped")
@@ -176,6 +188,9 @@ class Supervisor:
     def _ping(self) -> None:
         now = time.monotonic()
         for child in list(self._children.values()):
+            if self._switchboard.waits(child.program.name):
+                # it cannot answer while it waits to publish; what it waits for is pinged too
+                child.answered = now
             if now - child.answered > HUNG_SECONDS + PING_SECONDS:
                 log.error("%s has not answered for %.0f s and is killed", child.program.name, now - child.answered)
                 child.process.kill()
@@ -249,6 +264,8 @@ class Supervisor:
                 self.assistant.request_async(child.program.name, Stop(), lambda _: None)
             self._join(members)
         self._join(list(self._children.values()))
+        self._exits.close()
+        sweep(self._program_id)
 
     def _join(self, children: list[_Child]) -> None:
         deadline = time.monotonic() + GRACE_SECONDS

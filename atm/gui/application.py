@@ -64,7 +64,7 @@ class GUIManager:
             texts=Texts(context.assets / "texts", chosen.language),
             preferences=chosen,
             stored=Stored(self._executor, self._wake_for_data),
-            results=StoreResults(context),
+            results=StoreResults(context, assistant),
             theme=Theme.of(chosen.theme, chosen.direction_colors, chosen.scale),
             fonts=self.window.fonts,
             on_preferences=self._store_preferences,

@@ -230,6 +230,11 @@ class ReadModel:
         else:
             self.simulations[event.state.code] = event.state
 
+    def analyzer(self) -> str | None:
+        """An analyzer that can be asked, or None while none runs."""
+        running = (name for name, state in self.processes.items() if state.state == "running")
+        return min((name for name in running if name.startswith("analyzer-")), default=None)
+
     def _on_process(self, event: ProcessState) -> None:
         if event.state == "stopped":
             self.processes.pop(event.name, None)

@@ -1,4 +1,4 @@
-"""What the window reads from the stores, read-only and on the reader thread."""
+"""What the window reads from the stores and has analysed, read-only and on the reader thread."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from atm.model.account import TradeRecord
+from atm.model.analysis_configuration import AnalysisConfiguration
 from atm.model.bars import Bars, TimeRange
 from atm.model.interval import DAY_MS
 from atm.model.simulation import SimulationSpec
@@ -24,6 +25,22 @@ class SimulationResult:
     trades: tuple[TradeRecord, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class AnalysedStretch:
+    """Rows of an analysis. open_time int64 ms (n,); values float64 (len(columns), n), NaN = no value; next_ms: the minute
+    after the newest one that is in them."""
+
+    columns: tuple[str, ...]
+    open_time: NDArray[np.int64]
+    values: NDArray[np.float64]
+    next_ms: int
+
+    def column(self, ending: str) -> NDArray[np.float64]:
+        """The column whose name ends so, as a view."""
+        row: NDArray[np.float64] = self.values[next(i for i, name in enumerate(self.columns) if name.endswith(ending))]
+        return row
+
+
 class Results(Protocol):
     """Every method may block on a disk; an ATMError or OSError says why there is nothing."""
 
@@ -33,6 +50,11 @@ class Results(Protocol):
 
     def bars(self, symbol: str, most_minutes: int, before_ms: int) -> Bars:
         """The newest stored minutes, at most so many, from the last stretch without a long hole."""
+
+    def analysis(
+        self, analyzer: str, symbol: str, configuration: AnalysisConfiguration, start_ms: int, end_ms: int
+    ) -> AnalysedStretch:
+        """Rows over stored minutes, computed by this analyzer."""
 
 
 LONG_HOLE_MS = 30 * DAY_MS

@@ -1,14 +1,25 @@
-"""`Results` from the real stores, which are loaded and opened by the reader thread when the first result is asked for:
-they cost 40 MB and half a second, and the window is to show its first frame before that."""
+"""`Results` from the real stores and analyzers.
+
+A store is opened, and its library imported, when the first result is asked for: a window that shows neither simulations nor
+bars loads neither SQLAlchemy nor pyarrow.
+"""
 
 from __future__ import annotations
 
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
-from atm.gui.results import SimulationResult, newest_stretch
+import numpy as np
+from numpy.typing import NDArray
+
+from atm.gui.results import AnalysedStretch, SimulationResult, newest_stretch
+from atm.ipc.assistant import IPCAssistant
+from atm.ipc.messages import AnalyseBars, AnalysedBars
+from atm.ipc.shared_array import take
 from atm.model.account import TradeRecord
+from atm.model.analysis_configuration import AnalysisConfiguration
 from atm.model.bars import Bars, TimeRange
+from atm.model.errors import Unavailable
 from atm.model.interval import MINUTE_MS
 from atm.model.program import ProgramContext
 
@@ -17,13 +28,15 @@ if TYPE_CHECKING:
     from atm.storage.market_store import MarketStore
 
 MOST_TRADES = 5_000
+ANALYSIS_TIMEOUT_S = 5.0
 
 
 class StoreResults:
     """See `atm.gui.results.Results`. Used by the reader thread alone."""
 
-    def __init__(self, context: ProgramContext) -> None:
+    def __init__(self, context: ProgramContext, assistant: IPCAssistant) -> None:
         self._context = context
+        self._assistant = assistant
 
     @cached_property
     def _database(self) -> Database:
@@ -59,3 +72,15 @@ class StoreResults:
         if stretch is None:
             return Bars.empty()
         return self._market.read(symbol, stretch.start_ms, stretch.end_ms)
+
+    def analysis(
+        self, analyzer: str, symbol: str, configuration: AnalysisConfiguration, start_ms: int, end_ms: int
+    ) -> AnalysedStretch:
+        """See `Results`. The arrays are mapped, not copied."""
+        request = AnalyseBars(symbol, configuration, start_ms, end_ms)
+        reply = self._assistant.request(analyzer, request, ANALYSIS_TIMEOUT_S)
+        if not isinstance(reply, AnalysedBars):
+            raise Unavailable(f"{analyzer} has answered {type(reply).__name__}")
+        open_time = cast("NDArray[np.int64]", take(reply.open_time))
+        values = cast("NDArray[np.float64]", take(reply.values))
+        return AnalysedStretch(reply.columns, open_time, values, reply.next_ms)

@@ -18,6 +18,8 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar, cast
 
 from atm.ipc.envelope import Envelope, Kind, Subscription, decode_envelope, decode_message, encode
+from atm.ipc.flow import BATCH, SendCredit
+from atm.ipc.inbox import Inbox
 from atm.ipc.messages import Done, Event, Failed, Ping, Reply, Request, Stop
 from atm.model import errors
 from atm.model.errors import ATMError, Invalid, Unavailable
@@ -103,14 +105,25 @@ def error_of(reply: Failed) -> ATMError:
 
 
 class IPCAssistant:
-    """See the module. `name` is the process name under which requests reach it."""
+    """See the module. `name` is the process name under which requests reach it.
 
-    def __init__(self, name: str, transport: Transport, clock: Callable[[], float] = time.monotonic) -> None:
+    `credit`: what flow control lets it publish; without one there is no flow control (main itself, buses of one thread).
+    """
+
+    def __init__(
+        self,
+        name: str,
+        transport: Transport,
+        clock: Callable[[], float] = time.monotonic,
+        credit: SendCredit | None = None,
+    ) -> None:
         self.name = name
         self.stopped = False
         self._transport = transport
         self._clock = clock
-        self._inbox: queue.SimpleQueue[bytes | Callable[[], None] | None] = queue.SimpleQueue()
+        self._credit = credit
+        self._handled = 0
+        self._inbox = Inbox()
         self._subscribers: dict[str, list[Callable[[Any], None]]] = {}
         self._answers: dict[type[Request], Callable[[Any], Reply | Deferred]] = {}
         self._pending: dict[int, tuple[Callable[[Reply], None], Timer | None]] = {}
@@ -125,11 +138,12 @@ class IPCAssistant:
     # --- outgoing
 
     def publish(self, event: Event, key: str = "") -> None:
-        """Hand an event to the router."""
+        """Hand an event to the router. An ordered one waits while its receivers have too many before it."""
         kind = type(event)
-        envelope = Envelope(
-            Kind.EVENT, self.name, "", kind.__name__, key, latest=kind.delivery == "latest", payload=encode(event)
-        )
+        latest = kind.delivery == "latest"
+        envelope = Envelope(Kind.EVENT, self.name, "", kind.__name__, key, latest=latest, payload=encode(event))
+        if not latest and self._credit is not None:
+            self._credit.take()
         self._transport.send(encode(envelope))
 
     def request(self, to: str, request: Request, timeout: float = 5.0) -> Reply:
@@ -200,7 +214,7 @@ class IPCAssistant:
 
     def call_soon(self, function: Callable[[], None]) -> None:
         """Run `function` on the dispatch thread."""
-        self._inbox.put(function)
+        self._inbox.put_call(function)
         self._notify()
 
     def call_later(self, seconds: float, function: Callable[[], None]) -> Timer:
@@ -223,13 +237,19 @@ class IPCAssistant:
 
     def deliver(self, data: bytes) -> None:
         """Called by the transport's receiver thread with an encoded envelope."""
-        if self._blocking:
-            envelope = decode_envelope(data)
-            waiting = self._blocking.get(envelope.number) if envelope.kind == Kind.REPLY else None
-            if waiting is not None:
-                waiting.put(cast("Reply", decode_message(envelope.payload)))
-                return
-        self._inbox.put(data)
+        self.accept(decode_envelope(data))
+
+    def accept(self, envelope: Envelope) -> None:
+        """Take in an envelope. Never waits, so that a receiver thread always goes on reading."""
+        if envelope.kind == Kind.CREDIT:
+            if self._credit is not None:
+                self._credit.give(envelope.number)
+            return
+        waiting = self._blocking.get(envelope.number) if envelope.kind == Kind.REPLY else None
+        if waiting is not None:
+            waiting.put(cast("Reply", decode_message(envelope.payload)))
+            return
+        self._inbox.put(envelope)
         self._notify()
 
     def _notify(self) -> None:
@@ -239,7 +259,7 @@ class IPCAssistant:
     def stop(self) -> None:
         """Let `run` return after the present handler."""
         self.stopped = True
-        self._inbox.put(None)
+        self._inbox.put_call(_nothing)
         self._notify()
 
     def run(self) -> None:
@@ -261,13 +281,13 @@ class IPCAssistant:
         if done:
             timeout = 0.0
         try:
-            item = self._inbox.get(timeout=timeout) if timeout > 0 else self._inbox.get_nowait()
+            item = self._inbox.get(timeout)
             while True:
                 self._handle(item)
                 done += 1
                 if self.stopped:
                     break
-                item = self._inbox.get_nowait()
+                item = self._inbox.get()
         except queue.Empty:
             pass
         return done + self._run_timers()
@@ -286,19 +306,24 @@ class IPCAssistant:
                 heapq.heappush(self._timers, timer)
         return done
 
-    def _handle(self, item: bytes | Callable[[], None] | None) -> None:
-        if item is None:
-            return
-        if not isinstance(item, bytes):
+    def _handle(self, item: Envelope | Callable[[], None]) -> None:
+        if not isinstance(item, Envelope):
             self._guard(item)
-            return
-        envelope = decode_envelope(item)
-        if envelope.kind == Kind.EVENT:
-            self._on_event(envelope)
-        elif envelope.kind == Kind.REQUEST:
-            self._on_request(envelope)
-        elif envelope.kind == Kind.REPLY:
-            self._on_reply(envelope)
+        elif item.kind == Kind.EVENT:
+            self._on_event(item)
+            if item.ordered:
+                self._acknowledge()
+        elif item.kind == Kind.REQUEST:
+            self._on_request(item)
+        elif item.kind == Kind.REPLY:
+            self._on_reply(item)
+
+    def _acknowledge(self) -> None:
+        """Tell the router that there is room for more ordered events."""
+        self._handled += 1
+        if self._credit is not None and self._handled >= BATCH:
+            self._transport.send(encode(Envelope(Kind.CREDIT, self.name, number=self._handled)))
+            self._handled = 0
 
     def _on_event(self, envelope: Envelope) -> None:
         handlers = self._subscribers.get(envelope.topic)
@@ -354,3 +379,7 @@ class IPCAssistant:
     def _on_stop(self, _: Stop) -> Reply:
         self.call_soon(self.stop)
         return Done()
+
+
+def _nothing() -> None:
+    """Wakes the dispatch thread."""

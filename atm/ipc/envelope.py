@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import IntEnum
 from functools import reduce
 from operator import or_
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -17,11 +17,13 @@ class Kind(IntEnum):
     REQUEST = 1
     REPLY = 2
     SUBSCRIBE = 3
+    CREDIT = 4
 
 
 class Envelope(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """kind; sender and receiver by process name (receiver "" for events); topic: class name of the event;
-    key of the event; number: correlation of request and reply; latest: conflate by (topic, key)."""
+    key of the event; number: correlation of request and reply, amount of a credit (see `atm.ipc.flow`); latest: conflate by
+    (topic, key)."""
 
     kind: int
     sender: str
@@ -31,6 +33,18 @@ class Envelope(msgspec.Struct, frozen=True, array_like=True, gc=False):
     number: int = 0
     latest: bool = False
     payload: bytes = b""
+
+    @property
+    def ordered(self) -> bool:
+        """An event that must arrive, in order: what flow control counts."""
+        return self.kind == Kind.EVENT and not self.latest
+
+
+class Letter(NamedTuple):
+    """An envelope and its encoded form, so that the router decodes once and hands on the bytes as they came."""
+
+    envelope: Envelope
+    data: bytes
 
 
 class Subscription(msgspec.Struct, frozen=True, array_like=True):
@@ -52,6 +66,14 @@ def encode(value: Envelope | Message | Subscription) -> bytes:
 
 def decode_envelope(data: bytes) -> Envelope:
     return _envelope_decoder.decode(data)
+
+
+def open_letter(data: bytes) -> Letter:
+    return Letter(decode_envelope(data), data)
+
+
+def seal(envelope: Envelope) -> Letter:
+    return Letter(envelope, encode(envelope))
 
 
 def decode_subscription(data: bytes) -> Subscription:

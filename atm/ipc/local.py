@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Callable
 
 from atm.ipc.assistant import IPCAssistant
-from atm.ipc.envelope import decode_envelope, encode
+from atm.ipc.envelope import open_letter
 from atm.ipc.routing import Router
 
 _ROUNDS = 100_000
@@ -46,15 +46,15 @@ class LocalBus:
     def kill(self, name: str) -> None:
         """As if the process had died: what it had not yet handled is gone, its open requests fail."""
         self.assistants.pop(name, None)
-        for receiver, envelope in self.router.remove(name):
-            self.assistants[receiver].deliver(encode(envelope))
+        for receiver, letter in self.router.remove(name):
+            self.assistants[receiver].accept(letter.envelope)
 
     def route(self) -> None:
         """Move everything sent so far to its receivers' inboxes."""
         while self.queue:
-            for receiver, envelope in self.router.route(decode_envelope(self.queue.popleft())):
+            for receiver, letter in self.router.route(open_letter(self.queue.popleft())):
                 if receiver in self.assistants:
-                    self.assistants[receiver].deliver(encode(envelope))
+                    self.assistants[receiver].accept(letter.envelope)
 
     def pump(self) -> None:
         """Route and dispatch until nothing happens any more."""

@@ -15,6 +15,7 @@ from typing import Any, ClassVar, Literal
 
 import msgspec
 
+from atm.ipc.shared_array import ArrayReference
 from atm.model.account import AccountSetup, AccountSnapshot, TradeRecord
 from atm.model.analysis_configuration import AnalysisConfiguration
 from atm.model.bars import Bar, TimeRange
@@ -334,6 +335,30 @@ class StopAnalysis(Request, frozen=True):
     """To an analyzer. → Done"""
 
     analysis: str
+
+
+class AnalyseBars(Request, frozen=True):
+    """To an analyzer: rows of an analysis over the stored minutes start_ms ≤ open time < end_ms. → AnalysedBars
+
+    The stored minutes before `start_ms` are read as far as the analysis needs them to settle.
+    """
+
+    symbol: str
+    configuration: AnalysisConfiguration
+    start_ms: int
+    end_ms: int
+
+
+class AnalysedBars(Reply, frozen=True):
+    """open_time int64 (n,); values float64 (len(columns), n); the last row may be that of a bar still running.
+
+    next_ms: the minute after the newest one that is in it. The arrays are the asker's (see `atm.ipc.shared_array`).
+    """
+
+    columns: tuple[str, ...]
+    open_time: ArrayReference
+    values: ArrayReference
+    next_ms: int
 
 
 class PutAnalysisConfiguration(Request, frozen=True):

@@ -28,5 +28,7 @@ def to_numpy(column: pa.ChunkedArray, dtype: type[Scalar]) -> NDArray[Scalar]:
         raise ValueError(f"{column.null_count} values are missing")
     if column.type != pa.from_numpy_dtype(np.dtype(dtype)):
         raise ValueError(f"the type {column.type} instead of {np.dtype(dtype)}")
-    parts = [np.frombuffer(chunk.buffers()[1], dtype)[chunk.offset : chunk.offset + len(chunk)] for chunk in column.chunks]
+    parts = [
+        np.frombuffer(chunk.buffers()[1], dtype)[chunk.offset : chunk.offset + len(chunk)] for chunk in column.chunks
+    ]
     return parts[0] if len(parts) == 1 else np.concatenate([np.empty(0, dtype), *parts])

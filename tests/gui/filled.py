@@ -6,8 +6,9 @@ from pathlib import Path
 
 import numpy as np
 
+from atm.analyzers import AnalysisPipeline
 from atm.gui.read_model import ReadModel
-from atm.gui.results import SimulationResult
+from atm.gui.results import AnalysedStretch, SimulationResult
 from atm.ipc.messages import (
     AccountUpdated,
     AnalysisReady,
@@ -151,6 +152,12 @@ class FilledResults:
     def bars(self, symbol: str, most_minutes: int, before_ms: int) -> Bars:
         bars = sample_bars(symbol)
         return bars.slice(max(0, len(bars) - most_minutes), len(bars))
+
+    def analysis(
+        self, analyzer: str, symbol: str, configuration: AnalysisConfiguration, start_ms: int, end_ms: int
+    ) -> AnalysedStretch:
+        table = AnalysisPipeline(configuration).run(sample_bars(symbol).between(start_ms, end_ms))
+        return AnalysedStretch(table.columns, table.open_time, table.values, end_ms)
 
 
 def filled_model() -> ReadModel:

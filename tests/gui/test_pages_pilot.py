@@ -18,6 +18,7 @@ from atm.ipc.messages import (
     Failed,
     ForceClear,
     OpenBar,
+    ProcessState,
     PutAccount,
     RemoveSimulation,
     SetTrading,
@@ -223,6 +224,17 @@ def test_interval_overlay_and_symbol_are_chosen_and_remembered(pilot: Pilot) -> 
     assert [overlay.label for overlay in chart.overlays if not overlay.label.startswith("##")] == [
         "EMA 12", "EMA 26", "BOL 20, 2", "PSAR",
     ]  # fmt: skip
+
+
+def test_without_an_analyzer_the_bars_are_shown_alone_and_with_one_the_overlays_follow(pilot: Pilot) -> None:
+    pilot.ui.model.apply(ProcessState("analyzer-0", "dead", 100, 0))
+    pilot.show(PageName.MARKET)
+    chart = pilot.shell.pages[PageName.MARKET].chart  # type: ignore[attr-defined]
+    assert chart._pyramid is not None
+    assert list(chart.overlays) == []
+    pilot.ui.model.apply(ProcessState("analyzer-0", "running", 101, 1))
+    pilot.frames(2)
+    assert [overlay.label for overlay in chart.overlays] == ["EMA 12", "EMA 26", "BOL 20, 2", "##BOL lower"]
 
 
 def test_the_first_match_is_taken_by_enter(pilot: Pilot) -> None:

@@ -16,11 +16,11 @@ from atm.gui import formats, preferences
 from atm.gui.chart import CandleChart
 from atm.gui.equity_chart import EquityCurve, thin
 from atm.gui.market_feed import MarketFeed, configuration
-from atm.gui.results import newest_stretch
+from atm.gui.results import AnalysedStretch, newest_stretch
 from atm.gui.stored import Immediately, Stored
 from atm.gui.symbol_picker import match
 from atm.gui.theme import DIRECTION_COLORS, Color, Theme, palette
-from atm.model.bars import Bar, TimeRange
+from atm.model.bars import Bar, Bars, TimeRange
 from atm.model.interval import DAY_MS, MINUTE_MS, Interval
 from tests.gui import filled
 
@@ -147,30 +147,56 @@ def test_a_thinned_curve_keeps_its_extremes_and_its_drawdown() -> None:
     assert EquityCurve.of(np.empty(0, np.int64), np.empty(0)).equity.size == 0
 
 
-def test_the_feed_shows_what_the_pipeline_computes_however_the_minutes_come() -> None:
-    bars = filled.sample_bars("AVAXUSDT").slice(0, 4_000)
-    whole = AnalysisPipeline(configuration(Interval.M5, ("SMA", "BOL"))).run(bars)
+def followed(bars: Bars, interval: Interval) -> tuple[MarketFeed, CandleChart]:
+    """A feed that knew 3,001 minutes and followed the rest one by one."""
     imgui.create_context()
     implot.create_context()
-    feed = MarketFeed(bars.slice(0, 3_001), Interval.M5, ("SMA", "BOL"))
+    feed = MarketFeed(bars.slice(0, 3_001), interval, ("SMA", "BOL"))
     chart = CandleChart("feed")
     chart.set_bars(feed.bars())
     recent: deque[Bar] = deque(maxlen=1_500)
-    for index in range(2_950, 4_000):  # the first fifty are known already
+    for index in range(2_950, len(bars)):  # the first fifty are known already
         recent.append(bars.bar(index))
-        running = bars.bar(index + 1) if index + 1 < 4_000 else None
+        running = bars.bar(index + 1) if index + 1 < len(bars) else None
         feed.follow(recent, running, chart)
     implot.destroy_context()
     imgui.destroy_context()
-    theme = Theme.of("dark", "green_red", 1.0)
-    lines = {line.label: line for line in feed.lines(theme)}
-    expected = whole.column("SMA.2.value")
-    shown = lines["SMA 50"]
-    np.testing.assert_array_equal(shown.time[: len(expected)], whole.open_time)
-    np.testing.assert_array_equal(shown.value[: len(expected)], expected)
+    return feed, chart
+
+
+@pytest.mark.parametrize("interval", [Interval.M1, Interval.M5, Interval.H4, Interval.D1, Interval.W1, Interval.MONTH])
+def test_the_candles_are_those_of_the_pipeline_however_the_minutes_come(interval: Interval) -> None:
+    bars = filled.sample_bars("AVAXUSDT").slice(0, 4_000)
+    whole = AnalysisPipeline(configuration(interval, ())).run(bars)
+    feed, chart = followed(bars, interval)
     assert chart._pyramid is not None
-    np.testing.assert_array_equal(chart._pyramid.base.time[: len(expected)], whole.open_time)
-    np.testing.assert_array_equal(chart._pyramid.base.values[3][: len(expected)], whole.column("KLINE.0.close"))
+    n = len(whole)
+    for shown in (feed.bars(), chart._pyramid.base):
+        np.testing.assert_array_equal(
+            np.asarray(shown.time if hasattr(shown, "time") else shown.open_time)[:n], whole.open_time
+        )
+        np.testing.assert_allclose(shown.values[:5, :n], whole.values[:5], rtol=1e-12)
+    assert feed.bars().close[-1] == bars.close[-1]
+    assert len(feed) == len({interval.open_time(int(time)) for time in bars.open_time})
+
+
+def test_overlays_are_taken_in_piece_by_piece() -> None:
+    bars = filled.sample_bars("AVAXUSDT").slice(0, 4_000)
+    pipeline = AnalysisPipeline(configuration(Interval.M5, ("SMA", "BOL")))
+    whole = pipeline.run(bars)
+    feed, _ = followed(bars, Interval.M5)
+    end_ms = int(bars.open_time[-1]) + MINUTE_MS
+    assert feed.to_analyse() == (whole.open_time[0], end_ms)
+    assert feed.lines(Theme.of("dark", "green_red", 1.0)) == []
+    cut = 500
+    for first, last, next_ms in ((0, cut, whole.open_time[cut]), (cut - 3, len(whole), end_ms)):
+        part = whole.slice(first, last)
+        feed.take_in(AnalysedStretch(whole.columns, part.open_time, part.values, int(next_ms)))
+        assert feed.to_analyse() == ((whole.open_time[cut - 1], end_ms) if next_ms != end_ms else None)
+    lines = {line.label: line for line in feed.lines(Theme.of("dark", "green_red", 1.0))}
+    np.testing.assert_array_equal(lines["SMA 50"].time, whole.open_time)
+    np.testing.assert_array_equal(lines["SMA 50"].value, whole.column("SMA.2.value"))
+    np.testing.assert_array_equal(lines["##BOL lower"].value, whole.column("BOL.1.lower"))
 
 
 def test_the_day_is_measured_from_twenty_four_hours_ago() -> None:

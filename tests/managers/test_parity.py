@@ -56,9 +56,7 @@ def test_virtual_account_and_backtest_agree_over_a_sample_day(tmp_path: Path) ->
 
     assert program.database is not None
     keys = [analysis_id(position) for position in presets.account.positions]
-    starts = {
-        key.partition("/")[0]: program.database.settings.get(f"analysis_start/{key}")["start_ms"] for key in keys
-    }
+    starts = {key.partition("/")[0]: program.database.settings.get(f"analysis_start/{key}")["start_ms"] for key in keys}
     assert set(starts.values()) == {BEGIN - HISTORY_DAYS * DAY_MS}  # all are bounded by what is stored
     spec = SimulationSpec(
         code="parity",

@@ -6,7 +6,7 @@ from imgui_bundle import ImVec2, imgui
 
 from atm.gui import formats, icons, widgets
 from atm.gui.chart import CandleChart
-from atm.gui.market_feed import OVERLAYS, Day, MarketFeed
+from atm.gui.market_feed import OVERLAYS, Day, MarketFeed, configuration
 from atm.gui.pages.market_side import draw_book, draw_tape
 from atm.gui.symbol_picker import SymbolPicker
 from atm.gui.theme import Theme
@@ -17,7 +17,12 @@ INTERVALS = tuple(interval.value for interval in Interval)
 MOST_MINUTES = 180 * DAY_MS // 60_000
 """Minutes read for the chart (half a year)."""
 
+ANALYSE_PERIOD_MS = 1_000
+"""How often an analyzer is asked at most for the overlays of the newest minutes."""
+RETRY_MS = 10_000
+
 _Key = tuple[str, str, str, tuple[str, ...]]
+_AnalysisKey = tuple[_Key, str, int, int]
 
 
 class MarketPage:
@@ -31,6 +36,8 @@ class MarketPage:
         self._drawn_revision = -1
         self._theme: Theme | None = None
         self._day: Day | None = None
+        self._asked: _AnalysisKey | None = None
+        self._ask_from_ms = 0
 
     def draw(self, ui: Ui) -> None:
         wanted = ui.take_selection(PageName.MARKET)
@@ -123,6 +130,7 @@ class MarketPage:
         if self._feed is None:
             return
         self._follow(ui, symbol)
+        self._analyse(ui)
         if not len(self._feed):
             widgets.empty(ui, icons.MARKET, ui.t("market.no_bars_title", symbol=symbol), ui.t("market.no_bars"))
             return
@@ -130,7 +138,7 @@ class MarketPage:
         self.chart.draw((size.x, size.y), ui.theme.chart_colors())
 
     def _load(self, ui: Ui, symbol: str) -> None:
-        """Have the series of this symbol, interval and overlays read and analysed on the reader thread."""
+        """Have the series of this symbol, interval and overlays read on the reader thread."""
         interval, overlays = Interval(ui.preferences.interval), ui.preferences.overlays
         key: _Key = ("market", symbol, interval.value, overlays)
         if key == self._shown:
@@ -152,6 +160,7 @@ class MarketPage:
         ui.stored.forget(key)
         same_axis = self._shown is not None and self._shown[1:3] == key[1:3]
         self._feed, self._shown = loaded.value, key
+        self._asked, self._ask_from_ms = None, 0
         self.chart.price_format = f"%.{ui.model.price_decimals(symbol)}f"
         self.chart.set_bars(self._feed.bars(), keep_view=same_axis)
         self._drawn_revision = -1
@@ -168,3 +177,25 @@ class MarketPage:
         self._drawn_revision, self._theme = ui.model.revision, ui.theme
         self._day = feed.day()
         self.chart.overlays = feed.lines(ui.theme)
+
+    def _analyse(self, ui: Ui) -> None:
+        """Have the overlays computed by an analyzer; while none runs the bars are shown without."""
+        feed, shown = self._feed, self._shown
+        if feed is None or shown is None:
+            return
+        if self._asked is None:
+            wanted, analyzer = feed.to_analyse(), ui.model.analyzer()
+            if wanted is None or analyzer is None or ui.now_ms < self._ask_from_ms:
+                return
+            self._asked = (shown, analyzer, *wanted)
+        _, analyzer, start_ms, end_ms = key = self._asked
+        results, wish = ui.results, configuration(feed.interval, feed.overlays)
+        loaded = ui.stored.get(key, lambda: results.analysis(analyzer, shown[1], wish, start_ms, end_ms))
+        if loaded.loading:
+            return
+        ui.stored.forget(key)
+        self._asked = None
+        self._ask_from_ms = ui.now_ms + (ANALYSE_PERIOD_MS if loaded.value is not None else RETRY_MS)
+        if loaded.value is not None:
+            feed.take_in(loaded.value)
+            self.chart.overlays = feed.lines(ui.theme)

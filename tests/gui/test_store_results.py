@@ -1,0 +1,55 @@
+"""The window's results from real stores and a real analyzer process."""
+
+import threading
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from atm.analyzers import AnalysisPipeline
+from atm.app.process_table import Program
+from atm.app.supervisor import Supervisor
+from atm.gui.market_feed import configuration
+from atm.gui.store_results import StoreResults
+from atm.ipc.messages import Ping
+from atm.ipc.shared_array import program_id
+from atm.model.endpoint import Addresses, Endpoint
+from atm.model.errors import Unavailable
+from atm.model.interval import MINUTE_MS, Interval
+from atm.model.program import ProgramContext
+from atm.storage.market_store import open_store
+from tests.gui import filled
+
+
+def test_overlays_come_from_an_analyzer_through_shared_memory(home: Path) -> None:
+    context = ProgramContext(home, home, Endpoint.LIVE, Addresses("", ""), 1, 1, ("X",), headless=True)
+    bars = filled.sample_bars("AVAXUSDT").slice(0, 30_000)
+    writer = open_store(context, read_only=False)
+    writer.put("AVAXUSDT", bars)
+    writer.close()
+    supervisor = Supervisor(context, None, (Program("analyzer-0", "atm.analyzers.process"),))
+    started = threading.Event()
+    supervisor.assistant.call_soon(started.set)
+    thread = threading.Thread(target=supervisor.run)
+    thread.start()
+    try:
+        assert started.wait(30)
+        supervisor.assistant.request("analyzer-0", Ping(), 30)
+        results = StoreResults(context, supervisor.assistant)
+        wish = configuration(Interval.M15, ("EMA", "PSAR"))
+        start_ms, end_ms = int(bars.open_time[0]), int(bars.open_time[-1]) + MINUTE_MS
+        rows = results.analysis("analyzer-0", "AVAXUSDT", wish, start_ms, end_ms)
+        whole = AnalysisPipeline(wish).run(bars)
+        n = len(whole)
+        assert len(rows.open_time) == n + 1, "the last bar is still running"
+        np.testing.assert_array_equal(rows.values[:, :n], whole.values)
+        np.testing.assert_array_equal(rows.column("EMA.2.value")[:n], whole.column("EMA.2.value"))
+        assert rows.values[3, -1] == bars.close[-1]
+        assert rows.next_ms == end_ms
+        assert not rows.values.flags.writeable
+        with pytest.raises(Unavailable, match="analyzer-7 is not running"):
+            results.analysis("analyzer-7", "AVAXUSDT", wish, start_ms, end_ms)
+    finally:
+        supervisor.end()
+        thread.join(30)
+    assert not list(Path("/dev/shm").glob(f"atm-{program_id(home)}-*"))
