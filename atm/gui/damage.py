@@ -159,12 +159,13 @@ def _bytes(buffer: Any, item_size: int) -> bytes:
 
 def _render_within(data: Any, area: Area) -> None:
     """Draw with every clip rectangle cut to an area; the rectangles are put back afterwards."""
-    kept = [(command, command.clip_rect) for each in data.cmd_lists for command in each.cmd_buffer]
-    whole = [ImVec4(clip.x, clip.y, clip.z, clip.w) for _, clip in kept]
-    for (command, _), clip in zip(kept, whole, strict=True):
+    # by index: iteration over this vector gives copies of its commands
+    commands = [each.cmd_buffer[at] for each in data.cmd_lists for at in range(len(each.cmd_buffer))]
+    whole = [ImVec4(clip.x, clip.y, clip.z, clip.w) for clip in (command.clip_rect for command in commands)]
+    for command, clip in zip(commands, whole, strict=True):
         command.clip_rect = ImVec4(
             max(clip.x, area.left), max(clip.y, area.top), min(clip.z, area.right), min(clip.w, area.bottom)
         )
     imgui.backends.opengl3_render_draw_data(data)
-    for (command, _), clip in zip(kept, whole, strict=True):
+    for command, clip in zip(commands, whole, strict=True):
         command.clip_rect = clip

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ctypes
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -63,5 +65,16 @@ def test_a_partial_drawing_is_the_picture_of_a_whole_one(display: str) -> None:
         rendered.window._damage.forget()
         whole = rendered.show(PageName.DASHBOARD, 1)
         assert partly.get_buffer().raw == whole.get_buffer().raw
+        paint_red()
+        rendered.ui.now_ms += 1_000
+        ticked = rendered.show(PageName.DASHBOARD, 1)
+        assert ticked.get_at((800, 300))[:3] == (255, 0, 0), "nothing but the status bar was drawn"
+        assert ticked.get_at((800, 885))[:3] != (255, 0, 0)
     finally:
         rendered.window.close()
+
+
+def paint_red() -> None:
+    gl = ctypes.CDLL("libGL.so.1")
+    gl.glClearColor(*(ctypes.c_float(part) for part in (1.0, 0.0, 0.0, 1.0)))
+    gl.glClear(0x4000)
