@@ -1,7 +1,7 @@
 """The GUI manager: the process of the window.
 
 One loop: wait for input or messages, take them in, draw when there is reason to, send what the pages want. Input is
-answered at up to 60 frames a second, new data at up to 10, and nothing at all at 2, so that an idle window costs little.
+answered at up to 60 frames a second, new data at up to 10; without either there is one a second, for the clock.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ log = logging.getLogger(__name__)
 SIZE = (1600, 900)
 INPUT_PERIOD = 1 / 60
 DATA_PERIOD = 1 / 10
-IDLE_PERIOD = 1 / 2
+IDLE_PERIOD = 1.0
 PRICE_EVENTS: set[type[Event]] = {OpenBar, ClosedBar, MarkPrice, BookTop, LastTrade}
 SETTLE_FRAMES = 3
 """Frames drawn after input, since ImGui lays out what a click has opened one frame later."""

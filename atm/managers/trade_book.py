@@ -51,6 +51,7 @@ class AccountBook:
         self._clock = clock
         self._wall_ms = wall_ms
         self._waiting: dict[str, StoredAccount] = {}
+        self._announced: dict[str, AccountUpdated] = {}
         self._reasons: dict[str, str] = {}
         self.configurations = Configurations()
         self.accounts: dict[str, VirtualAccount] = {}
@@ -247,6 +248,7 @@ class AccountBook:
         name = account.setup.name
         self._database.accounts.remove(name)
         del self.accounts[name]
+        self._announced.pop(name, None)
         update = AccountUpdated(account.snapshot({}), account.setup, removed=True)
         self._assistant.publish(update, key=name)
 
@@ -266,8 +268,12 @@ class AccountBook:
         self._assistant.publish(update)
 
     def publish_account(self, account: VirtualAccount, marks: dict[str, float]) -> None:
+        """Unless it looks as it did: a flat account is not changed by a price."""
         update = AccountUpdated(account.snapshot(marks), account.setup)
-        self._assistant.publish(update, key=account.setup.name)
+        name = account.setup.name
+        if update != self._announced.get(name):
+            self._announced[name] = update
+            self._assistant.publish(update, key=name)
 
     def notify(self, severity: Severity, text: str, subject: str, **parameters: str) -> None:
         notice = Notice(self._wall_ms(), self._assistant.name, severity, text, parameters, subject)
