@@ -10,18 +10,21 @@ import asyncio
 import contextlib
 import logging
 import signal
+import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
 
 import psutil
 
+from atm.app.child import die_with
 from atm.model.endpoint import Addresses
 from atm.model.kernel import interpret_kernels
 from atm.storage.sample import load_exchange_info, load_instruments
 from atm.storage.store_aside import StoreAside
 
 _LOOK_S = 0.5
+"""How often is looked whether the end has come where nothing tells."""
 
 
 def run_demo_exchange(
@@ -44,17 +47,14 @@ def serve_child(port: int, speed: float, home: Path | None, assets: Path, main_p
     logging.basicConfig(level=logging.INFO)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    die_with(main_pid)
+    look_s = None if sys.platform == "linux" else _LOOK_S
+
+    def is_over() -> bool:
+        return not psutil.pid_exists(main_pid)
+
     asyncio.run(
-        _serve(
-            port,
-            speed,
-            home,
-            assets / "sample",
-            assets,
-            lambda _: None,
-            lambda: not psutil.pid_exists(main_pid),
-            (signal.SIGTERM,),
-        )
+        _serve(port, speed, home, assets / "sample", assets, lambda _: None, is_over, (signal.SIGTERM,), look_s)
     )
 
 
@@ -67,6 +67,7 @@ async def _serve(
     on_ready: Callable[[Addresses], None],
     is_over: Callable[[], bool],
     signals: tuple[signal.Signals, ...] = (signal.SIGTERM, signal.SIGINT),
+    look_s: float | None = _LOOK_S,
 ) -> None:
     ended = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -85,4 +86,4 @@ async def _serve(
         on_ready(addresses)
         while not ended.is_set() and not is_over():
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(ended.wait(), _LOOK_S)
+                await asyncio.wait_for(ended.wait(), look_s)

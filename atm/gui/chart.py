@@ -15,6 +15,7 @@ import numpy as np
 from imgui_bundle import ImVec2, ImVec4, imgui, implot
 from numpy.typing import NDArray
 
+from atm.gui import time_axis
 from atm.gui.chart_pyramid import CLOSE, HIGH, LOW, OPEN, VOLUME, Level, Pyramid
 from atm.model.bars import Bar, Bars
 from atm.model.interval import format_time
@@ -168,6 +169,7 @@ class CandleChart:
             flags |= implot.AxisFlags_.no_tick_labels
         implot.setup_axis(implot.ImAxis_.x1, None, int(flags))
         implot.setup_axis_scale(implot.ImAxis_.x1, implot.Scale_.time)
+        time_axis.set_up(self.view.start_ms / 1000, self.view.end_ms / 1000)
         condition = implot.Cond_.always if forced else implot.Cond_.once
         implot.setup_axis_limits(implot.ImAxis_.x1, self.view.start_ms / 1000, self.view.end_ms / 1000, condition)
 

@@ -8,7 +8,7 @@ import numpy as np
 from imgui_bundle import ImVec2, ImVec4, implot
 from numpy.typing import NDArray
 
-from atm.gui import formats
+from atm.gui import formats, time_axis
 from atm.gui.theme import fade
 from atm.gui.ui import Ui
 from atm.model.interval import format_time
@@ -58,7 +58,7 @@ def draw_equity(ui: Ui, name: str, curve: EquityCurve, size: tuple[float, float]
         return
     plot = int(implot.Flags_.no_menus | implot.Flags_.no_mouse_text | implot.Flags_.no_legend)
     if implot.begin_plot("##equity", ImVec2(-1, -1), plot):
-        _axes("%.0f", labels=False)
+        _axes(curve, "%.0f", labels=False)
         implot.setup_finish()
         gain = len(curve.equity) > 1 and curve.equity[-1] >= curve.equity[0]
         line = implot.Spec(line_color=ImVec4(*c.accent), line_weight=1.6)
@@ -72,7 +72,7 @@ def draw_equity(ui: Ui, name: str, curve: EquityCurve, size: tuple[float, float]
         _read_out(ui, curve)
         implot.end_plot()
     if implot.begin_plot("##drawdown", ImVec2(-1, -1), plot):
-        _axes("%.1f%%", labels=True)
+        _axes(curve, "%.1f%%", labels=True)
         implot.setup_finish()
         percent = 100 * curve.drawdown
         shade = implot.Spec(fill_color=ImVec4(*fade(c.down, 0.28)), line_weight=0)
@@ -82,12 +82,14 @@ def draw_equity(ui: Ui, name: str, curve: EquityCurve, size: tuple[float, float]
     implot.end_subplots()
 
 
-def _axes(value_format: str, *, labels: bool) -> None:
+def _axes(curve: EquityCurve, value_format: str, *, labels: bool) -> None:
     time = implot.AxisFlags_.no_highlight | implot.AxisFlags_.no_menus
     if not labels:
         time |= implot.AxisFlags_.no_tick_labels
     implot.setup_axis(implot.ImAxis_.x1, None, int(time | implot.AxisFlags_.auto_fit))
     implot.setup_axis_scale(implot.ImAxis_.x1, implot.Scale_.time)
+    if len(curve.time):
+        time_axis.set_up(float(curve.time[0]), float(curve.time[-1]))
     value = implot.AxisFlags_.opposite | implot.AxisFlags_.no_highlight | implot.AxisFlags_.auto_fit
     implot.setup_axis(implot.ImAxis_.y1, None, int(value | implot.AxisFlags_.no_menus))
     implot.setup_axis_format(implot.ImAxis_.y1, value_format)
