@@ -12,6 +12,8 @@ from imgui_bundle import imgui, implot
 
 LABEL_WIDTH = 7.5
 """Width of a label and the room beside it, in font sizes."""
+EDGE = 0.035
+"""Part of the axis at its left end that has no ticks, because their labels would be cut off."""
 _MINUTE, _HOUR, _DAY = 60, 3_600, 86_400
 _STEPS = (
     *(n * _MINUTE for n in (1, 2, 5, 10, 15, 30)),
@@ -76,6 +78,7 @@ def _labelled(times: list[float], *, with_time: bool) -> list[tuple[float, str]]
 def set_up(start_s: float, end_s: float) -> None:
     """Give the x axis of the plot under construction its ticks."""
     room = imgui.get_content_region_avail().x / (LABEL_WIDTH * imgui.get_font_size())
-    chosen = ticks(start_s, end_s, max(1, int(room)))
+    edge = EDGE * (end_s - start_s)
+    chosen = ticks(start_s + edge, end_s - edge / 2, max(1, int(room)))
     if chosen:
         implot.setup_axis_ticks(implot.ImAxis_.x1, [time for time, _ in chosen], [label for _, label in chosen], False)
