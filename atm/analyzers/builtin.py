@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from atm.analyzers.bollinger import BOL
 from atm.analyzers.classical_signal import PIP
 from atm.analyzers.contract import Registry
-from atm.analyzers.moving_averages import BOL, EMA, SMA
+from atm.analyzers.moving_averages import EMA, SMA, VOL, WMA
 from atm.analyzers.multi_macd import MMACDLONG, MMACDSHORT
 from atm.analyzers.turning_points import PSAR, SWING
 
@@ -12,6 +13,6 @@ from atm.analyzers.turning_points import PSAR, SWING
 def built_in() -> Registry:
     """A registry with all built-in indicators, in the order of their evaluation (spec: analysis §2.1)."""
     registry = Registry()
-    for indicator in (SMA, EMA, BOL, PSAR, MMACDSHORT, MMACDLONG, SWING, PIP):
+    for indicator in (SMA, WMA, EMA, PSAR, BOL, VOL, MMACDSHORT, MMACDLONG, SWING, PIP):
         registry.register(indicator)
     return registry

@@ -22,7 +22,7 @@ from typing import Literal
 import numpy as np
 
 from atm.analyzers.contract import NUMBER, Floats, Indicator
-from atm.analyzers.moving_averages import bars_to_forget, weight
+from atm.analyzers.normalisers import bars_to_forget, weight
 from atm.model.analysis_configuration import AnalysisConfiguration, MultiMACD
 from atm.model.bars import Column
 from atm.model.errors import Invalid

@@ -21,7 +21,7 @@ from atm.model.bars import N_COLUMNS, Bar, Bars, Column
 from atm.model.errors import Invalid
 from atm.model.interval import DAY_MS, MINUTE_MS, Interval
 
-STATE_FORMAT = 1
+STATE_FORMAT = 2
 """Part of the fingerprint of a dumped state: raise it when any state array changes its meaning."""
 
 _HEADER = struct.Struct("<32sq")
