@@ -7,12 +7,13 @@ from atm.analyzers.classical_signal import PIP
 from atm.analyzers.contract import Registry
 from atm.analyzers.moving_averages import EMA, SMA, VOL, WMA
 from atm.analyzers.multi_macd import MMACDLONG, MMACDSHORT
+from atm.analyzers.oscillators import DMI_ADX, MFI
 from atm.analyzers.turning_points import PSAR, SWING
 
 
 def built_in() -> Registry:
     """A registry with all built-in indicators, in the order of their evaluation (spec: analysis §2.1)."""
     registry = Registry()
-    for indicator in (SMA, WMA, EMA, PSAR, BOL, VOL, MMACDSHORT, MMACDLONG, SWING, PIP):
+    for indicator in (SMA, WMA, EMA, PSAR, BOL, VOL, MMACDSHORT, MMACDLONG, DMI_ADX, MFI, SWING, PIP):
         registry.register(indicator)
     return registry
