@@ -6,7 +6,7 @@
 
 CS begins when every configured contributor has a value, so it does not change its meaning during warm-up; F when `window`
 values of CS are there. On a missing bar CS, F and the cycle are held, the deltas are 0 and the cycle's index counts on.
-The delay of F at a flat end is `mean_lag` bars.
+The delay of F at a flat end is `edge_gaussian.mean_lag` bars.
 
 Cycle. None → HIGH (+1) when F > enter, LOW (−1) when F < −enter. From HIGH: F < −enter → LOW; else F < leave → none; LOW
 mirrored. `cycle_updated` is 1 on a bar that changed the cycle (also on leaving one), else 0; `cycle_index` counts the bars
@@ -20,6 +20,8 @@ import math
 import numpy as np
 
 from atm.analyzers.contract import Floats, Indicator
+from atm.analyzers.edge_gaussian import edge_gaussian
+from atm.analyzers.edge_gaussian import filtered as filter_edge
 from atm.model.analysis_configuration import AnalysisConfiguration, ClassicalSignal
 from atm.model.bars import Column
 from atm.model.errors import Invalid
@@ -49,16 +51,6 @@ def next_cycle(cycle: float, filtered: float, enter: float, leave: float) -> flo
 
 
 @kernel
-def _filtered(ring: Floats, at: int, weights: Floats) -> float:
-    """Σ weights[i] · value i bars ago; the newest value stands at ring[at]."""
-    total = 0.0
-    n = len(ring)
-    for i in range(n):
-        total += weights[i] * ring[at - i if at >= i else at - i + n]
-    return total
-
-
-@kernel
 def _contribution(values: Floats, i: int, rows: Floats) -> float:
     """Mean of the clipped contributors, NaN when one has no value."""
     total = 0.0
@@ -83,7 +75,7 @@ def _step(state: Floats, ring: Floats, weights: Floats, cs: float, close: float,
     state[2] = cs
     if state[0] < n:
         return
-    filtered = _filtered(ring, at, weights)
+    filtered = filter_edge(ring, at, weights)
     state[5] = filtered - state[4]
     state[4] = filtered
     before = state[6]
@@ -122,27 +114,6 @@ def advance_pip(params: Floats, state: Floats, values: Floats, start: int, stop:
             state[8] += 1.0
         for field in range(8):
             out[field, i] = state[2 + field]
-
-
-def edge_gaussian(window: int, sigma: float) -> Floats:
-    """Weights h of the edge Gaussian, newest value first; they sum to 1 (analysis §0).
-
-    The value at the right edge of a window filtered by a Gaussian of `sigma` bars, cut off at trunc(4σ + 0.5) and
-    reflected at both ends, is this fixed causal filter.
-    """
-    radius = int(4.0 * sigma + 0.5)
-    offsets = np.arange(-radius, radius + 1)
-    gaussian = np.exp(-0.5 * (offsets / sigma) ** 2)
-    gaussian /= gaussian.sum()
-    # reflection folds the line onto the window with period 2N: offset x ≥ 0 falls on x, offset −1 − x on x as well
-    folded = np.mod(offsets, 2 * window)
-    lag = np.where(folded < window, folded, 2 * window - 1 - folded)
-    return np.bincount(lag, weights=gaussian, minlength=window).astype(np.float64)
-
-
-def mean_lag(window: int, sigma: float) -> float:
-    """Delay of the edge Gaussian in bars: Σ i · h_i."""
-    return float(np.arange(window) @ edge_gaussian(window, sigma))
 
 
 def _lines(configuration: AnalysisConfiguration) -> tuple[ClassicalSignal, ...]:

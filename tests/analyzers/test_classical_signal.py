@@ -5,7 +5,8 @@ import pytest
 from numpy.testing import assert_allclose
 from scipy.ndimage import gaussian_filter1d
 
-from atm.analyzers.classical_signal import PIP, edge_gaussian, mean_lag, next_cycle, squash
+from atm.analyzers.classical_signal import PIP, next_cycle, squash
+from atm.analyzers.edge_gaussian import edge_gaussian, mean_lag
 from atm.model.analysis_configuration import AnalysisConfiguration, ClassicalSignal, MultiMACD
 from atm.model.errors import Invalid
 from tests.analyzers.market import frame
