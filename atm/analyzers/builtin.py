@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from atm.analyzers.bollinger import BOL
-from atm.analyzers.classical_signal import PIP
 from atm.analyzers.contract import Registry
 from atm.analyzers.external import FLOW, NNA
 from atm.analyzers.mean_return import TPD
@@ -11,6 +10,7 @@ from atm.analyzers.moving_averages import EMA, SMA, VOL, WMA
 from atm.analyzers.multi_macd import MMACDLONG, MMACDSHORT
 from atm.analyzers.order_flow import NES, WOI
 from atm.analyzers.oscillators import DMI_ADX, MFI
+from atm.analyzers.pip import PIP
 from atm.analyzers.turning_points import PSAR, SWING
 from atm.analyzers.volume_profile import IVP
 

@@ -13,6 +13,8 @@ boundary cannot displace one that does.
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from atm.analyzers.contract import Floats
@@ -43,8 +45,8 @@ def _extrema(profile: Floats, first: int, last: int, places: Floats, heights: Fl
 @kernel
 def _prominence(heights: Floats, count: int, at: int, sign: float) -> float:
     """Prominence of extremum `at`: of a peak with sign +1, of a valley (as a peak of the mirror image) with −1."""
-    own = sign * heights[at]
-    base = -np.inf
+    own: float = sign * heights[at]
+    base = -math.inf
     for step in (-1, 1):
         lowest = own
         j = at + step

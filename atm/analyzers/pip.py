@@ -1,0 +1,282 @@
+"""PIP: the composite signal (spec: analysis §6, §8: D1, D2, D7, D17, D29, D30, D32).
+
+From the other analyses of the interval, in this order:
+
+* network      nna_signal = SQ(output; nna_alpha, nna_beta), −1 near a low, +1 near a high
+* order flow   woi_signal, nes_signal = mean of the lines' filtered values; …_abs_mean its mean magnitude over `flow_window`;
+               …_relative = SQ(signal / abs_mean; 1, 2). NaN, and begun anew, while a line has no value
+* boundaries   boundary_below, boundary_above = distance of the nearest IVP boundaries from the close, as fraction of it;
+               boundary_touch = 1 when the bar's range meets ±0.1 % around one of them
+* classical    CS, F, their deltas and the cycle: `classical_signal`; contributors = how many have a value
+* impulse      impulse = ΔF / mean magnitude of ΔF over `impulse_window`;  impulse_cycle = +1 from impulse > impulse_threshold
+               on, −1 from impulse < −impulse_threshold on, NaN before the first
+* action       +1 buy, −1 sell, 0 nothing; entry_allowed 1 when it may open a position, 0 when it may only close one
+
+Swings are those of the SWING analysis. Let g be −1 for sense CONTRARIAN and +1 for TREND. CYCLIC: every bar of a cycle has the
+action g · cycle, and may enter. IMPULSIVE: the bar on which impulse_cycle changes has the action g · impulse_cycle, and may
+enter if that is the side of the cycle. So IMPULSIVE always enters with the cycle: CONTRARIAN when F recoils against it (buy
+the dip of a high cycle), TREND when F accelerates along it; the opposite turn may only close. (The ancestor's IMPULSIVE read an
+impulse cycle that nothing computed; its side and its entry rule, cycle ≠ impulse, are those of CONTRARIAN here.)
+
+With woi_threshold > 0 an entry also needs action · woi_relative ≥ woi_threshold; an imbalance that is not recorded confirms
+nothing. A missing bar holds everything and has no action.
+"""
+
+from __future__ import annotations
+
+import math
+
+import msgspec
+import numpy as np
+
+from atm.analyzers.classical_signal import (
+    CONTRIBUTORS,
+    SIGNAL_SIZE,
+    book_signal,
+    contributions,
+    hold_signal,
+    mean_of,
+    squash,
+)
+from atm.analyzers.contract import Floats, Indicator
+from atm.analyzers.edge_gaussian import edge_gaussian
+from atm.analyzers.external import NETWORK
+from atm.analyzers.normalisers import bars_to_forget, mean_magnitude, relative, weight
+from atm.model.analysis_configuration import (
+    ActionMode,
+    ActionSense,
+    AnalysisConfiguration,
+    ClassicalSignal,
+    Contribution,
+)
+from atm.model.bars import Column
+from atm.model.errors import Invalid
+from atm.model.kernel import kernel
+
+HIGH, LOW, CLOSE = int(Column.HIGH), int(Column.LOW), int(Column.CLOSE)
+_GROUPS = 8
+_WOI, _NES, _NETWORK, _BOUNDARIES = range(CONTRIBUTORS, _GROUPS)
+_SCALARS = 12
+_TOUCH = 0.001
+_READY = SIGNAL_SIZE
+_NNA_OUT = _READY + 1
+_WOI_OUT = _READY + 2
+_NES_OUT = _READY + 5
+_BOUNDARY_OUT = _READY + 8
+_IMPULSE_OUT = _READY + 11
+_ACTION_OUT = _READY + 13
+_MEANS = _READY + 15
+_HEAD = _MEANS + 6
+
+
+@kernel
+def _flow(state: Floats, mean: Floats, values: Floats, i: int, rows: Floats, k: float) -> None:
+    """Signal, mean magnitude and relative value of an order flow; NaN and begun anew while a line has no value."""
+    x = mean_of(values, i, rows, 1.0, math.inf) if len(rows) > 0 else np.nan
+    if x == x:
+        state[0] = x
+        state[1] = mean_magnitude(mean, k, x)
+        state[2] = squash(relative(x, state[1], 0.0), 1.0, 2.0)
+    else:
+        mean[0], mean[1] = 0.0, 1.0
+        state[0], state[1], state[2] = np.nan, np.nan, np.nan
+
+
+@kernel
+def _boundaries(state: Floats, values: Floats, i: int, rows: Floats) -> None:
+    """Distances of the nearest boundaries below and above, and whether the bar touches one."""
+    close, touched = values[CLOSE, i], 0.0
+    for side in range(2):
+        price = values[int(rows[side]), i]
+        state[side] = price / close - 1.0
+        if values[LOW, i] < (1.0 + _TOUCH) * price and values[HIGH, i] > (1.0 - _TOUCH) * price:
+            touched = 1.0
+    state[2] = touched
+
+
+@kernel
+def _impulse(state: Floats, mean: Floats, delta: float, threshold: float, k: float) -> bool:
+    """Book a change of F: impulse and impulse cycle in `state`; whether the cycle has changed."""
+    state[0] = relative(delta, mean_magnitude(mean, k, delta), 0.0)
+    if state[0] > threshold and state[1] != 1.0:
+        state[1] = 1.0
+        return True
+    if state[0] < -threshold and state[1] != -1.0:
+        state[1] = -1.0
+        return True
+    return False
+
+
+@kernel
+def _action(
+    state: Floats, cycle: float, impulse: float, turned: bool, woi: float, impulsive: bool, sense: float, confirm: float
+) -> None:
+    """Action and permission to enter, from the cycle, the impulse cycle (and whether it has just turned) and WOI."""
+    side = sense * impulse if impulsive and turned else 0.0
+    if not impulsive and cycle == cycle:
+        side = sense * cycle
+    allowed = side != 0.0 and (not impulsive or side == cycle)
+    if confirm > 0.0:
+        allowed = allowed and side * woi >= confirm
+    state[0], state[1] = side, 1.0 if allowed else 0.0
+
+
+@kernel
+def _bar(params: Floats, state: Floats, values: Floats, i: int, own: int, ring: Floats) -> None:
+    """Book one present bar. own: where the parameters behind the inputs begin."""
+    sizes, scalars = params[own : own + _GROUPS], params[own + _GROUPS : own + _GROUPS + _SCALARS]
+    begin = own + _GROUPS + _SCALARS
+    weights, scales = params[begin : begin + CONTRIBUTORS], params[begin + CONTRIBUTORS : begin + 2 * CONTRIBUTORS]
+    gaussian = params[begin + 2 * CONTRIBUTORS :]
+    rows = params[1:own]
+    woi = 0
+    for group in range(_WOI):
+        woi += int(sizes[group])
+    nes = woi + int(sizes[_WOI])
+    network = nes + int(sizes[_NES])
+    boundary = network + int(sizes[_NETWORK])
+    if network < boundary:
+        state[_NNA_OUT] = squash(values[int(rows[network]), i], scalars[8], scalars[9])
+    _flow(state[_WOI_OUT:], state[_MEANS : _MEANS + 2], values, i, rows[woi:nes], scalars[10])
+    _flow(state[_NES_OUT:], state[_MEANS + 2 : _MEANS + 4], values, i, rows[nes:network], scalars[10])
+    if sizes[_BOUNDARIES] > 0.0:
+        _boundaries(state[_BOUNDARY_OUT:], values, i, rows[boundary:])
+    s, ready = contributions(values, i, rows[:woi], sizes, weights, scales, state[0] > 0.0)
+    state[_READY] = ready
+    turned = False
+    if s == s:
+        cs = squash(s, scalars[0], scalars[1])
+        book_signal(state, ring, gaussian, cs, values[CLOSE, i], scalars[2], scalars[3])
+        if state[5] == state[5]:
+            mean = state[_MEANS + 4 : _MEANS + 6]
+            turned = _impulse(state[_IMPULSE_OUT:], mean, state[5], scalars[7], scalars[11])
+    else:
+        hold_signal(state)
+    impulse, imbalance = state[_IMPULSE_OUT + 1], state[_WOI_OUT + 2]
+    impulsive = scalars[4] > 0.0
+    _action(state[_ACTION_OUT:], state[6], impulse, turned, imbalance, impulsive, scalars[5], scalars[6])
+
+
+@kernel
+def advance_pip(params: Floats, state: Floats, values: Floats, start: int, stop: int, out: Floats) -> None:
+    """params [number of inputs, their rows…, sizes of the groups (8), scalars (12), weights (4), scales (4), Gaussian…].
+
+    Groups: MMACDSHORT, MMACDLONG, DMIxADX, MFI, WOI, NES, network, boundaries below and above. scalars: alpha, beta, enter,
+    leave, impulsive, sense, WOI threshold, impulse threshold, network's alpha and beta, weights of the means of flow and
+    impulse. state [classical signal (`SIGNAL_SIZE`), the other fields as last published, mean magnitudes of WOI, NES and
+    ΔF (2 each), ring…]; out as `PIP.fields`.
+    """
+    own = 1 + int(params[0])
+    ring = state[_HEAD:]
+    fields = _MEANS - 2
+    for i in range(start, stop):
+        close = values[CLOSE, i]
+        if close == close:
+            _bar(params, state, values, i, own, ring)
+        else:
+            hold_signal(state)
+            state[_ACTION_OUT], state[_ACTION_OUT + 1] = 0.0, 0.0
+        for field in range(fields):
+            out[field, i] = state[2 + field]
+
+
+class Composite(msgspec.Struct, frozen=True):
+    """PIP's parameters, and how many inputs each group has."""
+
+    pip: ClassicalSignal
+    sizes: tuple[int, ...]
+
+
+def _input_groups(configuration: AnalysisConfiguration, pip: ClassicalSignal) -> tuple[tuple[str, ...], ...]:
+    legacy = pip.contribution is Contribution.LEGACY
+    share = "peak_relative" if legacy else "abs_mean_relative"
+    return (
+        ("MMACDSHORT.0.abs_mean_relative",) if configuration.mmacd_short else (),
+        ("MMACDLONG.0.abs_mean_relative",) if configuration.mmacd_long else (),
+        _columns("DMIxADX", len(configuration.dmi_adx), share),
+        _columns("MFI", len(configuration.mfi), share),
+        _columns("WOI", len(configuration.woi), "filtered"),
+        _columns("NES", len(configuration.nes), "filtered"),
+        (NETWORK,) if configuration.neural_network else (),
+        ("IVP.0.below_1", "IVP.0.above_1") if configuration.volume_profile else (),
+    )
+
+
+def _columns(name: str, lines: int, field: str) -> tuple[str, ...]:
+    return tuple(f"{name}.{line}.{field}" for line in range(1, lines + 1))
+
+
+def _inputs(configuration: AnalysisConfiguration) -> tuple[str, ...]:
+    if configuration.pip is None:
+        return ()
+    return tuple(name for group in _input_groups(configuration, configuration.pip) for name in group)
+
+
+def _lines(configuration: AnalysisConfiguration) -> tuple[Composite, ...]:
+    pip = configuration.pip
+    if pip is None:
+        return ()
+    sizes = tuple(len(group) for group in _input_groups(configuration, pip))
+    if not any(size and weight for size, weight in zip(sizes, _weights(pip), strict=False)):
+        raise Invalid("pip", "no contributor", "with mmacd_short, mmacd_long, dmi_adx or mfi configured and weighted")
+    return (Composite(pip, sizes),)
+
+
+def _weights(pip: ClassicalSignal) -> tuple[float, float, float, float]:
+    return pip.mmacd_short_weight, pip.mmacd_long_weight, pip.dmi_adx_weight, pip.mfi_weight
+
+
+def _pack(line: Composite) -> Floats:
+    pip = line.pip
+    if pip.leave_threshold > pip.enter_threshold:
+        raise Invalid(
+            "pip.leave_threshold", pip.leave_threshold, f"at most pip.enter_threshold ({pip.enter_threshold:g})"
+        )
+    impulsive = pip.action_mode is ActionMode.IMPULSIVE
+    sense = 1.0 if pip.sense is ActionSense.TREND else -1.0
+    scalars = [
+        pip.alpha, pip.beta, pip.enter_threshold, pip.leave_threshold, impulsive, sense, pip.woi_threshold,
+        pip.impulse_threshold, pip.nna_alpha, pip.nna_beta, weight(pip.flow_window), weight(pip.impulse_window),
+    ]  # fmt: skip
+    # the shares of the peak are percent; the ancestor's MFI lay within ±0.5
+    scales = [1.0, 1.0, 0.01, 0.005] if pip.contribution is Contribution.LEGACY else [1.0] * CONTRIBUTORS
+    return np.concatenate([line.sizes, scalars, _weights(pip), scales, edge_gaussian(pip.window, pip.sigma)])
+
+
+def _state(params: Floats) -> Floats:
+    behind = 1 + int(params[0]) + _GROUPS + _SCALARS + 2 * CONTRIBUTORS
+    state = np.full(_HEAD + len(params) - behind, np.nan)
+    state[0], state[1] = 0.0, -1.0
+    state[_READY] = 0.0
+    state[_ACTION_OUT : _ACTION_OUT + 2] = 0.0
+    state[_MEANS:_HEAD] = np.tile([0.0, 1.0], 3)
+    return state
+
+
+def _later(line: Composite, remaining: float) -> int:
+    """Bars behind the first F until its changes' and the flows' mean magnitudes count."""
+    impulse = 1 + bars_to_forget(weight(line.pip.impulse_window), remaining)
+    flows = line.sizes[_WOI] + line.sizes[_NES] > 0
+    flow = bars_to_forget(weight(line.pip.flow_window), remaining) if flows else 0
+    return max(impulse, flow)
+
+
+PIP = Indicator[Composite](
+    name="PIP",
+    fields=(
+        "classical_signal", "classical_delta", "filtered", "filtered_delta",
+        "cycle", "cycle_updated", "cycle_index", "cycle_begin_price",
+        "contributors", "nna_signal",
+        "woi_signal", "woi_abs_mean", "woi_relative", "nes_signal", "nes_abs_mean", "nes_relative",
+        "boundary_below", "boundary_above", "boundary_touch",
+        "impulse", "impulse_cycle", "action", "entry_allowed",
+    ),
+    lines=_lines,
+    pack=_pack,
+    state=_state,
+    advance=advance_pip,
+    warm_up=lambda line: line.pip.window + _later(line, 0.5),
+    settle=lambda line: line.pip.window + _later(line, 1e-6),
+    singleton=True,
+    inputs=_inputs,
+)  # fmt: skip
