@@ -34,7 +34,7 @@ SIGNAL_SIZE = 10
 
 
 @kernel
-def squash(signal: float, alpha: float, beta: float) -> float:
+def squash(signal: float, alpha: float, beta: int) -> float:
     """SQ of analysis §0 without its rounding; range (−1, 1), SQ(alpha) = 0.5."""
     size = 2.0 / math.pi * math.atan(abs(signal / alpha) ** beta)
     return size if signal >= 0.0 else -size
@@ -51,44 +51,42 @@ def next_cycle(cycle: float, strength: float, enter: float, leave: float) -> flo
 
 
 @kernel
-def mean_of(values: Floats, i: int, rows: Floats, scale: float, limit: float) -> float:
-    """Mean of the scaled and clipped values of some rows, NaN when one has none."""
+def mean_of(values: Floats, i: int, rows: Floats, first: int, stop: int, scale: float, limit: float) -> float:
+    """Mean of the scaled and clipped values of rows[first … stop − 1], NaN when there is none or one has no value."""
     total = 0.0
-    for row in rows:
-        x = scale * values[int(row), i]
+    for j in range(first, stop):
+        x = scale * values[int(rows[j]), i]
         if x != x:
             return np.nan
         total += min(max(x, -limit), limit)
-    return total / len(rows)
+    return total / (stop - first) if stop > first else np.nan
 
 
 @kernel
-def contributions(
-    values: Floats, i: int, rows: Floats, sizes: Floats, weights: Floats, scales: Floats, begun: bool
-) -> tuple[float, float]:
+def contributions(values: Floats, i: int, rows: Floats, groups: Floats, begun: bool) -> tuple[float, float]:
     """The weighted mean s of the contributors and how many have a value; s is NaN before all had one at once.
 
-    rows: those of all contributors, group after group; sizes, weights, scales: one per group.
+    rows: those of all contributors, group after group; groups: [size, weight, scale] of each.
     """
-    total, weight, ready, needed, at = 0.0, 0.0, 0.0, 0.0, 0
+    total, weights, ready, needed, at = 0.0, 0.0, 0.0, 0.0, 0
     for group in range(CONTRIBUTORS):
-        size = int(sizes[group])
-        if size > 0 and weights[group] > 0.0:
+        size, weight, scale = int(groups[3 * group]), groups[3 * group + 1], groups[3 * group + 2]
+        if size > 0 and weight > 0.0:
             needed += 1.0
-            x = mean_of(values, i, rows[at : at + size], scales[group], CONTRIBUTION_LIMIT)
+            x = mean_of(values, i, rows, at, at + size, scale, CONTRIBUTION_LIMIT)
             if x == x:
                 ready += 1.0
-                total += weights[group] * x
-                weight += weights[group]
+                total += weight * x
+                weights += weight
         at += size
     if ready == 0.0 or (ready < needed and not begun):
         return np.nan, ready
-    return total / weight, ready
+    return total / weights, ready
 
 
 @kernel
 def book_signal(
-    state: Floats, ring: Floats, weights: Floats, cs: float, close: float, enter: float, leave: float
+    state: Floats, ring: Floats, gaussian: Floats, cs: float, close: float, enter: float, leave: float
 ) -> None:
     """Book one present bar with a classical signal: filter, deltas, cycle. state as `SIGNAL_SIZE`."""
     n = len(ring)
@@ -101,7 +99,7 @@ def book_signal(
     state[2] = cs
     if state[0] < n:
         return
-    strength = filtered(ring, at, weights)
+    strength = filtered(ring, at, gaussian)
     state[5] = strength - state[4]
     state[4] = strength
     before = state[6]

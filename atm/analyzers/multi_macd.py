@@ -78,7 +78,8 @@ def _close_block(state: Floats, windows: Floats, signal_window: float, scratch: 
     close = state[1]
     averages = state[_HEAD : _HEAD + len(windows)]
     _averages(state[2], state[3], state[4], averages, windows, close, scratch)
-    averages[:] = scratch
+    for j in range(len(averages)):
+        averages[j] = scratch[j]
     state[4] += close - state[3]
     state[2] += 1.0
     line = _line(averages)

@@ -15,7 +15,7 @@ from atm.analyzers.contract import FORGOTTEN, Floats
 from atm.model.kernel import kernel
 
 MEAN_SIZE = 2
-"""Floats of state for a mean magnitude: [exponential sum of magnitudes, weight not yet seen]."""
+"""Floats of state for a mean magnitude: [exponential sum of magnitudes, weight not yet seen], fresh [0, 1]."""
 
 
 def weight(window: float) -> float:
@@ -29,11 +29,11 @@ def bars_to_forget(k: float, remaining: float = FORGOTTEN) -> int:
 
 
 @kernel
-def mean_magnitude(state: Floats, k: float, x: float) -> float:
-    """Book x; the mean of |x| so far, NaN below half weight. state as `MEAN_SIZE`, fresh [0, 1]."""
-    state[0] += k * (abs(x) - state[0])
-    state[1] *= 1.0 - k
-    return state[0] / (1.0 - state[1]) if state[1] <= 0.5 else np.nan
+def mean_magnitude(state: Floats, at: int, k: float, x: float) -> float:
+    """Book x; the mean of |x| so far, NaN below half weight. `MEAN_SIZE` floats from state[at] on are its memory."""
+    state[at] += k * (abs(x) - state[at])
+    state[at + 1] *= 1.0 - k
+    return state[at] / (1.0 - state[at + 1]) if state[at + 1] <= 0.5 else np.nan
 
 
 @kernel

@@ -54,130 +54,157 @@ from atm.model.errors import Invalid
 from atm.model.kernel import kernel
 
 HIGH, LOW, CLOSE = int(Column.HIGH), int(Column.LOW), int(Column.CLOSE)
-_GROUPS = 8
-_WOI, _NES, _NETWORK, _BOUNDARIES = range(CONTRIBUTORS, _GROUPS)
-_SCALARS = 12
 _TOUCH = 0.001
+_SIZES = 4
+"""Numbers of inputs behind the contributors: WOI, NES, network, boundaries."""
+_SCALARS = 12
+_LAYOUT = 3 * CONTRIBUTORS + _SIZES + _SCALARS
 _READY = SIGNAL_SIZE
-_NNA_OUT = _READY + 1
-_WOI_OUT = _READY + 2
-_NES_OUT = _READY + 5
-_BOUNDARY_OUT = _READY + 8
-_IMPULSE_OUT = _READY + 11
-_ACTION_OUT = _READY + 13
+_NNA = _READY + 1
+_WOI = _READY + 2
+_NES = _READY + 5
+_BOUNDARY = _READY + 8
+_IMPULSE = _READY + 11
+_ACTION = _READY + 13
 _MEANS = _READY + 15
 _HEAD = _MEANS + 6
+_FIELDS = _MEANS - 2
 
 
 @kernel
-def _flow(state: Floats, mean: Floats, values: Floats, i: int, rows: Floats, k: float) -> None:
+def _network(
+    state: Floats, values: Floats, row: int, alpha: float, beta: int, start: int, stop: int, out: Floats
+) -> None:
+    for i in range(start, stop):
+        if values[CLOSE, i] == values[CLOSE, i]:
+            state[_NNA] = squash(values[row, i], alpha, beta)
+        out[_NNA - 2, i] = state[_NNA]
+
+
+@kernel
+def _flow(
+    state: Floats, at: int, mean: int, values: Floats, rows: Floats, first: int, end: int, k: float,
+    start: int, stop: int, out: Floats,
+) -> None:  # fmt: skip
     """Signal, mean magnitude and relative value of an order flow; NaN and begun anew while a line has no value."""
-    x = mean_of(values, i, rows, 1.0, math.inf) if len(rows) > 0 else np.nan
-    if x == x:
-        state[0] = x
-        state[1] = mean_magnitude(mean, k, x)
-        state[2] = squash(relative(x, state[1], 0.0), 1.0, 2.0)
-    else:
-        mean[0], mean[1] = 0.0, 1.0
-        state[0], state[1], state[2] = np.nan, np.nan, np.nan
+    for i in range(start, stop):
+        if values[CLOSE, i] == values[CLOSE, i]:
+            x = mean_of(values, i, rows, first, end, 1.0, math.inf)
+            state[at] = x
+            if x == x:
+                state[at + 1] = mean_magnitude(state, mean, k, x)
+                state[at + 2] = squash(relative(x, state[at + 1], 0.0), 1.0, 2)
+            else:
+                state[mean], state[mean + 1] = 0.0, 1.0
+                state[at + 1], state[at + 2] = np.nan, np.nan
+        out[at - 2, i], out[at - 1, i], out[at, i] = state[at], state[at + 1], state[at + 2]
 
 
 @kernel
-def _boundaries(state: Floats, values: Floats, i: int, rows: Floats) -> None:
-    """Distances of the nearest boundaries below and above, and whether the bar touches one."""
-    close, touched = values[CLOSE, i], 0.0
-    for side in range(2):
-        price = values[int(rows[side]), i]
-        state[side] = price / close - 1.0
-        if values[LOW, i] < (1.0 + _TOUCH) * price and values[HIGH, i] > (1.0 - _TOUCH) * price:
-            touched = 1.0
-    state[2] = touched
+def _boundaries(state: Floats, values: Floats, below: int, above: int, start: int, stop: int, out: Floats) -> None:
+    """Distances of the nearest boundaries below and above from the close, and whether the bar touches one."""
+    for i in range(start, stop):
+        close, high, low = values[CLOSE, i], values[HIGH, i], values[LOW, i]
+        if close == close:
+            one, other = values[below, i], values[above, i]
+            at_one = low < (1.0 + _TOUCH) * one and high > (1.0 - _TOUCH) * one
+            at_other = low < (1.0 + _TOUCH) * other and high > (1.0 - _TOUCH) * other
+            state[_BOUNDARY], state[_BOUNDARY + 1] = one / close - 1.0, other / close - 1.0
+            state[_BOUNDARY + 2] = 1.0 if at_one or at_other else 0.0
+        for field in range(_BOUNDARY - 2, _BOUNDARY + 1):
+            out[field, i] = state[2 + field]
 
 
 @kernel
-def _impulse(state: Floats, mean: Floats, delta: float, threshold: float, k: float) -> bool:
-    """Book a change of F: impulse and impulse cycle in `state`; whether the cycle has changed."""
-    state[0] = relative(delta, mean_magnitude(mean, k, delta), 0.0)
-    if state[0] > threshold and state[1] != 1.0:
-        state[1] = 1.0
+def _impulse(state: Floats, threshold: float, k: float) -> bool:
+    """Book the change of F: impulse and impulse cycle; whether that cycle has turned."""
+    delta = state[5]
+    if delta != delta:
+        return False
+    impulse = relative(delta, mean_magnitude(state, _MEANS + 4, k, delta), 0.0)
+    state[_IMPULSE] = impulse
+    if impulse > threshold and state[_IMPULSE + 1] != 1.0:
+        state[_IMPULSE + 1] = 1.0
         return True
-    if state[0] < -threshold and state[1] != -1.0:
-        state[1] = -1.0
+    if impulse < -threshold and state[_IMPULSE + 1] != -1.0:
+        state[_IMPULSE + 1] = -1.0
         return True
     return False
 
 
 @kernel
-def _action(
-    state: Floats, cycle: float, impulse: float, turned: bool, woi: float, impulsive: bool, sense: float, confirm: float
-) -> None:
+def _act(state: Floats, turned: bool, impulsive: bool, sense: float, confirm: float) -> None:
     """Action and permission to enter, from the cycle, the impulse cycle (and whether it has just turned) and WOI."""
-    side = sense * impulse if impulsive and turned else 0.0
+    cycle = state[6]
+    side = sense * state[_IMPULSE + 1] if impulsive and turned else 0.0
     if not impulsive and cycle == cycle:
         side = sense * cycle
     allowed = side != 0.0 and (not impulsive or side == cycle)
     if confirm > 0.0:
-        allowed = allowed and side * woi >= confirm
-    state[0], state[1] = side, 1.0 if allowed else 0.0
+        allowed = allowed and side * state[_WOI + 2] >= confirm
+    state[_ACTION], state[_ACTION + 1] = side, 1.0 if allowed else 0.0
 
 
 @kernel
-def _bar(params: Floats, state: Floats, values: Floats, i: int, own: int, ring: Floats) -> None:
-    """Book one present bar. own: where the parameters behind the inputs begin."""
-    sizes, scalars = params[own : own + _GROUPS], params[own + _GROUPS : own + _GROUPS + _SCALARS]
-    begin = own + _GROUPS + _SCALARS
-    weights, scales = params[begin : begin + CONTRIBUTORS], params[begin + CONTRIBUTORS : begin + 2 * CONTRIBUTORS]
-    gaussian = params[begin + 2 * CONTRIBUTORS :]
-    rows = params[1:own]
-    woi = 0
-    for group in range(_WOI):
-        woi += int(sizes[group])
-    nes = woi + int(sizes[_WOI])
-    network = nes + int(sizes[_NES])
-    boundary = network + int(sizes[_NETWORK])
-    if network < boundary:
-        state[_NNA_OUT] = squash(values[int(rows[network]), i], scalars[8], scalars[9])
-    _flow(state[_WOI_OUT:], state[_MEANS : _MEANS + 2], values, i, rows[woi:nes], scalars[10])
-    _flow(state[_NES_OUT:], state[_MEANS + 2 : _MEANS + 4], values, i, rows[nes:network], scalars[10])
-    if sizes[_BOUNDARIES] > 0.0:
-        _boundaries(state[_BOUNDARY_OUT:], values, i, rows[boundary:])
-    s, ready = contributions(values, i, rows[:woi], sizes, weights, scales, state[0] > 0.0)
-    state[_READY] = ready
-    turned = False
-    if s == s:
-        cs = squash(s, scalars[0], scalars[1])
-        book_signal(state, ring, gaussian, cs, values[CLOSE, i], scalars[2], scalars[3])
-        if state[5] == state[5]:
-            mean = state[_MEANS + 4 : _MEANS + 6]
-            turned = _impulse(state[_IMPULSE_OUT:], mean, state[5], scalars[7], scalars[11])
-    else:
-        hold_signal(state)
-    impulse, imbalance = state[_IMPULSE_OUT + 1], state[_WOI_OUT + 2]
-    impulsive = scalars[4] > 0.0
-    _action(state[_ACTION_OUT:], state[6], impulse, turned, imbalance, impulsive, scalars[5], scalars[6])
+def _classical(
+    state: Floats, values: Floats, rows: Floats, groups: Floats, scalars: Floats, gaussian: Floats,
+    start: int, stop: int, out: Floats,
+) -> None:  # fmt: skip
+    """Classical signal, cycle, impulse and action. WOI stands in `out` already."""
+    ring, beta = state[_HEAD:], int(scalars[1])
+    for i in range(start, stop):
+        close = values[CLOSE, i]
+        if close == close:
+            s, state[_READY] = contributions(values, i, rows, groups, state[0] > 0.0)
+            turned = False
+            if s == s:
+                cs = squash(s, scalars[0], beta)
+                book_signal(state, ring, gaussian, cs, close, scalars[2], scalars[3])
+                turned = _impulse(state, scalars[7], scalars[11])
+            else:
+                hold_signal(state)
+            state[_WOI + 2] = out[_WOI, i]
+            _act(state, turned, scalars[4] > 0.0, scalars[5], scalars[6])
+        else:
+            hold_signal(state)
+            state[_ACTION], state[_ACTION + 1] = 0.0, 0.0
+        for field in range(_READY - 1):
+            out[field, i] = state[2 + field]
+        for field in range(_IMPULSE - 2, _FIELDS):
+            out[field, i] = state[2 + field]
 
 
 @kernel
 def advance_pip(params: Floats, state: Floats, values: Floats, start: int, stop: int, out: Floats) -> None:
-    """params [number of inputs, their rows…, sizes of the groups (8), scalars (12), weights (4), scales (4), Gaussian…].
+    """params [number of inputs, their rows…, [size, weight, scale] of the contributors (4), sizes (4), scalars (12), Gaussian…].
 
-    Groups: MMACDSHORT, MMACDLONG, DMIxADX, MFI, WOI, NES, network, boundaries below and above. scalars: alpha, beta, enter,
+    Inputs: MMACDSHORT, MMACDLONG, DMIxADX, MFI, WOI, NES, network, boundaries below and above. scalars: alpha, beta, enter,
     leave, impulsive, sense, WOI threshold, impulse threshold, network's alpha and beta, weights of the means of flow and
     impulse. state [classical signal (`SIGNAL_SIZE`), the other fields as last published, mean magnitudes of WOI, NES and
     ΔF (2 each), ring…]; out as `PIP.fields`.
     """
     own = 1 + int(params[0])
-    ring = state[_HEAD:]
-    fields = _MEANS - 2
+    rows, groups = params[1:own], params[own : own + 3 * CONTRIBUTORS]
+    sizes = own + 3 * CONTRIBUTORS
+    scalars = params[sizes + _SIZES : sizes + _SIZES + _SCALARS]
+    woi = 0
+    for group in range(CONTRIBUTORS):
+        woi += int(groups[3 * group])
+    nes = woi + int(params[sizes])
+    network = nes + int(params[sizes + 1])
+    boundary = network + int(params[sizes + 2])
     for i in range(start, stop):
-        close = values[CLOSE, i]
-        if close == close:
-            _bar(params, state, values, i, own, ring)
-        else:
-            hold_signal(state)
-            state[_ACTION_OUT], state[_ACTION_OUT + 1] = 0.0, 0.0
-        for field in range(fields):
-            out[field, i] = state[2 + field]
+        for field in range(_NNA - 2, _IMPULSE - 2):
+            out[field, i] = np.nan
+    if boundary > network:
+        _network(state, values, int(rows[network]), scalars[8], int(scalars[9]), start, stop, out)
+    if nes > woi:
+        _flow(state, _WOI, _MEANS, values, rows, woi, nes, scalars[10], start, stop, out)
+    if network > nes:
+        _flow(state, _NES, _MEANS + 2, values, rows, nes, network, scalars[10], start, stop, out)
+    if params[sizes + 3] > 0.0:
+        _boundaries(state, values, int(rows[boundary]), int(rows[boundary + 1]), start, stop, out)
+    _classical(state, values, rows, groups, scalars, params[own + _LAYOUT :], start, stop, out)
 
 
 class Composite(msgspec.Struct, frozen=True):
@@ -240,15 +267,16 @@ def _pack(line: Composite) -> Floats:
     ]  # fmt: skip
     # the shares of the peak are percent; the ancestor's MFI lay within ±0.5
     scales = [1.0, 1.0, 0.01, 0.005] if pip.contribution is Contribution.LEGACY else [1.0] * CONTRIBUTORS
-    return np.concatenate([line.sizes, scalars, _weights(pip), scales, edge_gaussian(pip.window, pip.sigma)])
+    groups = [x for group in zip(line.sizes, _weights(pip), scales, strict=False) for x in group]
+    return np.concatenate([groups, line.sizes[CONTRIBUTORS:], scalars, edge_gaussian(pip.window, pip.sigma)])
 
 
 def _state(params: Floats) -> Floats:
-    behind = 1 + int(params[0]) + _GROUPS + _SCALARS + 2 * CONTRIBUTORS
-    state = np.full(_HEAD + len(params) - behind, np.nan)
+    window = len(params) - 1 - int(params[0]) - _LAYOUT
+    state = np.full(_HEAD + window, np.nan)
     state[0], state[1] = 0.0, -1.0
     state[_READY] = 0.0
-    state[_ACTION_OUT : _ACTION_OUT + 2] = 0.0
+    state[_ACTION : _ACTION + 2] = 0.0
     state[_MEANS:_HEAD] = np.tile([0.0, 1.0], 3)
     return state
 
@@ -256,7 +284,7 @@ def _state(params: Floats) -> Floats:
 def _later(line: Composite, remaining: float) -> int:
     """Bars behind the first F until its changes' and the flows' mean magnitudes count."""
     impulse = 1 + bars_to_forget(weight(line.pip.impulse_window), remaining)
-    flows = line.sizes[_WOI] + line.sizes[_NES] > 0
+    flows = sum(line.sizes[CONTRIBUTORS : CONTRIBUTORS + 2]) > 0
     flow = bars_to_forget(weight(line.pip.flow_window), remaining) if flows else 0
     return max(impulse, flow)
 

@@ -22,15 +22,15 @@ from atm.model.kernel import kernel
 
 
 @kernel
-def _extrema(profile: Floats, first: int, last: int, places: Floats, heights: Floats) -> int:
-    """Alternating low, peak, low … peak, low of profile[first … last] between two zeros; returns how many (odd).
+def _extrema(profile: Floats, size: int, places: Floats, heights: Floats) -> int:
+    """Alternating low, peak, low … peak, low of profile[:size] between two zeros; returns how many (odd).
 
     The two zeros outside are the first and the last low.
     """
-    count, rising, flat_from, previous = 1, True, first, 0.0
-    heights[0], places[0] = 0.0, first - 1
-    for j in range(first, last + 2):
-        x = profile[j] if j <= last else 0.0
+    count, rising, flat_from, previous = 1, True, 0, 0.0
+    heights[0], places[0] = 0.0, -1.0
+    for j in range(size + 1):
+        x = profile[j] if j < size else 0.0
         if x == previous:
             continue
         if rising != (x > previous):
@@ -38,7 +38,7 @@ def _extrema(profile: Floats, first: int, last: int, places: Floats, heights: Fl
             count += 1
             rising = not rising
         previous, flat_from = x, j
-    places[count], heights[count] = last + 1, 0.0
+    places[count], heights[count] = size, 0.0
     return count + 1
 
 
@@ -89,23 +89,13 @@ def _thin(places: Floats, heights: Floats, chosen: Floats, count: int, distance:
 
 
 @kernel
-def find_boundaries(profile: Floats, prominence: float, distance: float, height: float, found: Floats) -> int:
-    """Write the boundaries of a profile (n,) ≥ 0, ascending positions, into found (≥ n + 2); returns how many.
-
-    Below half the prominence at its ends the profile cannot matter, so those ends are not searched.
-    """
-    top = 0.0
-    for x in profile:
-        top = max(top, x)
-    if top <= 0.0:
-        return 0
-    first, last = 0, len(profile) - 1
-    while profile[first] < 0.5 * prominence * top:
-        first += 1
-    while profile[last] < 0.5 * prominence * top:
-        last -= 1
-    places, heights = np.empty(last - first + 4), np.empty(last - first + 4)
-    count = _extrema(profile, first, last, places, heights)
+def find_boundaries(
+    profile: Floats, top: float, prominence: float, distance: float, height: float, found: Floats
+) -> int:
+    """Write the boundaries of a profile (n,) ≥ 0 with maximum `top`, ascending positions, into found (≥ n); returns how many."""
+    size = len(profile)
+    places, heights = np.empty(size + 3), np.empty(size + 3)
+    count = _extrema(profile, size, places, heights)
     peaks, valleys = np.empty(count), np.empty(count)
     n_peaks, n_valleys = 0, 0
     for j in range(1, count - 1):

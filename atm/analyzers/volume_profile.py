@@ -6,13 +6,13 @@ from then on each bar first takes 1/n off everything:  mass = (1 − 1/n) · mas
 
 The state has a fixed size: a ring of `bins` bins around the bin of the last close. What comes to lie farther away than half of
 that is dropped, from the mass too: at the defaults (γ = 0.01, 1,024 bins) beyond −40 % and +67 % of the price. Decay is one
-common factor; smoothing adds, with each touched bin, its share of a Gaussian to the bins around it; so a bar costs the bins
-that it touches, whatever the number of bins and bars.
+common factor, so a bar costs the bins that it touches, whatever the number of bins and bars; only a search smooths.
 
 Boundaries (`profile_boundaries`) are searched every `search_every` bars of the clock; which of them are near is seen at every
 bar, from the bin of its open, so that they do not change sides within a bar. `below_1` … `below_5` are the prices of those
 below it, nearest first, `above_1` … `above_5` of those at or above; NaN where there is none. `value` is the smoothed volume
-of the bin of the close, `peak` the largest one. A missing bar only decays, and holds what is published.
+of the bin of the close, `peak` the largest one (of the last search, decayed since, unless
+`value` exceeds it). A missing bar only decays, and holds what is published.
 """
 
 from __future__ import annotations
@@ -34,100 +34,130 @@ OPEN, HIGH, LOW, CLOSE, VOLUME = (
 )
 NEAR = 5
 _FIELDS = 2 * NEAR + 3
-_HEAD = 8 + _FIELDS
-_PARAMS = 7
+_PUBLISHED = 11
+_HEAD = _PUBLISHED + _FIELDS
+_PARAMS = 8
 _RENORMALISE = 1e100
 _SHARE_THAT_ROUNDS = 1e-3
 
 
 @kernel
-def _clear(state: Floats, profile: Floats, smooth: Floats, first: int, stop: int) -> None:
-    """Drop the bins first … stop − 1. The mass and the maximum are taken anew where a difference would not be exact."""
+def _clear(state: Floats, profile: Floats, slot: int, count: int) -> None:
+    """Drop `count` bins from a slot on. The mass is summed anew where a difference would not be exact."""
     size = len(profile)
-    dropped, at_top = 0.0, False
-    for b in range(first, stop):
-        slot = b % size
+    dropped = 0.0
+    for _ in range(count):
         dropped += profile[slot]
-        at_top = at_top or smooth[slot] >= state[3]
-        profile[slot], smooth[slot] = 0.0, 0.0
+        profile[slot] = 0.0
+        slot = slot + 1 if slot + 1 < size else 0
+    state[4] -= dropped
     if dropped > _SHARE_THAT_ROUNDS * state[4]:
-        state[4] = profile.sum()
-    else:
-        state[4] -= dropped
-    if at_top:
-        state[3] = smooth.max()
+        state[4] = 0.0
+        for j in range(size):
+            state[4] += profile[j]
 
 
 @kernel
-def _move(state: Floats, profile: Floats, smooth: Floats, centre: int) -> None:
-    """Let the kept bins lie around the bin `centre`."""
+def _move(state: Floats, profile: Floats, centre: int) -> int:
+    """Let the kept bins lie around the bin `centre`; returns the slot of the first of them."""
     size = len(profile)
     low = centre - size // 2
     before = low if state[0] != state[0] else int(state[0])
     state[0] = low
+    origin = low % size
     if low > before:
-        _clear(state, profile, smooth, before, min(low, before + size))
+        gone = min(low - before, size)
+        _clear(state, profile, origin - gone if origin >= gone else origin - gone + size, gone)
     elif low < before:
-        _clear(state, profile, smooth, max(low + size, before), before + size)
-
-
-@kernel
-def _add(state: Floats, profile: Floats, smooth: Floats, gaussian: Floats, b: int, volume: float) -> None:
-    """Add a volume, already in units of the common factor, to bin b, which is one of those kept."""
-    size, low, radius = len(profile), int(state[0]), len(gaussian) // 2
-    profile[b % size] += volume
-    state[4] += volume
-    first, last = max(b - radius, low), min(b + radius, low + size - 1)
-    slot = first % size
-    for j in range(first, last + 1):
-        smooth[slot] += volume * gaussian[j - b + radius]
-        state[3] = max(state[3], smooth[slot])
-        slot = slot + 1 if slot + 1 < size else 0
+        _clear(state, profile, origin, min(before - low, size))
+    return origin
 
 
 @kernel
 def _spread(
-    state: Floats,
-    profile: Floats,
-    smooth: Floats,
-    gaussian: Floats,
-    width: float,
-    low: float,
-    high: float,
-    volume: float,
+    state: Floats, profile: Floats, width: float, ratio: float, origin: int, low: float, high: float, volume: float
 ) -> None:
-    """Spread a volume evenly over the prices low … high; what lies outside of the kept bins is dropped."""
+    """Spread a volume, already in units of the common factor, evenly over the prices low … high.
+
+    What lies outside of the kept bins is dropped.
+    """
+    size, begin = len(profile), int(state[0])
     first, last = math.floor(math.log(low) / width), math.floor(math.log(high) / width)
-    begin, end = int(state[0]), int(state[0]) + len(profile) - 1
-    if first == last:
-        if begin <= first <= end:
-            _add(state, profile, smooth, gaussian, first, volume)
-        return
-    density = volume / (high - low)
-    left = low if first >= begin else math.exp(begin * width)
-    for b in range(max(first, begin), min(last, end) + 1):
-        right = high if b == last else math.exp((b + 1) * width)
-        if right > left:
-            _add(state, profile, smooth, gaussian, b, density * (right - left))
-            left = right
+    state[9], state[10] = min(state[9], first), max(state[10], last)
+    first -= begin
+    last -= begin
+    left, place, density = low, first, volume / (high - low)
+    if first < 0:
+        left, place = math.exp(begin * width), 0
+    edge = 0.0 if first == last else math.exp((begin + place + 1) * width)
+    while place <= last and place < size:
+        right = high if place == last else edge
+        part = volume if first == last else density * max(right - left, 0.0)
+        profile[origin + place if origin + place < size else origin + place - size] += part
+        state[4] += part
+        left = max(left, right)
+        edge *= ratio
+        place += 1
 
 
 @kernel
-def _search(state: Floats, smooth: Floats, params: Floats, places: Floats) -> None:
-    """Find the boundaries anew: their bins go to `places`, their number to the state."""
-    size, low = len(smooth), int(state[0])
-    at = low % size
-    ordered = np.concatenate((smooth[at:], smooth[:at]))
-    count = find_boundaries(ordered, params[4], params[5], params[6], places)
+def _smooth(profile: Floats, gaussian: Floats, origin: int, first: int, count: int, raw: Floats, out: Floats) -> float:
+    """out[:count] = Gaussian filter of `count` bins from place `first` on, zeros outside of the kept bins; its maximum."""
+    size, radius = len(profile), len(gaussian) // 2
+    for j in range(count + 2 * radius):
+        place = first - radius + j
+        slot = origin + place if origin + place < size else origin + place - size
+        raw[j] = profile[slot] if 0 <= place < size else 0.0
     for j in range(count):
-        places[j] += low
-    state[6] = count
+        out[j] = gaussian[0] * raw[j]
+    for k in range(1, len(gaussian)):
+        weight = gaussian[k]
+        for j in range(count):
+            out[j] += weight * raw[j + k]
+    top = 0.0
+    for j in range(count):
+        top = max(top, out[j])
+    return top
 
 
 @kernel
-def _near(state: Floats, places: Floats, reference: float, width: float) -> None:
-    """Publish the prices of the boundaries next to the bin `reference`."""
-    count = int(state[6])
+def _search(
+    state: Floats, profile: Floats, params: Floats, gaussian: Floats, origin: int, scratch: Floats, places: Floats,
+    prices: Floats,
+) -> None:  # fmt: skip
+    """Find the boundaries anew: their bins go to `places`, their prices to `prices`, their number to the state.
+
+    Bins below half the prominence at the ends of the profile cannot matter. A bin untouched since it was below still is,
+    unless the maximum has been dropped: so only the bins that mattered or were touched are looked at, else all.
+    """
+    size, radius, begin = len(profile), len(gaussian) // 2, int(state[0])
+    raw, smooth = scratch[: size + 2 * radius], scratch[size + 2 * radius :]
+    first = int(min(max(state[9] - radius - begin, 0.0), size))
+    stop = int(min(max(state[10] + radius + 1.0 - begin, first), size))
+    top = _smooth(profile, gaussian, origin, first, stop - first, raw, smooth)
+    if top < state[3] * (1.0 - 1e-9):
+        first, stop = 0, size
+        top = _smooth(profile, gaussian, origin, first, stop - first, raw, smooth)
+    state[3], state[6], state[7], state[8] = top, 0.0, np.inf, -np.inf
+    if top <= 0.0:
+        return
+    least, head, tail = 0.5 * params[5] * top, 0, stop - first
+    while smooth[head] < least:
+        head += 1
+    while smooth[tail - 1] < least:
+        tail -= 1
+    state[9], state[10] = begin + first + head, begin + first + tail - 1
+    found = find_boundaries(smooth[head:tail], top, params[5], params[6], params[7], places)
+    for j in range(found):
+        places[j] += begin + first + head
+        prices[j] = math.exp((places[j] + 0.5) * params[1])
+    state[6] = found
+
+
+@kernel
+def _near(state: Floats, places: Floats, prices: Floats, price: float, width: float) -> None:
+    """Publish the prices of the boundaries next to the bin of `price`, and for which prices they are the next ones."""
+    count, reference = int(state[6]), math.floor(math.log(price) / width)
     at, beyond = 0, count
     while at < beyond:
         middle = (at + beyond) // 2
@@ -135,60 +165,72 @@ def _near(state: Floats, places: Floats, reference: float, width: float) -> None
             at = middle + 1
         else:
             beyond = middle
+    state[7] = math.exp((places[at - 1] + 1.0) * width) if at > 0 else 0.0
+    state[8] = math.exp((places[at] + 1.0) * width) if at < count else np.inf
     for j in range(NEAR):
         below, above = at - 1 - j, at + j
-        state[8 + j] = math.exp((places[below] + 0.5) * width) if below >= 0 else np.nan
-        state[8 + NEAR + j] = math.exp((places[above] + 0.5) * width) if above < count else np.nan
-    state[7] = reference
+        state[_PUBLISHED + j] = prices[below] if below >= 0 else np.nan
+        state[_PUBLISHED + NEAR + j] = prices[above] if above < count else np.nan
 
 
 @kernel
-def _renormalise(state: Floats, profile: Floats, smooth: Floats) -> None:
+def _renormalise(state: Floats, profile: Floats) -> None:
     factor = 1.0 / state[2]
-    profile *= factor
-    smooth *= factor
+    for slot in range(len(profile)):
+        profile[slot] *= factor
     state[2], state[3], state[4] = 1.0, state[3] * factor, state[4] * factor
 
 
 @kernel
-def advance_profile(params: Floats, state: Floats, values: Floats, start: int, stop: int, out: Floats) -> None:
-    """params [n, ln q, bins, search every, prominence, distance, height, Gaussian…]; out as `IVP.fields`.
+def _value(profile: Floats, gaussian: Floats, at: int) -> float:
+    """Smoothed volume of the bin in slot `at`, which lies in the middle of those kept."""
+    size, radius = len(profile), len(gaussian) // 2
+    total, slot = 0.0, at - radius if at >= radius else at - radius + size
+    for k in range(len(gaussian)):
+        total += gaussian[k] * profile[slot]
+        slot = slot + 1 if slot + 1 < size else 0
+    return total
 
-    state [first kept bin (NaN before the first bar), bars seen, common factor of the weights, largest smoothed volume, mass
-    (both in its units), clock block of the last search, boundaries, bin of the open at which they were published, the fields
-    as last published, profile ring…, smoothed ring…, bins of the boundaries…].
+
+@kernel
+def advance_profile(params: Floats, state: Floats, values: Floats, start: int, stop: int, out: Floats) -> None:
+    """params [n, ln q, bins, q, search every, prominence, distance, height, Gaussian…]; out as `IVP.fields`.
+
+    state [first kept bin (NaN before the first bar), bars seen, common factor of the weights, largest smoothed volume at the
+    last search, mass (both in its units), first bar number of that search's clock block, boundaries, from and below which price
+    the published boundaries are the next, first and last bin to be searched, the fields as last published, profile ring…, bins of
+    the boundaries…, their prices…].
     """
-    n, width, size = params[0], params[1], int(params[2])
+    n, width, size, ratio, every = params[0], params[1], int(params[2]), params[3], params[4]
     gaussian = params[_PARAMS:]
-    profile, smooth = state[_HEAD : _HEAD + size], state[_HEAD + size : _HEAD + 2 * size]
-    places = state[_HEAD + 2 * size :]
+    profile, places, prices = state[_HEAD : _HEAD + size], state[_HEAD + size : -size], state[len(state) - size :]
+    scratch = np.empty(2 * (size + len(gaussian)))
+    decay = 1.0 / (1.0 - 1.0 / n)
     for i in range(start, stop):
         if state[1] >= n:
-            state[2] /= 1.0 - 1.0 / n
+            state[2] *= decay
             if state[2] > _RENORMALISE:
-                _renormalise(state, profile, smooth)
-        low, close = values[LOW, i], values[CLOSE, i]
+                _renormalise(state, profile)
+        low, close, opened = values[LOW, i], values[CLOSE, i], values[OPEN, i]
         if close == close and low > 0.0:
-            centre = math.floor(math.log(close) / width)
-            _move(state, profile, smooth, centre)
+            origin = _move(state, profile, math.floor(math.log(close) / width))
             volume = values[VOLUME, i] * state[2]
             if volume > 0.0:
-                _spread(state, profile, smooth, gaussian, width, low, values[HIGH, i], volume)
+                _spread(state, profile, width, ratio, origin, low, values[HIGH, i], volume)
             state[1] = min(state[1] + 1.0, n)
             if state[1] == n:
-                block = math.floor(values[NUMBER, i] / params[3])
-                reference = math.floor(math.log(values[OPEN, i]) / width)
-                if block != state[5]:
-                    state[5] = block
-                    _search(state, smooth, params, places)
-                    _near(state, places, reference, width)
-                elif reference != state[7]:
-                    _near(state, places, reference, width)
-                state[8 + 2 * NEAR] = smooth[centre % size] / state[2]
-                state[9 + 2 * NEAR] = state[3] / state[2]
-                state[10 + 2 * NEAR] = state[4] / state[2]
+                if not state[5] <= values[NUMBER, i] < state[5] + every:
+                    state[5] = math.floor(values[NUMBER, i] / every) * every
+                    _search(state, profile, params, gaussian, origin, scratch, places, prices)
+                if not state[7] <= opened < state[8]:
+                    _near(state, places, prices, opened, width)
+                middle = origin + size // 2
+                value = _value(profile, gaussian, middle if middle < size else middle - size)
+                state[_PUBLISHED + 2 * NEAR] = value / state[2]
+                state[_PUBLISHED + 2 * NEAR + 1] = max(state[3], value) / state[2]
+                state[_PUBLISHED + 2 * NEAR + 2] = state[4] / state[2]
         for field in range(_FIELDS):
-            out[field, i] = state[8 + field]
+            out[field, i] = state[_PUBLISHED + field]
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,29 +249,29 @@ def profile_of(params: Floats, state: Floats) -> Profile | None:
     if math.isnan(state[0]):
         return None
     width, size, low = params[1], int(params[2]), int(state[0])
-    order = np.arange(low, low + size) % size
-    profile, smooth = state[_HEAD : _HEAD + size], state[_HEAD + size : _HEAD + 2 * size]
-    places = state[_HEAD + 2 * size :][: int(state[6])]
+    volume = state[_HEAD : _HEAD + size][np.arange(low, low + size) % size] / state[2]
     return Profile(
         edges=np.exp(width * np.arange(low, low + size + 1)),
-        volume=profile[order] / state[2],
-        smoothed=smooth[order] / state[2],
-        boundaries=np.exp(width * (places + 0.5)),
+        volume=volume,
+        smoothed=np.convolve(volume, params[_PARAMS:], mode="same"),
+        boundaries=state[len(state) - size :][: int(state[6])].copy(),
     )
 
 
 def _pack(line: VolumeProfile) -> Floats:
     radius = int(4.0 * line.sigma + 0.5)
     gaussian = np.exp(-0.5 * (np.arange(-radius, radius + 1) / line.sigma) ** 2)
-    own = [line.window, math.log1p(line.gamma / 10), line.bins, line.search_every]
+    ratio = 1.0 + line.gamma / 10
+    own = [line.window, math.log(ratio), line.bins, ratio, line.search_every]
     return np.concatenate([own, [line.prominence, line.distance, line.height], gaussian / gaussian.sum()])
 
 
 def _state(params: Floats) -> Floats:
     size = int(params[2])
-    state = np.zeros(_HEAD + 3 * size + 2)
+    state = np.zeros(_HEAD + 3 * size)
     state[0], state[2], state[5] = np.nan, 1.0, np.nan
-    state[7:_HEAD] = np.nan
+    state[7:11] = np.inf, -np.inf, np.inf, -np.inf
+    state[_PUBLISHED:_HEAD] = np.nan
     return state
 
 
