@@ -72,6 +72,14 @@ _FIELDS = _MEANS - 2
 
 
 @kernel
+def _absent(first: int, end: int, start: int, stop: int, out: Floats) -> None:
+    """Fields whose source is not configured have no value. first, end: their places in the state."""
+    for i in range(start, stop):
+        for field in range(first - 2, end - 2):
+            out[field, i] = np.nan
+
+
+@kernel
 def _network(
     state: Floats, values: Floats, row: int, alpha: float, beta: int, start: int, stop: int, out: Floats
 ) -> None:
@@ -193,17 +201,22 @@ def advance_pip(params: Floats, state: Floats, values: Floats, start: int, stop:
     nes = woi + int(params[sizes])
     network = nes + int(params[sizes + 1])
     boundary = network + int(params[sizes + 2])
-    for i in range(start, stop):
-        for field in range(_NNA - 2, _IMPULSE - 2):
-            out[field, i] = np.nan
     if boundary > network:
         _network(state, values, int(rows[network]), scalars[8], int(scalars[9]), start, stop, out)
+    else:
+        _absent(_NNA, _WOI, start, stop, out)
     if nes > woi:
         _flow(state, _WOI, _MEANS, values, rows, woi, nes, scalars[10], start, stop, out)
+    else:
+        _absent(_WOI, _NES, start, stop, out)
     if network > nes:
         _flow(state, _NES, _MEANS + 2, values, rows, nes, network, scalars[10], start, stop, out)
+    else:
+        _absent(_NES, _BOUNDARY, start, stop, out)
     if params[sizes + 3] > 0.0:
         _boundaries(state, values, int(rows[boundary]), int(rows[boundary + 1]), start, stop, out)
+    else:
+        _absent(_BOUNDARY, _IMPULSE, start, stop, out)
     _classical(state, values, rows, groups, scalars, params[own + _LAYOUT :], start, stop, out)
 
 

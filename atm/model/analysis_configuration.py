@@ -184,7 +184,7 @@ class ClassicalSignal(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     sense: ActionSense = ActionSense.CONTRARIAN
     woi_threshold: Annotated[float, msgspec.Meta(ge=0, le=0.95)] = 0.0
     impulse_threshold: Annotated[float, msgspec.Meta(ge=0, le=10)] = 1.0
-    impulse_window: Window = 100
+    impulse_window: Window = 50
     nna_alpha: Annotated[float, msgspec.Meta(gt=0, le=1)] = 0.25
     nna_beta: Annotated[int, msgspec.Meta(ge=1, le=20)] = 10
     flow_window: Window = 288
