@@ -66,19 +66,18 @@ def mean_of(values: Floats, i: int, rows: Floats, first: int, stop: int, scale: 
 def contributions(values: Floats, i: int, rows: Floats, groups: Floats, begun: bool) -> tuple[float, float]:
     """The weighted mean s of the contributors and how many have a value; s is NaN before all had one at once.
 
-    rows: those of all contributors, group after group; groups: [size, weight, scale] of each.
+    rows: those of all inputs; groups: of each contributor [its first place in rows, the place behind, weight, scale].
     """
-    total, weights, ready, needed, at = 0.0, 0.0, 0.0, 0.0, 0
-    for group in range(CONTRIBUTORS):
-        size, weight, scale = int(groups[3 * group]), groups[3 * group + 1], groups[3 * group + 2]
-        if size > 0 and weight > 0.0:
+    total, weights, ready, needed = 0.0, 0.0, 0.0, 0.0
+    for group in range(0, 4 * CONTRIBUTORS, 4):
+        first, end, weight = int(groups[group]), int(groups[group + 1]), groups[group + 2]
+        if end > first and weight > 0.0:
             needed += 1.0
-            x = mean_of(values, i, rows, at, at + size, scale, CONTRIBUTION_LIMIT)
+            x = mean_of(values, i, rows, first, end, groups[group + 3], CONTRIBUTION_LIMIT)
             if x == x:
                 ready += 1.0
                 total += weight * x
                 weights += weight
-        at += size
     if ready == 0.0 or (ready < needed and not begun):
         return np.nan, ready
     return total / weights, ready

@@ -33,7 +33,7 @@ def _smooth(state: Floats, n: float, k: float, k_mean: float, mean: float) -> No
         state[11] = state[7] / n
     else:
         state[11] += k * (mean - state[11])
-    state[12] = mean_magnitude(state, 8, k_mean, state[11])
+    state[8], state[9], state[12] = mean_magnitude(state[8], state[9], k_mean, state[11])
     state[13] = relative(state[11], state[12], _RESOLUTION)
 
 

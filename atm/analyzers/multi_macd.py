@@ -24,7 +24,7 @@ from typing import Literal
 import numpy as np
 
 from atm.analyzers.contract import NUMBER, Floats, Indicator
-from atm.analyzers.normalisers import bars_to_forget, weight
+from atm.analyzers.normalisers import bars_to_forget, mean_magnitude, relative, weight
 from atm.model.analysis_configuration import AnalysisConfiguration, MultiMACD
 from atm.model.bars import Column
 from atm.model.errors import Invalid
@@ -126,11 +126,8 @@ def advance_mmacd(params: Floats, state: Floats, values: Floats, start: int, sto
                     state[11] = _signal(state[5], state[6], state[7], line, signal_window)
             difference = state[10] - state[11]
             if difference == difference:
-                state[8] += k * (abs(difference) - state[8])
-                state[9] *= 1.0 - k
-                if state[9] <= 0.5:
-                    state[12] = state[8] / (1.0 - state[9])
-                    state[13] = difference / state[12] if state[12] > _RESOLUTION * close else 0.0
+                state[8], state[9], state[12] = mean_magnitude(state[8], state[9], k, difference)
+                state[13] = relative(difference, state[12], _RESOLUTION * close)
         out[0, i], out[1, i], out[2, i] = state[10], state[11], state[10] - state[11]
         out[3, i], out[4, i] = state[12], state[13]
 

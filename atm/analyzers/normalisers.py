@@ -11,11 +11,8 @@ import math
 
 import numpy as np
 
-from atm.analyzers.contract import FORGOTTEN, Floats
+from atm.analyzers.contract import FORGOTTEN
 from atm.model.kernel import kernel
-
-MEAN_SIZE = 2
-"""Floats of state for a mean magnitude: [exponential sum of magnitudes, weight not yet seen], fresh [0, 1]."""
 
 
 def weight(window: float) -> float:
@@ -29,11 +26,11 @@ def bars_to_forget(k: float, remaining: float = FORGOTTEN) -> int:
 
 
 @kernel
-def mean_magnitude(state: Floats, at: int, k: float, x: float) -> float:
-    """Book x; the mean of |x| so far, NaN below half weight. `MEAN_SIZE` floats from state[at] on are its memory."""
-    state[at] += k * (abs(x) - state[at])
-    state[at + 1] *= 1.0 - k
-    return state[at] / (1.0 - state[at + 1]) if state[at + 1] <= 0.5 else np.nan
+def mean_magnitude(total: float, unseen: float, k: float, x: float) -> tuple[float, float, float]:
+    """Book x: (exponential sum of magnitudes, weight not yet seen, mean of |x|). Fresh (0, 1); NaN below half weight."""
+    total += k * (abs(x) - total)
+    unseen *= 1.0 - k
+    return total, unseen, total / (1.0 - unseen) if unseen <= 0.5 else np.nan
 
 
 @kernel

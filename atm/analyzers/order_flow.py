@@ -52,7 +52,7 @@ def _book(state: Floats, n: float, k: float, k_mean: float, weights: Floats, sam
         state[0] += 1.0
     if state[0] == n:
         state[8] = filtered(ring, at, weights)
-        state[9] = mean_magnitude(state, 5, k_mean, state[8])
+        state[5], state[6], state[9] = mean_magnitude(state[5], state[6], k_mean, state[8])
         state[10] = relative(state[8], state[9], 0.0)
 
 

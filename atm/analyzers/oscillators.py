@@ -43,7 +43,7 @@ def _normalise(state: Floats, x: float, k: float, time: float, since: float) -> 
     if time >= since:
         state[2] = abs(x) if state[2] != state[2] else max(state[2], abs(x))
         state[3] = 100.0 * x / state[2] if state[2] > 0.0 else 0.0
-    state[4] = mean_magnitude(state, 0, k, x)
+    state[0], state[1], state[4] = mean_magnitude(state[0], state[1], k, x)
     state[5] = relative(x, state[4], _RESOLUTION)
 
 

@@ -55,10 +55,10 @@ from atm.model.kernel import kernel
 
 HIGH, LOW, CLOSE = int(Column.HIGH), int(Column.LOW), int(Column.CLOSE)
 _TOUCH = 0.001
-_SIZES = 4
-"""Numbers of inputs behind the contributors: WOI, NES, network, boundaries."""
+_PLACES = 5
+"""Where the inputs behind the contributors begin: WOI, NES, network, boundaries, and their end."""
 _SCALARS = 12
-_LAYOUT = 3 * CONTRIBUTORS + _SIZES + _SCALARS
+_LAYOUT = 4 * CONTRIBUTORS + _PLACES + _SCALARS
 _READY = SIGNAL_SIZE
 _NNA = _READY + 1
 _WOI = _READY + 2
@@ -69,14 +69,6 @@ _ACTION = _READY + 13
 _MEANS = _READY + 15
 _HEAD = _MEANS + 6
 _FIELDS = _MEANS - 2
-
-
-@kernel
-def _absent(first: int, end: int, start: int, stop: int, out: Floats) -> None:
-    """Fields whose source is not configured have no value. first, end: their places in the state."""
-    for i in range(start, stop):
-        for field in range(first - 2, end - 2):
-            out[field, i] = np.nan
 
 
 @kernel
@@ -91,21 +83,25 @@ def _network(
 
 @kernel
 def _flow(
-    state: Floats, at: int, mean: int, values: Floats, rows: Floats, first: int, end: int, k: float,
-    start: int, stop: int, out: Floats,
+    state: Floats, mean: Floats, values: Floats, rows: Floats, first: int, end: int, k: float, start: int, stop: int,
+    out: Floats,
 ) -> None:  # fmt: skip
-    """Signal, mean magnitude and relative value of an order flow; NaN and begun anew while a line has no value."""
+    """Signal, mean magnitude and relative value of an order flow; NaN and begun anew while a line has no value.
+
+    state (≥ 3,): the three as last published; mean (≥ 2,): state of the mean magnitude; out (≥ 3, n).
+    """
     for i in range(start, stop):
         if values[CLOSE, i] == values[CLOSE, i]:
             x = mean_of(values, i, rows, first, end, 1.0, math.inf)
-            state[at] = x
+            state[0] = x
             if x == x:
-                state[at + 1] = mean_magnitude(state, mean, k, x)
-                state[at + 2] = squash(relative(x, state[at + 1], 0.0), 1.0, 2)
+                mean[0], mean[1], state[1] = mean_magnitude(mean[0], mean[1], k, x)
+                q = relative(x, state[1], 0.0)
+                state[2] = np.sign(q) * 2.0 / math.pi * math.atan(q * q)
             else:
-                state[mean], state[mean + 1] = 0.0, 1.0
-                state[at + 1], state[at + 2] = np.nan, np.nan
-        out[at - 2, i], out[at - 1, i], out[at, i] = state[at], state[at + 1], state[at + 2]
+                mean[0], mean[1], state[1], state[2] = 0.0, 1.0, np.nan, np.nan
+        for field in range(3):
+            out[field, i] = state[field]
 
 
 @kernel
@@ -129,7 +125,8 @@ def _impulse(state: Floats, threshold: float, k: float) -> bool:
     delta = state[5]
     if delta != delta:
         return False
-    impulse = relative(delta, mean_magnitude(state, _MEANS + 4, k, delta), 0.0)
+    state[_MEANS + 4], state[_MEANS + 5], mean = mean_magnitude(state[_MEANS + 4], state[_MEANS + 5], k, delta)
+    impulse = relative(delta, mean, 0.0)
     state[_IMPULSE] = impulse
     if impulse > threshold and state[_IMPULSE + 1] != 1.0:
         state[_IMPULSE + 1] = 1.0
@@ -184,39 +181,35 @@ def _classical(
 
 @kernel
 def advance_pip(params: Floats, state: Floats, values: Floats, start: int, stop: int, out: Floats) -> None:
-    """params [number of inputs, their rows…, [size, weight, scale] of the contributors (4), sizes (4), scalars (12), Gaussian…].
+    """params [number of inputs, their rows…, [first place, place behind, weight, scale] of the contributors (4), places (5),
+    scalars (12), Gaussian…].
 
     Inputs: MMACDSHORT, MMACDLONG, DMIxADX, MFI, WOI, NES, network, boundaries below and above. scalars: alpha, beta, enter,
     leave, impulsive, sense, WOI threshold, impulse threshold, network's alpha and beta, weights of the means of flow and
     impulse. state [classical signal (`SIGNAL_SIZE`), the other fields as last published, mean magnitudes of WOI, NES and
-    ΔF (2 each), ring…]; out as `PIP.fields`.
+    ΔF (2 each), ring…]; out as `PIP.fields`. Fields whose source is not configured have no value.
     """
     own = 1 + int(params[0])
-    rows, groups = params[1:own], params[own : own + 3 * CONTRIBUTORS]
-    sizes = own + 3 * CONTRIBUTORS
-    scalars = params[sizes + _SIZES : sizes + _SIZES + _SCALARS]
-    woi = 0
-    for group in range(CONTRIBUTORS):
-        woi += int(groups[3 * group])
-    nes = woi + int(params[sizes])
-    network = nes + int(params[sizes + 1])
-    boundary = network + int(params[sizes + 2])
+    rows, groups = params[1:own], params[own : own + 4 * CONTRIBUTORS]
+    places = own + 4 * CONTRIBUTORS
+    scalars = params[places + _PLACES : own + _LAYOUT]
+    woi, nes, network = int(params[places]), int(params[places + 1]), int(params[places + 2])
+    boundary, end = int(params[places + 3]), int(params[places + 4])
+    for field in range(_NNA, _IMPULSE):
+        absent = end == boundary
+        if field < _BOUNDARY:
+            absent = boundary == network if field < _WOI else (nes == woi if field < _NES else network == nes)
+        if absent:
+            for i in range(start, stop):
+                out[field - 2, i] = np.nan
     if boundary > network:
         _network(state, values, int(rows[network]), scalars[8], int(scalars[9]), start, stop, out)
-    else:
-        _absent(_NNA, _WOI, start, stop, out)
     if nes > woi:
-        _flow(state, _WOI, _MEANS, values, rows, woi, nes, scalars[10], start, stop, out)
-    else:
-        _absent(_WOI, _NES, start, stop, out)
+        _flow(state[_WOI:], state[_MEANS:], values, rows, woi, nes, scalars[10], start, stop, out[_WOI - 2 :])
     if network > nes:
-        _flow(state, _NES, _MEANS + 2, values, rows, nes, network, scalars[10], start, stop, out)
-    else:
-        _absent(_NES, _BOUNDARY, start, stop, out)
-    if params[sizes + 3] > 0.0:
+        _flow(state[_NES:], state[_MEANS + 2 :], values, rows, nes, network, scalars[10], start, stop, out[_NES - 2 :])
+    if end > boundary:
         _boundaries(state, values, int(rows[boundary]), int(rows[boundary + 1]), start, stop, out)
-    else:
-        _absent(_BOUNDARY, _IMPULSE, start, stop, out)
     _classical(state, values, rows, groups, scalars, params[own + _LAYOUT :], start, stop, out)
 
 
@@ -280,8 +273,9 @@ def _pack(line: Composite) -> Floats:
     ]  # fmt: skip
     # the shares of the peak are percent; the ancestor's MFI lay within ±0.5
     scales = [1.0, 1.0, 0.01, 0.005] if pip.contribution is Contribution.LEGACY else [1.0] * CONTRIBUTORS
-    groups = [x for group in zip(line.sizes, _weights(pip), scales, strict=False) for x in group]
-    return np.concatenate([groups, line.sizes[CONTRIBUTORS:], scalars, edge_gaussian(pip.window, pip.sigma)])
+    places = np.concatenate([[0], np.cumsum(line.sizes)])
+    groups = np.column_stack([places[:CONTRIBUTORS], places[1 : CONTRIBUTORS + 1], _weights(pip), scales]).ravel()
+    return np.concatenate([groups, places[CONTRIBUTORS:], scalars, edge_gaussian(pip.window, pip.sigma)])
 
 
 def _state(params: Floats) -> Floats:

@@ -15,8 +15,6 @@ from __future__ import annotations
 
 import math
 
-import numpy as np
-
 from atm.analyzers.contract import Floats
 from atm.model.kernel import kernel
 
@@ -61,28 +59,30 @@ def _prominence(heights: Floats, count: int, at: int, sign: float) -> float:
 
 
 @kernel
-def _thin(places: Floats, heights: Floats, chosen: Floats, count: int, distance: float, sign: float) -> int:
+def _thin(places: Floats, heights: Floats, chosen: Floats, distance: float, sign: float, fate: Floats) -> int:
     """Keep of `chosen` (indices, ascending) the highest first and none nearer than `distance` to a kept one; the number kept.
 
-    Of equally high ones the later is kept.
+    Of equally high ones the later is kept. fate (≥ len(chosen),) is scratch: 0 undecided, 1 kept, −1 dropped.
     """
-    undecided, dropped = np.ones(count, np.bool_), np.zeros(count, np.bool_)
+    count = len(chosen)
+    for i in range(count):
+        fate[i] = 0.0
     for _ in range(count):
         best = -1
         for i in range(count):
-            if undecided[i] and (best < 0 or sign * (heights[int(chosen[i])] - heights[int(chosen[best])]) >= 0.0):
+            if fate[i] == 0.0 and (best < 0 or sign * (heights[int(chosen[i])] - heights[int(chosen[best])]) >= 0.0):
                 best = i
         if best < 0:
             break
-        undecided[best] = False
+        fate[best] = 1.0
         for step in (-1, 1):
             j = best + step
             while 0 <= j < count and abs(places[int(chosen[j])] - places[int(chosen[best])]) < distance:
-                dropped[j], undecided[j] = True, False
+                fate[j] = -1.0
                 j += step
     kept = 0
     for i in range(count):
-        if not dropped[i]:
+        if fate[i] > 0.0:
             chosen[kept] = chosen[i]
             kept += 1
     return kept
@@ -90,13 +90,14 @@ def _thin(places: Floats, heights: Floats, chosen: Floats, count: int, distance:
 
 @kernel
 def find_boundaries(
-    profile: Floats, top: float, prominence: float, distance: float, height: float, found: Floats
+    profile: Floats, top: float, prominence: float, distance: float, height: float, work: Floats, found: Floats
 ) -> int:
-    """Write the boundaries of a profile (n,) ≥ 0 with maximum `top`, ascending positions, into found (≥ n); returns how many."""
-    size = len(profile)
-    places, heights = np.empty(size + 3), np.empty(size + 3)
-    count = _extrema(profile, size, places, heights)
-    peaks, valleys = np.empty(count), np.empty(count)
+    """Write the boundaries of a profile (n,) ≥ 0 with maximum `top`, ascending positions, into found (≥ n); returns how many.
+
+    work: scratch (≥ 5, ≥ n + 3).
+    """
+    places, heights, peaks, valleys, fate = work[0], work[1], work[2], work[3], work[4]
+    count = _extrema(profile, len(profile), places, heights)
     n_peaks, n_valleys = 0, 0
     for j in range(1, count - 1):
         if j % 2 == 1:
@@ -106,8 +107,8 @@ def find_boundaries(
         elif heights[j] <= (1.0 - height) * top and _prominence(heights, count, j, -1.0) >= 0.5 * prominence * top:
             valleys[n_valleys] = j
             n_valleys += 1
-    n_peaks = _thin(places, heights, peaks, n_peaks, distance, 1.0)
-    n_valleys = _thin(places, heights, valleys, n_valleys, distance, -1.0)
+    n_peaks = _thin(places, heights, peaks[:n_peaks], distance, 1.0, fate)
+    n_valleys = _thin(places, heights, valleys[:n_valleys], distance, -1.0, fate)
     total, p, v = 0, 0, 0
     while p < n_peaks or v < n_valleys:
         if v == n_valleys or (p < n_peaks and peaks[p] < valleys[v]):

@@ -122,7 +122,7 @@ def _smooth(profile: Floats, gaussian: Floats, origin: int, first: int, count: i
 
 @kernel
 def _search(
-    state: Floats, profile: Floats, params: Floats, gaussian: Floats, origin: int, scratch: Floats, places: Floats,
+    state: Floats, profile: Floats, params: Floats, gaussian: Floats, origin: int, work: Floats, places: Floats,
     prices: Floats,
 ) -> None:  # fmt: skip
     """Find the boundaries anew: their bins go to `places`, their prices to `prices`, their number to the state.
@@ -131,13 +131,16 @@ def _search(
     unless the maximum has been dropped: so only the bins that mattered or were touched are looked at, else all.
     """
     size, radius, begin = len(profile), len(gaussian) // 2, int(state[0])
-    raw, smooth = scratch[: size + 2 * radius], scratch[size + 2 * radius :]
-    first = int(min(max(state[9] - radius - begin, 0.0), size))
-    stop = int(min(max(state[10] + radius + 1.0 - begin, first), size))
-    top = _smooth(profile, gaussian, origin, first, stop - first, raw, smooth)
-    if top < state[3] * (1.0 - 1e-9):
-        first, stop = 0, size
+    raw, smooth = work[5], work[6]
+    first, stop, top = size, size, -1.0
+    from_bin, to_bin = state[9], state[10]
+    while top < state[3] * (1.0 - 1e-9):
+        first = int(min(max(from_bin - radius - begin, 0.0), size))
+        stop = int(min(max(to_bin + radius + 1.0 - begin, first), size))
         top = _smooth(profile, gaussian, origin, first, stop - first, raw, smooth)
+        if stop - first == size:
+            break
+        from_bin, to_bin = state[0], state[0] + size
     state[3], state[6], state[7], state[8] = top, 0.0, np.inf, -np.inf
     if top <= 0.0:
         return
@@ -147,7 +150,7 @@ def _search(
     while smooth[tail - 1] < least:
         tail -= 1
     state[9], state[10] = begin + first + head, begin + first + tail - 1
-    found = find_boundaries(smooth[head:tail], top, params[5], params[6], params[7], places)
+    found = find_boundaries(smooth[head:tail], top, params[5], params[6], params[7], work, places)
     for j in range(found):
         places[j] += begin + first + head
         prices[j] = math.exp((places[j] + 0.5) * params[1])
@@ -204,7 +207,7 @@ def advance_profile(params: Floats, state: Floats, values: Floats, start: int, s
     n, width, size, ratio, every = params[0], params[1], int(params[2]), params[3], params[4]
     gaussian = params[_PARAMS:]
     profile, places, prices = state[_HEAD : _HEAD + size], state[_HEAD + size : -size], state[len(state) - size :]
-    scratch = np.empty(2 * (size + len(gaussian)))
+    work = np.empty((7, size + len(gaussian) + 3))
     decay = 1.0 / (1.0 - 1.0 / n)
     for i in range(start, stop):
         if state[1] >= n:
@@ -221,14 +224,15 @@ def advance_profile(params: Floats, state: Floats, values: Floats, start: int, s
             if state[1] == n:
                 if not state[5] <= values[NUMBER, i] < state[5] + every:
                     state[5] = math.floor(values[NUMBER, i] / every) * every
-                    _search(state, profile, params, gaussian, origin, scratch, places, prices)
+                    _search(state, profile, params, gaussian, origin, work, places, prices)
                 if not state[7] <= opened < state[8]:
                     _near(state, places, prices, opened, width)
                 middle = origin + size // 2
                 value = _value(profile, gaussian, middle if middle < size else middle - size)
-                state[_PUBLISHED + 2 * NEAR] = value / state[2]
-                state[_PUBLISHED + 2 * NEAR + 1] = max(state[3], value) / state[2]
-                state[_PUBLISHED + 2 * NEAR + 2] = state[4] / state[2]
+                factor = 1.0 / state[2]
+                state[_PUBLISHED + 2 * NEAR] = value * factor
+                state[_PUBLISHED + 2 * NEAR + 1] = max(state[3], value) * factor
+                state[_PUBLISHED + 2 * NEAR + 2] = state[4] * factor
         for field in range(_FIELDS):
             out[field, i] = state[_PUBLISHED + field]
 

@@ -110,12 +110,12 @@ def test_boundaries_are_the_peaks_and_valleys_that_scipy_finds(seed):
     profile[:40], profile[-30:] = 0.0, 0.0
     for prominence, distance, height in [(0.1, 5, 0.5), (0.01, 1, 0.0), (0.3, 20, 0.2), (0.05, 100, 1.0)]:
         found = np.empty(302)
-        count = find_boundaries(profile, profile.max(), prominence, float(distance), height, found)
+        count = find_boundaries(profile, profile.max(), prominence, float(distance), height, np.empty((5, 303)), found)
         assert_allclose(found[:count], by_definition(profile, prominence, distance, height))
 
 
 def test_an_empty_profile_has_no_boundaries():
-    assert find_boundaries(np.zeros(10), 0.0, 0.1, 5.0, 0.5, np.empty(12)) == 0
+    assert find_boundaries(np.zeros(10), 0.0, 0.1, 5.0, 0.5, np.empty((5, 13)), np.empty(10)) == 0
     values = market(50)
     values[4] = 0.0
     out, _ = evaluate(VolumeProfile(window=10), values)
