@@ -5,7 +5,7 @@ are; below that the last value is held. (§7.3 holds the value for n bars after 
 unmarked, defect L5; a shrunk window is that defect's second resolution, and keeps the look-back exactly n bars.) The weights
 of a weighted mean stay those of the bars' places. An exponential mean holds over a missing bar and goes on with the next.
 
-Sums run over a ring buffer as double-doubles, so they do not drift (D36): neither over millions
+Sums run over a ring buffer and carry their rounding errors along, so they do not drift (D36): neither over millions
 of bars nor after a spike that was a million times larger.
 """
 
@@ -38,10 +38,16 @@ _VOLUME_ROW = {
 
 @kernel
 def add_exactly(high: float, low: float, value: float) -> tuple[float, float]:
-    """high + low + value as a double-double: the sum and its rounding error (Knuth's two-sum, then renormalised)."""
+    """high + low + value as a sum and the sum of the roundings so far (Knuth's two-sum, Neumaier's compensation)."""
     total = high + value
     part = total - high
-    low += (high - (total - part)) + (value - part)
+    return total, low + ((high - (total - part)) + (value - part))
+
+
+@kernel
+def add_double(high: float, low: float, value: float) -> tuple[float, float]:
+    """The same as a double-double: the roundings never grow beyond the last digit of the sum. Slower."""
+    total, low = add_exactly(high, low, value)
     high = total + low
     return high, low - (high - total)
 
@@ -97,14 +103,14 @@ def weighted_mean(series: Floats, n: int, state: Floats, start: int, stop: int, 
         expired = ring[at]
         ring[at] = x
         at = at + 1 if at + 1 < n else 0
-        s2, e2 = add_exactly(s2, e2 - e1, -s1)
+        s2, e2 = add_double(s2, e2 - e1, -s1)
         weights -= present
         if expired == expired:
-            s1, e1 = add_exactly(s1, e1, -expired)
+            s1, e1 = add_double(s1, e1, -expired)
             present -= 1
         if x == x:
-            s1, e1 = add_exactly(s1, e1, x)
-            s2, e2 = add_exactly(s2, e2 + product_error(n, x), n * x)
+            s1, e1 = add_double(s1, e1, x)
+            s2, e2 = add_double(s2, e2 + product_error(n, x), n * x)
             weights += n
             present += 1
         if seen < n and (seen > 0 or x == x):

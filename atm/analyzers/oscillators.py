@@ -123,6 +123,24 @@ def _decay(s: Floats, n: float) -> None:
 
 
 @kernel
+def _count_flow(s: Floats, flow: float, times: float) -> None:
+    """Add (times = 1) or take away (−1) a signed flow: sums, and how many rose, fell and were compared."""
+    if flow != flow:
+        return
+    s[8] += times
+    if flow > 0.0:
+        s[2], s[3] = add_exactly(s[2], s[3], times * flow)
+        s[6] += times
+        if s[6] == 0.0:
+            s[2], s[3] = 0.0, 0.0
+    elif flow < 0.0:
+        s[4], s[5] = add_exactly(s[4], s[5], -times * flow)
+        s[7] += times
+        if s[7] == 0.0:
+            s[4], s[5] = 0.0, 0.0
+
+
+@kernel
 def advance_mfi(params: Floats, state: Floats, values: Floats, start: int, stop: int, out: Floats) -> None:
     """params [n, k, peak since]; out as `MFI.fields`.
 
@@ -130,53 +148,34 @@ def advance_mfi(params: Floats, state: Floats, values: Floats, start: int, stop:
     missing), value as last published, normaliser…, ring of signed flows (0 = no change, NaN = no comparison)].
     """
     n, k, since = int(params[0]), params[1], params[2]
-    seen, at = int(state[0]), int(state[1])
-    f1, e1, f2, e2 = state[2], state[3], state[4], state[5]
-    rises, falls, compared, before, value = state[6], state[7], state[8], state[9], state[10]
+    seen, at, before = int(state[0]), int(state[1]), state[9]
     normals = state[_MFI_HEAD : _MFI_HEAD + _NORMALS]
     ring = state[_MFI_HEAD + _NORMALS :]
     for i in range(start, stop):
         typical = (values[HIGH, i] + values[LOW, i] + values[CLOSE, i]) / 3.0
-        change = typical - before
-        flow = 0.0 if change == 0.0 else (1.0 if change > 0.0 else -1.0) * typical * values[VOLUME, i]
-        if change != change:
+        flow = typical * values[VOLUME, i]
+        if typical < before:
+            flow = -flow
+        elif typical == before:
+            flow = 0.0
+        elif not typical > before:
             flow = np.nan
         before = typical
         if seen > 0 or typical == typical:
             seen = min(seen + 1, n + 1)
-        expired = ring[at]
+        _count_flow(state, ring[at], -1.0)
+        _count_flow(state, flow, 1.0)
         ring[at] = flow
         at = at + 1 if at + 1 < n else 0
-        if expired == expired:
-            compared -= 1.0
-            if expired > 0.0:
-                f1, e1 = add_exactly(f1, e1, -expired)
-                rises -= 1.0
-            elif expired < 0.0:
-                f2, e2 = add_exactly(f2, e2, expired)
-                falls -= 1.0
-        if flow == flow:
-            compared += 1.0
-            if flow > 0.0:
-                f1, e1 = add_exactly(f1, e1, flow)
-                rises += 1.0
-            elif flow < 0.0:
-                f2, e2 = add_exactly(f2, e2, -flow)
-                falls += 1.0
-        if rises == 0.0:
-            f1, e1 = 0.0, 0.0
-        if falls == 0.0:
-            f2, e2 = 0.0, 0.0
         if seen > n and typical == typical:
-            up, down = max(f1, 0.0), max(f2, 0.0)
+            up, down = max(state[2] + state[3], 0.0), max(state[4] + state[5], 0.0)
             share = up / (up + down) if up + down > 0.0 else 0.5
-            value = 50.0 + 100.0 * (share - 0.5) * compared / n
-            _normalise(normals, value - 50.0, k, values[OPEN_TIME, i], since)
-        out[0, i] = value
+            state[10] = 50.0 + 100.0 * (share - 0.5) * state[8] / n
+            _normalise(normals, state[10] - 50.0, k, values[OPEN_TIME, i], since)
+        out[0, i] = state[10]
         for field in range(4):
             out[1 + field, i] = normals[2 + field]
-    state[0], state[1], state[2], state[3], state[4], state[5] = seen, at, f1, e1, f2, e2
-    state[6], state[7], state[8], state[9], state[10] = rises, falls, compared, before, value
+    state[0], state[1], state[9] = seen, at, before
 
 
 def _pack(line: OscillatorLine) -> Floats:

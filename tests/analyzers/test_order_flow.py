@@ -119,3 +119,13 @@ def test_tpd_is_positive_while_prices_rise_and_skips_missing_returns():
     got = evaluate(TPD, TPD.pack(line), frame(close))
     assert_allclose(got["mean_return"][8:], 1.01**3 - 1)
     assert_allclose(got["value"][9:], 1.01**3 - 1)
+
+
+def test_tpd_does_not_drift_over_a_million_bars():
+    random = np.random.default_rng(7)
+    close = np.exp(np.cumsum(random.normal(0, 1e-3, 1_000_000)))
+    close[400_000:400_005] *= 1e9  # an absurd spike must leave nothing behind
+    got = evaluate(TPD, TPD.pack(MeanReturnLine(10, 100, 20)), frame(close))["mean_return"]
+    for end in [400_200, 999_999]:
+        returns = close[end - 99 : end + 1] / close[end - 109 : end - 9] - 1
+        assert got[end] == pytest.approx(returns.mean(), rel=1e-9, abs=1e-15)

@@ -49,6 +49,22 @@ def test_mfi_is_that_of_talib(n):
     assert_allclose(got["value"], talib.MFI(values[1], values[2], values[3], values[4], n), rtol=1e-8, atol=1e-8)
 
 
+def test_mfi_survives_a_million_bars_with_volumes_of_every_size():
+    n, count = 14, 1_000_000
+    values = market(count, seed=4)
+    values[:4] /= values[3].max() / 100
+    volume = 10.0 ** np.random.default_rng(5).uniform(-6, 8, count)
+    volume[700_000:] = np.random.default_rng(6).random(300_000) * 1e-4
+    values[4] = volume
+    got = evaluate(MFI, OscillatorLine(n), values)["value"]
+    typical = values[1:4].mean(axis=0)
+    flow = typical * volume
+    for end in [5_000, 699_999, 700_020, 999_999]:
+        window = slice(end - n + 1, end + 1)
+        up = flow[window][np.diff(typical)[end - n : end] > 0].sum()
+        assert got[end] == pytest.approx(100 * up / flow[window].sum(), rel=1e-8)
+
+
 @pytest.mark.parametrize(("indicator", "centre"), [(DMI_ADX, 0.0), (MFI, 50.0)])
 def test_both_normalisations_by_definition(indicator, centre):
     n = 8
@@ -103,10 +119,9 @@ def test_rising_prices_give_positive_strength_and_flow():
     close = 100 * 1.001 ** np.arange(100)
     values = frame(close, close * 1.0005, close * 0.9995)
     values[4] = 1.0
-    assert evaluate(DMI_ADX, OscillatorLine(10), values)["value"][-1] == pytest.approx(
-        evaluate(DMI_ADX, OscillatorLine(10), values)["plus_di"][-1]
-    )
-    assert evaluate(DMI_ADX, OscillatorLine(10), values)["value"][-1] > 30
+    strength = evaluate(DMI_ADX, OscillatorLine(10), values)
+    assert strength["value"][-1] == pytest.approx(strength["plus_di"][-1])
+    assert strength["value"][-1] > 30
     assert evaluate(MFI, OscillatorLine(10), values)["value"][-1] == 100.0
 
 
