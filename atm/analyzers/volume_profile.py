@@ -27,6 +27,7 @@ from atm.analyzers.normalisers import bars_to_forget
 from atm.analyzers.profile_boundaries import find_boundaries
 from atm.model.analysis_configuration import VolumeProfile
 from atm.model.bars import Column
+from atm.model.errors import Invalid
 from atm.model.kernel import kernel
 
 OPEN, HIGH, LOW, CLOSE, VOLUME = (
@@ -264,6 +265,8 @@ def profile_of(params: Floats, state: Floats) -> Profile | None:
 
 def _pack(line: VolumeProfile) -> Floats:
     radius = int(4.0 * line.sigma + 0.5)
+    if radius >= line.bins // 2:
+        raise Invalid("volume_profile.sigma", line.sigma, f"less than an eighth of volume_profile.bins ({line.bins})")
     gaussian = np.exp(-0.5 * (np.arange(-radius, radius + 1) / line.sigma) ** 2)
     ratio = 1.0 + line.gamma / 10
     own = [line.window, math.log(ratio), line.bins, ratio, line.search_every]

@@ -9,6 +9,7 @@ from scipy.signal import find_peaks
 from atm.analyzers.profile_boundaries import find_boundaries
 from atm.analyzers.volume_profile import IVP, profile_of
 from atm.model.analysis_configuration import VolumeProfile
+from atm.model.errors import Invalid
 from tests.analyzers.market import frame
 
 
@@ -147,6 +148,11 @@ def test_boundaries_are_searched_on_the_clock():
     for name in ("below_1", "above_1"):
         assert_allclose(out[name][fresh], every[name][fresh])
     assert not np.array_equal(out["below_1"][200:], every["below_1"][200:], equal_nan=True)
+
+
+def test_a_smoothing_wider_than_the_profile_is_refused():
+    with pytest.raises(Invalid, match=r"volume_profile.sigma: 20 .* an eighth of volume_profile.bins \(64\)"):
+        IVP.pack(VolumeProfile(bins=64, sigma=20))
 
 
 def test_a_missing_bar_decays_and_holds():
