@@ -31,6 +31,8 @@ from atm.model.interval import MINUTE_MS, Interval, parse_time
 from atm.model.kernel import kernel
 
 MINUTES = 2_629_800
+PIECE = 131_072
+"""Minutes that the analyzer feeds at once while it catches up."""
 LOOP = AnalysisConfiguration(
     code="loop",
     sma=(MovingAverageLine(10),),
@@ -190,15 +192,18 @@ def live(bars: Bars) -> float:
     return statistics.median(times)
 
 
+def in_pieces(bars: Bars, minutes: int) -> None:
+    """Everything on one-minute bars, fed in pieces as the analyzer does, so that the results need little memory at once."""
+    pipeline = AnalysisPipeline(msgspec.structs.replace(EVERYTHING, interval=Interval.M1))
+    for start in range(0, len(bars), minutes):
+        pipeline.run(bars.slice(start, start + minutes))
+
+
 def growth(bars: Bars) -> tuple[float, float]:
-    """Nanoseconds per bar of everything on one-minute bars: over a million bars, and over ten thousand."""
-    minutes = msgspec.structs.replace(EVERYTHING, interval=Interval.M1)
+    """Nanoseconds per bar of everything on one-minute bars in pieces of ten thousand: of a million bars, and of one piece."""
     many, few = min(1_000_000, len(bars)), 10_000
     long, short = bars.slice(0, many), bars.slice(0, few)
-    return (
-        best(lambda: AnalysisPipeline(minutes).run(long), 2) / many * 1e9,
-        best(lambda: AnalysisPipeline(minutes).run(short), 20) / few * 1e9,
-    )
+    return best(lambda: in_pieces(long, few), 2) / many * 1e9, best(lambda: in_pieces(short, few), 20) / few * 1e9
 
 
 def rows(minutes: int = MINUTES) -> list[BenchRow]:
@@ -212,7 +217,7 @@ def rows(minutes: int = MINUTES) -> list[BenchRow]:
     loop = best(lambda: fused(bars.values, 15, 10, 20, np.empty((8, minutes // 15))))
     loop_minutes = best(lambda: fused(bars.values, 1, 10, 20, np.empty((8, minutes))))
     talib_s, pandas_s = best(lambda: libraries(bars), 1), best(lambda: pandas_rolling(bars), 1)
-    all_minutes = best(lambda: AnalysisPipeline(msgspec.structs.replace(EVERYTHING, interval=Interval.M1)).run(bars), 2)
+    all_minutes = best(lambda: in_pieces(bars, PIECE))
     per_bar_us = everything / (minutes / 15) * 1e6
     per_bar_long, per_bar_short = growth(bars)
     names = "SMA WMA EMA BOL PSAR VOL DMIxADX MFI, 15m, 5 years, from minutes"

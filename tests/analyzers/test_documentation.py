@@ -21,7 +21,7 @@ STRUCTS = [
 ]
 
 
-@pytest.mark.parametrize("indicator", built_in(), ids=lambda indicator: indicator.name)
+@pytest.mark.parametrize("indicator", list(built_in()), ids=lambda indicator: indicator.name)
 def test_every_field_is_documented(indicator):
     assert re.search(rf"^## .*\b{indicator.name}\b|`{indicator.name}\.", TEXT, re.MULTILINE)
     for field in indicator.fields:
