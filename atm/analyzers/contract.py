@@ -53,6 +53,7 @@ class Indicator(Generic[P]):
     inputs have theirs; settle: bars until the start is forgotten (`FORGOTTEN`), None where that depends on the market's
     path and not on a number of bars.
     inputs: columns of other indicators that it reads, as `NAME.line.field`; those indicators are registered before it.
+    external: its values come from outside the bars (`atm.analyzers.external`); `advance` stands in where there are none.
     """
 
     name: str
@@ -65,6 +66,7 @@ class Indicator(Generic[P]):
     settle: Callable[[P], int | None]
     singleton: bool = False
     inputs: Callable[[AnalysisConfiguration], tuple[str, ...]] = lambda _configuration: ()
+    external: bool = False
 
 
 class Registry:

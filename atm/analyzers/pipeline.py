@@ -16,12 +16,13 @@ from atm.analyzers.aggregate import PARTIAL, aggregate, fold, numbers, open_time
 from atm.analyzers.builtin import built_in
 from atm.analyzers.contract import CLOCK_ROWS, NUMBER, OPEN_TIME, Advance, Floats, Indicator, Registry
 from atm.analyzers.table import AnalysisRowValue, AnalysisTable, index_of
+from atm.analyzers.volume_profile import IVP, Profile, profile_of
 from atm.model.analysis_configuration import AnalysisConfiguration
 from atm.model.bars import N_COLUMNS, Bar, Bars, Column
 from atm.model.errors import Invalid
 from atm.model.interval import DAY_MS, MINUTE_MS, Interval
 
-STATE_FORMAT = 1
+STATE_FORMAT = 2
 """Part of the fingerprint of a dumped state: raise it when any state array changes its meaning."""
 
 _HEADER = struct.Struct("<32sq")
@@ -148,6 +149,13 @@ class AnalysisPipeline:
         _, next_ms = _HEADER.unpack_from(data)
         self._bank.state[:] = np.frombuffer(data, np.float64, offset=_HEADER.size)
         self._next_ms = None if next_ms < 0 else next_ms
+
+    def profile(self) -> Profile | None:
+        """The whole volume profile as after the last bar closed; None without one. (Any earlier bar: run up to it.)"""
+        for line, state in zip(self.lines, self._bank.views, strict=True):
+            if line.name == IVP.name:
+                return profile_of(line.params, state)
+        return None
 
     @cached_property
     def _fingerprint(self) -> bytes:

@@ -13,9 +13,15 @@ from atm.model.analysis_configuration import (
     AnalysisConfiguration,
     BollingerLine,
     ClassicalSignal,
+    MeanReturnLine,
     MovingAverageLine,
     MultiMACD,
+    NetworkSignal,
+    OrderFlowLine,
+    OscillatorLine,
     ParabolicLine,
+    VolumeLine,
+    VolumeProfile,
 )
 from atm.model.bars import N_COLUMNS
 from atm.model.interval import MINUTE_MS
@@ -29,8 +35,17 @@ EVERYTHING = AnalysisConfiguration(
     mmacd_short=MultiMACD(),
     mmacd_long=MultiMACD(multiplier=48),
     pip=ClassicalSignal(),
+    wma=(MovingAverageLine(),),
+    volume=(VolumeLine(),),
+    volume_profile=VolumeProfile(),
+    dmi_adx=(OscillatorLine(),),
+    mfi=(OscillatorLine(),),
+    woi=(OrderFlowLine(),),
+    nes=(OrderFlowLine(),),
+    mean_return=(MeanReturnLine(),),
+    neural_network=NetworkSignal("none"),
 )
-"""One line of every analysis."""
+"""One line of every analysis at its defaults."""
 
 
 def warm_up(progress: Callable[[str], None]) -> None:
