@@ -23,7 +23,7 @@ from atm.model.interval import MINUTE_MS, Interval, parse_time
 from atm.model.kernel import kernel
 
 MINUTES = 2_629_800
-SUBSET = AnalysisConfiguration(
+SUBSET = AnalysisConfiguration.of_one(
     code="subset",
     sma=(MovingAverageLine(10),),
     ema=(MovingAverageLine(10),),
@@ -31,6 +31,12 @@ SUBSET = AnalysisConfiguration(
     psar=(ParabolicLine(),),
 )
 """What TA-Lib has as well, and swings, which every configuration has."""
+
+
+def on_minutes(configuration: AnalysisConfiguration) -> AnalysisConfiguration:
+    """The same analyses on one-minute bars."""
+    (analyses,) = configuration.intervals
+    return AnalysisConfiguration(configuration.code, (msgspec.structs.replace(analyses, interval=Interval.M1),))
 
 
 def synthetic(n: int) -> Bars:
@@ -146,12 +152,12 @@ def rows(minutes: int = MINUTES) -> list[BenchRow]:
     bars = synthetic(minutes)
     everything = best(lambda: AnalysisPipeline(EVERYTHING).run(bars))
     subset = best(lambda: AnalysisPipeline(SUBSET).run(bars))
-    base = msgspec.structs.replace(SUBSET, interval=Interval.M1)
+    base = on_minutes(SUBSET)
     subset_minutes = best(lambda: AnalysisPipeline(base).run(bars))
     loop = best(lambda: fused(bars.values, 15, 10, 20, np.empty((8, minutes // 15))))
     loop_minutes = best(lambda: fused(bars.values, 1, 10, 20, np.empty((8, minutes))))
     peers = best(lambda: libraries(bars), 1)
-    all_minutes = best(lambda: AnalysisPipeline(msgspec.structs.replace(EVERYTHING, interval=Interval.M1)).run(bars), 1)
+    all_minutes = best(lambda: AnalysisPipeline(on_minutes(EVERYTHING)).run(bars), 1)
     per_bar_us = everything / (minutes / 15) * 1e6
     return [
         row(

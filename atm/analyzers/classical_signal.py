@@ -20,7 +20,7 @@ import math
 import numpy as np
 
 from atm.analyzers.contract import Floats, Indicator
-from atm.model.analysis_configuration import AnalysisConfiguration, ClassicalSignal
+from atm.model.analysis_configuration import ClassicalSignal, IntervalAnalyses
 from atm.model.bars import Column
 from atm.model.errors import Invalid
 from atm.model.kernel import kernel
@@ -145,11 +145,11 @@ def mean_lag(window: int, sigma: float) -> float:
     return float(np.arange(window) @ edge_gaussian(window, sigma))
 
 
-def _lines(configuration: AnalysisConfiguration) -> tuple[ClassicalSignal, ...]:
+def _lines(configuration: IntervalAnalyses) -> tuple[ClassicalSignal, ...]:
     return () if configuration.pip is None else (configuration.pip,)
 
 
-def _inputs(configuration: AnalysisConfiguration) -> tuple[str, ...]:
+def _inputs(configuration: IntervalAnalyses) -> tuple[str, ...]:
     contributors = {"MMACDSHORT": configuration.mmacd_short, "MMACDLONG": configuration.mmacd_long}
     found = tuple(f"{name}.0.abs_mean_relative" for name, line in contributors.items() if line is not None)
     if configuration.pip is not None and not found:
@@ -183,8 +183,9 @@ PIP = Indicator[ClassicalSignal](
     pack=_pack,
     state=_state,
     advance=advance_pip,
-    warm_up=lambda pip: pip.window,
+    warm_up=lambda pip: pip.window + 1,
     settle=lambda pip: pip.window,
     singleton=True,
+    event_fields=("cycle", "cycle_updated", "cycle_index", "cycle_begin_price"),
     inputs=_inputs,
 )  # fmt: skip

@@ -52,7 +52,9 @@ class _Analysis:
     def __init__(self, request: StartAnalysis) -> None:
         self.request = request
         self.pipeline = AnalysisPipeline(request.configuration)
-        self.catch_up = CatchUp(request.configuration.interval.open_time(request.start_ms))
+        start_ms = request.configuration.decision.open_time(request.start_ms)
+        self.pipeline.begin(start_ms)
+        self.catch_up = CatchUp(start_ms)
         self.last_close_time = 0
         self.update_us = 0.0
         self.error = ""

@@ -184,7 +184,7 @@ class AnalysisDesk:
 
     def _choose_start(self, analysis: str, need: Need, earliest_ms: int) -> int:
         first = first_minute(self._store.coverage(need.symbol), earliest_ms, need.rows_from_ms)
-        start_ms = need.configuration.interval.open_time(first)
+        start_ms = need.configuration.decision.open_time(first)
         self._settings.put(_key(analysis), _Start(start_ms, _digest(need.configuration)))
         return start_ms
 
@@ -210,7 +210,7 @@ def look_back_start(configuration: AnalysisConfiguration, market_ms: int) -> int
     """The minute from which on an analysis has forgotten its start at `market_ms`."""
     pipeline = AnalysisPipeline(configuration)
     minutes = max(pipeline.look_back_minutes, pipeline.settle_minutes)
-    return configuration.interval.open_time(max(0, market_ms - minutes * MINUTE_MS))
+    return configuration.decision.open_time(max(0, market_ms - minutes * MINUTE_MS))
 
 
 def first_minute(coverage: tuple[TimeRange, ...], earliest_ms: int, market_ms: int) -> int:

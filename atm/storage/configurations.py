@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from sqlalchemy import Engine, delete, select
 
-from atm.model.analysis_configuration import AnalysisConfiguration
+from atm.model.analysis_configuration import AnalysisConfiguration, expanded
 from atm.model.trade_configuration import TradeConfiguration
 from atm.storage.repository import Repository, readable, to_payload
 from atm.storage.schema import ConfigurationRow
@@ -19,7 +19,7 @@ class ConfigurationRepository(Repository):
 
     def analyses(self) -> list[AnalysisConfiguration]:
         """All analysis configurations, by code."""
-        return readable(self._payloads("analysis"), AnalysisConfiguration)
+        return readable(self._payloads("analysis"), AnalysisConfiguration, expanded)
 
     def trades(self) -> list[TradeConfiguration]:
         """All trade configurations, by code."""

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -18,7 +21,7 @@ from atm.model.interval import MINUTE_MS, Interval, parse_time
 
 START_MS = parse_time("2023-08-01")
 
-SMALL = AnalysisConfiguration(
+SMALL = AnalysisConfiguration.of_one(
     code="small",
     interval=Interval.M5,
     sma=(MovingAverageLine(4), MovingAverageLine(11)),
@@ -30,6 +33,12 @@ SMALL = AnalysisConfiguration(
     swing_range=0.004,
     pip=ClassicalSignal(alpha=1.0, beta=2, window=6, sigma=2.0, enter_threshold=0.2, leave_threshold=0.05),
 )
+
+
+def changed(configuration: AnalysisConfiguration, **fields: Any) -> AnalysisConfiguration:
+    """A configuration of one interval with other analyses."""
+    (analyses,) = configuration.intervals
+    return msgspec.structs.replace(configuration, intervals=(msgspec.structs.replace(analyses, **fields),))
 
 
 def minutes(

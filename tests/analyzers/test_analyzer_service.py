@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import msgspec
 import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
@@ -25,7 +24,7 @@ from atm.model.errors import Unavailable
 from atm.model.interval import MINUTE_MS
 from atm.model.program import ProgramContext
 from atm.storage.market_store import open_store
-from tests.analyzers.market import SMALL, START_MS, minutes
+from tests.analyzers.market import SMALL, START_MS, changed, minutes
 
 SYMBOL = "NEARUSDT"
 ANALYSIS = f"{SYMBOL}/small"
@@ -164,7 +163,7 @@ def test_other_requests_are_answered_while_history_is_read():
 
 def test_a_bad_configuration_is_refused_by_field_and_starts_nothing():
     scene = Scene(stored=100)
-    replies = scene.start(msgspec.structs.replace(SMALL, mmacd_short=MultiMACD(windows=(5, 5))))
+    replies = scene.start(changed(SMALL, mmacd_short=MultiMACD(windows=(5, 5))))
     scene.bus.pump()
     (failed,) = replies
     assert isinstance(failed, Failed)

@@ -6,7 +6,7 @@ from numpy.testing import assert_allclose
 from scipy.ndimage import gaussian_filter1d
 
 from atm.analyzers.classical_signal import PIP, edge_gaussian, mean_lag, next_cycle, squash
-from atm.model.analysis_configuration import AnalysisConfiguration, ClassicalSignal, MultiMACD
+from atm.model.analysis_configuration import ClassicalSignal, IntervalAnalyses, MultiMACD
 from atm.model.errors import Invalid
 from tests.analyzers.market import frame
 
@@ -102,7 +102,7 @@ def test_bad_set_ups_are_refused_with_a_sentence():
     with pytest.raises(Invalid, match=r"pip.leave_threshold: 0.5 .* at most pip.enter_threshold \(0.2\)"):
         PIP.pack(ClassicalSignal(enter_threshold=0.2, leave_threshold=0.5))
     with pytest.raises(Invalid, match="mmacd_short or mmacd_long"):
-        PIP.inputs(AnalysisConfiguration("x", pip=ClassicalSignal()))
-    assert PIP.inputs(AnalysisConfiguration("x", mmacd_long=MultiMACD(), pip=ClassicalSignal())) == (
+        PIP.inputs(IntervalAnalyses(pip=ClassicalSignal()))
+    assert PIP.inputs(IntervalAnalyses(mmacd_long=MultiMACD(), pip=ClassicalSignal())) == (
         "MMACDLONG.0.abs_mean_relative",
     )

@@ -68,7 +68,10 @@ def instrument(symbol: str) -> Instrument:
 def configurations() -> ConfigurationsUpdated:
     macd = MultiMACD(windows=(3, 6, 12), signal=3, multiplier=8, normaliser=12)
     return ConfigurationsUpdated(
-        (AnalysisConfiguration("DEMO-15M", mmacd_short=macd, pip=ClassicalSignal()), AnalysisConfiguration("DEMO-3M")),
+        (
+            AnalysisConfiguration.of_one("DEMO-15M", mmacd_short=macd, pip=ClassicalSignal()),
+            AnalysisConfiguration.of_one("DEMO-3M"),
+        ),
         (TradeConfiguration("DEMO-RQPM-15M", leverage=2), TradeConfiguration("DEMO-RQPM-FAST")),
     )
 

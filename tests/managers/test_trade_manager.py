@@ -24,6 +24,7 @@ from atm.model.account import AssetSetup, PositionSetup, TradeReason, TradeRecor
 from atm.model.bars import Source
 from atm.model.errors import ATMError, Invalid, Refused, Unavailable
 from atm.model.interval import MINUTE_MS
+from tests.analyzers.market import changed
 from tests.managers.trade_harness import ACCOUNT, ANALYSIS, SYMBOLS, T0, TRADE, Program, walk
 
 HISTORY = 600
@@ -187,7 +188,7 @@ def test_a_second_account_and_a_changed_configuration(tmp_path: Path) -> None:
     assert made.ask(PutAnalysisConfiguration(faster)) == Done()
     second = msgspec.structs.replace(ACCOUNT, name="second", positions=(PositionSetup(SYMBOLS[0], "A5b", "T"),))
     assert made.ask(PutAccount(second)) == Done()
-    assert made.ask(PutAnalysisConfiguration(msgspec.structs.replace(faster, swing_range=0.05))) == Done()
+    assert made.ask(PutAnalysisConfiguration(changed(faster, swing_range=0.05))) == Done()
     made.play(500)
     made.wait(10.0)
     trades, market_ms, _ = made.stored("second")
