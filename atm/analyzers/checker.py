@@ -99,6 +99,8 @@ class _Examination:
         batch = self._batch(frame)
         self._repeatable(frame, batch)
         self._blind_for_the_future(frame, batch)
+        whole = self._market(self._bars, holes=0.0)  # one missing bar can hide what is read from the others
+        self._blind_for_the_future(whole, self._batch(whole))
         self._the_same_in_pieces(frame, batch)
         self._open_bars_leave_no_trace(frame, batch)
         self._declared_bars()
@@ -110,7 +112,7 @@ class _Examination:
         guarded: Any = numba.njit(boundscheck=True, error_model="numpy")(plain)
         try:
             for begin, end in ((0, frame.shape[1]), *((i, i + 1) for i in range(12))):
-                piece = np.ascontiguousarray(frame[:, begin:end])
+                piece = np.array(frame[:, begin:end], order="C")
                 guarded(self._params.copy(), self._fresh(), piece, 0, end - begin, piece[self._out])
         except IndexError:
             raise _Broken("reads or writes outside of its arrays; only columns start to stop − 1 are there") from None
@@ -199,7 +201,7 @@ class _Examination:
 
     def _piece(self, state: Floats, frame: Floats, begin: int, end: int) -> Floats:
         """Results of some bars on a copy of their columns, whose rows for results hold junk."""
-        piece = np.ascontiguousarray(frame[:, begin:end]) if end - begin < frame.shape[1] else frame.copy()
+        piece = np.array(frame[:, begin:end], order="C")
         self._advance(self._params, state, piece, 0, end - begin, piece[self._out])
         return piece[self._out].copy()
 
