@@ -41,7 +41,8 @@ def mistakes(raw: Any, kind: Any, path: str = "") -> list[Invalid]:
         return _struct(raw, plain, path)
     if origin in (tuple, list) and isinstance(raw, Sequence) and not isinstance(raw, str):
         member = get_args(plain)[0]
-        found = _leaf([None] * len(raw), Annotated[(list[Any], *metas)] if metas else list[Any], path)
+        size = _leaf([None] * len(raw), Annotated[(list[Any], *metas)], path) if metas else []
+        found = [Invalid(each.field, raw, each.allowed) for each in size]
         return found + [each for i, one in enumerate(raw) for each in mistakes(one, member, f"{path}[{i}]")]
     if origin is dict and isinstance(raw, Mapping):
         _, member = get_args(plain)

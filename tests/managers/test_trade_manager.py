@@ -10,14 +10,21 @@ import numpy as np
 import pytest
 
 from atm.ipc.messages import (
+    ConfigurationsUpdated,
+    CopyConfiguration,
     Done,
+    ExportConfiguration,
     ForceClear,
+    ImportConfiguration,
+    ListIndicators,
     PutAccount,
     PutAnalysisConfiguration,
     PutTradeConfiguration,
     RemoveAccount,
     RemoveConfiguration,
+    RenameConfiguration,
     SetTrading,
+    UserIndicatorList,
 )
 from atm.managers.trade_setups import analysis_id
 from atm.model.account import AssetSetup, PositionSetup, TradeReason, TradeRecord
@@ -252,3 +259,42 @@ def test_minutes_fetched_for_the_past_do_not_begin_an_account(tmp_path: Path) ->
 
 def test_analysis_ids() -> None:
     assert analysis_id(ACCOUNT.positions[0]) == "AAAUSDT/A5"
+
+
+def test_configurations_are_copied_renamed_exported_and_imported(tmp_path: Path) -> None:
+    made = program(tmp_path / "p")
+    made.start()
+    seen: list[ConfigurationsUpdated] = []
+    made.user.subscribe(ConfigurationsUpdated, seen.append)
+    file = tmp_path / "kept" / "c.toml"
+    for request in (
+        CopyConfiguration("analysis", ANALYSIS.code, "B"),
+        CopyConfiguration("trade", TRADE.code, "U"),
+        RenameConfiguration("analysis", "B", "C"),
+        RenameConfiguration("trade", "U", "V"),
+        ExportConfiguration("C", str(file)),
+        RemoveConfiguration("analysis", "C"),
+        ImportConfiguration(str(file)),
+        ImportConfiguration(str(file), replace=True),
+    ):
+        assert made.ask(request) == Done()
+    for request, words in (
+        (CopyConfiguration("analysis", "none", "D"), "A5, C"),
+        (CopyConfiguration("analysis", "C", "A5"), "no other configuration has"),
+        (CopyConfiguration("analysis", "C", ""), "new_code: ''"),
+        (CopyConfiguration("other", "C", "D"), "analysis or trade"),
+        (RenameConfiguration("analysis", ANALYSIS.code, "D"), "keeps its code .*paper: AAAUSDT"),
+        (ExportConfiguration("C", "c.yaml"), "yaml"),
+        (ImportConfiguration(str(file)), "code: 'C'"),
+        (ImportConfiguration(str(tmp_path / "none.json")), "existing file"),
+    ):
+        with pytest.raises(ATMError, match=words):
+            made.ask(request)
+    made.wait(1.0)
+    assert [each.code for each in seen[-1].analysis] == ["A5", "C"]
+    assert seen[-1].analysis[1].intervals == ANALYSIS.intervals
+    made.kill()
+    made.start()
+    assert sorted(made.manager.book.configurations.analysis) == ["A5", "C"]  # type: ignore[union-attr]
+    assert sorted(made.manager.book.configurations.trade) == ["T", "V"]  # type: ignore[union-attr]
+    assert made.ask(ListIndicators()) == UserIndicatorList(())
