@@ -425,6 +425,27 @@ class DeviceDescription(Reply, frozen=True):
     torch_version: str
 
 
+class AnalysisLoad(msgspec.Struct, frozen=True, array_like=True):
+    """minute_us: mean time that a live minute takes; update_us: that the last one which closed a decision bar took."""
+
+    analysis: str
+    minute_us: float
+    update_us: float
+
+
+class AnalyzerLoad(Event, frozen=True):
+    """What an analyzer carries, and what it costs; published when that has changed, at most every few seconds. Key: analyzer."""
+
+    delivery: ClassVar[Delivery] = "latest"
+    analyzer: str
+    analyses: tuple[AnalysisLoad, ...]
+
+    @property
+    def minute_us(self) -> float:
+        """Time for one minute of all its analyses."""
+        return sum(load.minute_us for load in self.analyses)
+
+
 class CopyConfiguration(Request, frozen=True):
     """To trade: kind "analysis" or "trade"; new_code must be free. → Done"""
 

@@ -21,6 +21,7 @@ from atm.ipc.messages import (
     DATA,
     MAIN,
     AnalysisReady,
+    AnalyzerLoad,
     Done,
     EnsureBars,
     Failed,
@@ -96,6 +97,7 @@ class AnalysisDesk:
         self.states: dict[str, AnalysisReady] = {}
         assistant.subscribe(ProcessState, self._on_process)
         assistant.subscribe(AnalysisReady, self._on_ready)
+        assistant.subscribe(AnalyzerLoad, self._on_load)
         assistant.call_later(SETTLING_S, self._settle)
         assistant.every(PLAN_PERIOD_S, self.plan)
 
@@ -130,6 +132,10 @@ class AnalysisDesk:
         self.states[ready.analysis] = ready
         if not self._settled:
             self._placement.claim(ready.analysis, ready.analyzer)
+
+    def _on_load(self, load: AnalyzerLoad) -> None:
+        for each in load.analyses:
+            self._placement.measured(each.analysis, each.minute_us)
 
     def _carry_out(self, instruction: Instruction) -> None:
         match instruction:
