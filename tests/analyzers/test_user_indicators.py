@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import textwrap
+import tomllib
 from pathlib import Path
 
 import msgspec
@@ -196,6 +197,18 @@ def test_the_example_passes_and_gives_the_rate_of_change():
 def test_every_built_in_indicator_keeps_its_promises(indicator):
     verdict = check(indicator, EVERYTHING.intervals[0])
     assert verdict.passed, verdict.sentence
+
+
+def test_the_file_in_the_documentation_passes(folder):
+    text = (EXAMPLES.parent / "docs" / "plugins.md").read_text()
+    (folder / "typical.py").write_text(text.split("```python\n")[1].split("```")[0])
+    users = UserIndicators([folder])
+    (report,) = users.refresh()
+    assert report.passed, report.sentence
+    raw = tomllib.loads('code = "x"\n' + text.split("```toml\n")[1].split("```")[0])
+    table = AnalysisPipeline(parse_configuration(raw, users.registry()), users.registry()).run(minutes(60))
+    _, high, low, close = table.values[:4]
+    assert_allclose(table.column("15m.TYPICAL.2.value"), (high + low + 2 * close) / 4)
 
 
 def test_a_changed_file_is_loaded_when_asked_and_a_bad_change_leaves_the_old_version(folder):

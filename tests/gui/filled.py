@@ -10,7 +10,9 @@ from atm.gui.read_model import ReadModel
 from atm.gui.results import SimulationResult
 from atm.ipc.messages import (
     AccountUpdated,
+    AnalysisLoad,
     AnalysisReady,
+    AnalyzerLoad,
     BookTop,
     ClosedBar,
     ConfigurationsUpdated,
@@ -170,6 +172,8 @@ def filled_model() -> ReadModel:
         model.apply(
             AnalysisReady(f"{symbol} DEMO-15M", symbol, "analyzer-0", "running", (), MARKET_MS - 450_000, 38.0 + number)
         )
+    loads = tuple(AnalysisLoad(f"{symbol} DEMO-15M", 9.0 + n, 38.0 + n) for n, symbol in enumerate(SYMBOLS))
+    model.apply(AnalyzerLoad("analyzer-0", loads))
     _simulations(model)
     for name in ("main", "binance_api", "data", "trade", "simulation", "neural_network", "gui", "analyzer-0"):
         model.apply(ProcessState(name, "running", 100, 0, 45 << 20))
