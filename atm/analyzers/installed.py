@@ -5,28 +5,32 @@ Nothing is read before a configuration names a user's indicator, or someone asks
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from atm.analyzers.builtin import built_in
+from atm.analyzers.checker import Verdict
 from atm.analyzers.contract import Registry
-from atm.analyzers.user_indicators import Report, UserIndicators
+from atm.analyzers.examine import examine_apart
+from atm.analyzers.user_indicators import Report, UserIndicators, examine_here
 from atm.model.analysis_configuration import AnalysisConfiguration
 from atm.model.program import ProgramContext
 
 _users = UserIndicators(())
 
 
-def install(folders: Sequence[Path], verdicts: Path | None = None) -> UserIndicators:
-    """Say where users' files are and where what was found about them is kept. Once, when the process begins."""
+def install(
+    folders: Sequence[Path], verdicts: Path | None = None, examine: Callable[[Path], Verdict] = examine_here
+) -> UserIndicators:
+    """Say where users' files are, where verdicts are kept and how a file is examined. Once, when the process begins."""
     global _users
-    _users = UserIndicators(folders, verdicts)
+    _users = UserIndicators(folders, verdicts, examine)
     return _users
 
 
 def install_for(context: ProgramContext) -> None:
-    """Where a program with this context has users' files."""
-    install(context.strategies, context.indicator_verdicts)
+    """Users' files of a program with this context; new ones are examined in a process of their own."""
+    install(context.strategies, context.indicator_verdicts, examine_apart)
 
 
 def registry() -> Registry:
@@ -38,6 +42,16 @@ def registry() -> Registry:
 def registry_for(configuration: AnalysisConfiguration) -> Registry:
     """The indicators that a configuration needs: without users' ones, no file is looked at."""
     return registry() if any(analyses.user for analyses in configuration.intervals) else built_in()
+
+
+def examine_new() -> None:
+    """Examine users' files that are new or have changed, which takes seconds each. May run on another thread."""
+    _users.examine_new()
+
+
+def versions() -> dict[str, str]:
+    """Version of each user's indicator in use, by name, as of the last look at the files."""
+    return {indicator.name: indicator.version for indicator in _users.registry() if indicator.version}
 
 
 def reports() -> tuple[Report, ...]:

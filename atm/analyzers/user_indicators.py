@@ -12,7 +12,7 @@ import hashlib
 import logging
 import sys
 import types
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -51,11 +51,62 @@ class _File:
     indicators: tuple[Indicator[Any], ...] = ()
 
 
-class UserIndicators:
-    """See the module. folders: searched in this order, files by name; names that begin with "_" are left alone."""
+class Unusable(Exception):
+    """What is missing in a file."""
 
-    def __init__(self, folders: Sequence[Path], verdicts: Path | None = None) -> None:
+
+def load(path: Path, source: bytes, registry: Registry) -> tuple[Indicator[Any], ...]:
+    """Run a file and let it register: the indicators that are new in `registry`. Raises what the file raises, or `Unusable`."""
+    version = hashlib.sha256(source).hexdigest()[:16]
+    module = types.ModuleType(f"atm_user_{path.stem}_{version}")
+    module.__file__ = str(path)
+    sys.modules[module.__name__] = module  # where msgspec and numba look names of the file up
+    exec(compile(source, str(path), "exec"), module.__dict__)
+    register = getattr(module, "register", None)
+    if not callable(register):
+        raise Unusable("it has no function register(registry)")
+    before = {indicator.name for indicator in registry}
+    register(registry)
+    found = [indicator for indicator in registry if indicator.name not in before]
+    if not found:
+        raise Unusable("its function register(registry) registers nothing")
+    return tuple(dataclasses.replace(indicator, version=version) for indicator in found)
+
+
+def examine_here(path: Path) -> Verdict:
+    """Load a file and examine its indicators, in this process: a kernel that never returns never lets go of it."""
+    try:
+        indicators = load(path, path.read_bytes(), built_in())
+        verdicts = [check(indicator) for indicator in indicators]
+    except Exception as error:
+        # whatever a user's file does must not stop the program; the log has the trace
+        log.info("%s could not be loaded", path, exc_info=True)
+        return Verdict(False, sentence_of(error))
+    return next((each for each in verdicts if not each.passed), Verdict(True))
+
+
+def sentence_of(error: Exception) -> str:
+    if isinstance(error, SyntaxError):
+        return f"line {error.lineno}: {error.msg}"
+    if isinstance(error, Unusable | ATMError):
+        return str(error)
+    return f"{type(error).__name__}: {error}"
+
+
+class UserIndicators:
+    """See the module. folders: searched in this order, files by name; names that begin with "_" are left alone.
+
+    verdicts: the file that keeps them; examine: how a new file is examined.
+    """
+
+    def __init__(
+        self,
+        folders: Sequence[Path],
+        verdicts: Path | None = None,
+        examine: Callable[[Path], Verdict] = examine_here,
+    ) -> None:
         self._folders = tuple(folders)
+        self._examine = examine
         self._verdicts = _Verdicts(verdicts)
         self._files: dict[Path, _File] = {}
 
@@ -64,9 +115,16 @@ class UserIndicators:
         """Of every file, as of the last `refresh`."""
         return tuple(file.report for file in self._files.values())
 
+    def examine_new(self) -> None:
+        """Examine what `refresh` would look at, so that it takes no time then. May run on another thread."""
+        for path in self._present():
+            known = self._files.get(path)
+            if known is None or known.stamp != _stamp(path):
+                self._verdict(path, path.read_bytes())
+
     def refresh(self) -> tuple[Report, ...]:
         """Look at all files and load what is new or has changed; reports of those that were looked at."""
-        present = [path for folder in self._folders for path in sorted(folder.glob("*.py")) if path.name[0] != "_"]
+        present = self._present()
         for path in self._files.keys() - set(present):
             del self._files[path]
         looked_at = []
@@ -80,6 +138,9 @@ class UserIndicators:
         self._files = {path: self._files[path] for path in present}
         return tuple(looked_at)
 
+    def _present(self) -> list[Path]:
+        return [path for folder in self._folders for path in sorted(folder.glob("*.py")) if path.name[0] != "_"]
+
     def registry(self) -> Registry:
         """The built-in indicators and the users'."""
         registry = built_in()
@@ -90,38 +151,19 @@ class UserIndicators:
 
     def _look_at(self, path: Path, stamp: tuple[int, int], known: _File | None) -> _File:
         old = known.indicators if known is not None else ()
+        indicators: tuple[Indicator[Any], ...] = ()
         try:
             source = path.read_bytes()
-            indicators = self._load(path, source)
-            verdict = self._examine(path, source, indicators)
-        except (_Unusable, ATMError, SyntaxError) as error:
-            verdict, indicators = Verdict(False, _sentence(error)), ()
-        except Exception as error:
-            # whatever a user's file does must not stop the program; the log has the trace
-            log.exception("%s could not be loaded", path)
-            verdict, indicators = Verdict(False, _sentence(error)), ()
+            verdict = self._verdict(path, source)
+            if verdict.passed:
+                indicators = load(path, source, self._others(path))
+        except (Unusable, ATMError, OSError) as error:
+            verdict = Verdict(False, sentence_of(error))
         if not verdict.passed:
             sentence = f"{path.name}: {verdict.sentence}"
             log.warning("%s", sentence)
             return _File(stamp, Report(path, tuple(each.name for each in old), False, sentence), old)
         return _File(stamp, Report(path, tuple(each.name for each in indicators), True), indicators)
-
-    def _load(self, path: Path, source: bytes) -> tuple[Indicator[Any], ...]:
-        version = hashlib.sha256(source).hexdigest()[:16]
-        module = types.ModuleType(f"atm_user_{path.stem}_{version}")
-        module.__file__ = str(path)
-        sys.modules[module.__name__] = module  # where msgspec and numba look names of the file up
-        exec(compile(source, str(path), "exec"), module.__dict__)
-        register = getattr(module, "register", None)
-        if not callable(register):
-            raise _Unusable("it has no function register(registry)")
-        registry = self._others(path)
-        before = {indicator.name for indicator in registry}
-        register(registry)
-        found = [indicator for indicator in registry if indicator.name not in before]
-        if not found:
-            raise _Unusable("its function register(registry) registers nothing")
-        return tuple(dataclasses.replace(indicator, version=version) for indicator in found)
 
     def _others(self, path: Path) -> Registry:
         registry = built_in()
@@ -130,19 +172,14 @@ class UserIndicators:
                 registry.register(indicator)
         return registry
 
-    def _examine(self, path: Path, source: bytes, indicators: tuple[Indicator[Any], ...]) -> Verdict:
+    def _verdict(self, path: Path, source: bytes) -> Verdict:
         key = hashlib.sha256(source + _examiner()).hexdigest()
         verdict = self._verdicts.get(key)
         if verdict is None:
             log.info("examining the indicators of %s", path)
-            verdicts = [check(indicator) for indicator in indicators]
-            verdict = next((each for each in verdicts if not each.passed), Verdict(True))
+            verdict = self._examine(path)
             self._verdicts.put(key, verdict)
         return verdict
-
-
-class _Unusable(Exception):
-    """What is missing in a file."""
 
 
 class _Verdicts:
@@ -180,11 +217,3 @@ def _examiner() -> bytes:
 def _stamp(path: Path) -> tuple[int, int]:
     status = path.stat()
     return status.st_mtime_ns, status.st_size
-
-
-def _sentence(error: Exception) -> str:
-    if isinstance(error, SyntaxError):
-        return f"line {error.lineno}: {error.msg}"
-    if isinstance(error, _Unusable | ATMError):
-        return str(error)
-    return f"{type(error).__name__}: {error}"

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import logging
+import threading
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -10,7 +13,7 @@ import msgspec
 
 from atm.analyzers import installed
 from atm.analyzers.configuration_file import read_configuration, write_configuration
-from atm.ipc.assistant import IPCAssistant
+from atm.ipc.assistant import Deferred, IPCAssistant
 from atm.ipc.messages import (
     CopyConfiguration,
     Done,
@@ -24,18 +27,26 @@ from atm.ipc.messages import (
     UserIndicatorList,
 )
 from atm.managers.trade_book import AccountBook
-from atm.managers.trade_setups import refuse_used, uses
+from atm.managers.trade_setups import analysis_id, refuse_used, uses
 from atm.model.analysis_configuration import AnalysisConfiguration
 from atm.model.errors import Invalid
 from atm.model.trade_configuration import TradeConfiguration
 from atm.model.validation import checked
 from atm.storage.configurations import ConfigurationRepository
 
+log = logging.getLogger(__name__)
+
 C = TypeVar("C", AnalysisConfiguration, TradeConfiguration)
 
 
+def apart(work: Callable[[], None]) -> None:
+    """Do what takes seconds on a thread of its own."""
+    threading.Thread(target=work, name="indicators", daemon=True).start()
+
+
 class ConfigurationCommands:
-    """`put` creates or replaces an analysis configuration, with all the checks of a running account."""
+    """`put` creates or replaces an analysis configuration, with all the checks of a running account; `restarted` begins the
+    analysis of this id again."""
 
     def __init__(
         self,
@@ -43,7 +54,10 @@ class ConfigurationCommands:
         book: AccountBook,
         repository: ConfigurationRepository,
         put: Callable[[PutAnalysisConfiguration], Reply],
+        restarted: Callable[[str], None],
     ) -> None:
+        self._assistant = assistant
+        self._restarted = restarted
         self._book = book
         self._repository = repository
         self._put = put
@@ -96,9 +110,32 @@ class ConfigurationCommands:
             raise Invalid("code", configuration.code, "a code that no configuration has, or replacing it")
         return self._put(PutAnalysisConfiguration(configuration))
 
-    def _on_list(self, _request: ListIndicators) -> Reply:
-        return UserIndicatorList(
-            tuple(IndicatorBadge(str(r.path), r.names, r.passed, r.sentence) for r in installed.reports())
+    def _on_list(self, _request: ListIndicators) -> Deferred:
+        answer = Deferred()
+
+        def examine() -> None:
+            try:
+                installed.examine_new()
+            except OSError as error:
+                log.warning("users' indicators could not be examined: %s", error)
+            self._assistant.call_soon(partial(self._listed, answer))
+
+        apart(examine)
+        return answer
+
+    def _listed(self, answer: Deferred) -> None:
+        """Load what was examined; analyses of flat positions begin again with indicators that have changed."""
+        before = installed.versions()
+        reports = installed.reports()
+        changed = {name for name, version in installed.versions().items() if before.get(name, version) != version}
+        for account in self._book.accounts.values():
+            for position in account.setup.positions:
+                analyses = self._book.configurations.analysis[position.analysis].intervals
+                used = {name for each in analyses for name in each.user}
+                if used & changed and position.symbol not in account.open_symbols():
+                    self._restarted(analysis_id(position))
+        answer.reply(
+            UserIndicatorList(tuple(IndicatorBadge(str(r.path), r.names, r.passed, r.sentence) for r in reports))
         )
 
 

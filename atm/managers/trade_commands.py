@@ -50,7 +50,7 @@ class TradeCommands:
         self._configurations = database.configurations
         self._restarted = restarted
         self._changed = changed
-        ConfigurationCommands(assistant, book, database.configurations, self._put_analysis)
+        ConfigurationCommands(assistant, book, database.configurations, self._put_analysis, restarted)
         assistant.answer(PutAnalysisConfiguration, self._put_analysis)
         assistant.answer(PutTradeConfiguration, self._put_trade)
         assistant.answer(RemoveConfiguration, self._remove_configuration)

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from atm.analyzers.configuration_check import check_configuration
-from atm.analyzers.installed import registry
+from atm.analyzers.installed import registry_for
 from atm.model.account import AccountKind, AccountSetup, PositionSetup
 from atm.model.analysis_configuration import AnalysisConfiguration
 from atm.model.errors import Invalid, Refused
@@ -32,7 +32,7 @@ class Configurations:
 
 def check_analysis(configuration: AnalysisConfiguration) -> AnalysisConfiguration:
     """Bounds, and parameters that must fit each other. Raises Invalid, or Problems with everything that is wrong."""
-    return check_configuration(configuration, registry())
+    return check_configuration(configuration, registry_for(configuration))
 
 
 def check_trade(configuration: TradeConfiguration) -> TradeConfiguration:

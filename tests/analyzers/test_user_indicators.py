@@ -14,9 +14,10 @@ from numpy.testing import assert_allclose
 
 from atm.analyzers import AnalysisPipeline, installed
 from atm.analyzers.builtin import built_in
-from atm.analyzers.checker import check
+from atm.analyzers.checker import Verdict, check
 from atm.analyzers.configuration_check import parse_configuration
-from atm.analyzers.user_indicators import UserIndicators
+from atm.analyzers.examine import examine_apart
+from atm.analyzers.user_indicators import UserIndicators, examine_here
 from atm.analyzers.warm_up import EVERYTHING
 from atm.model.analysis_configuration import AnalysisConfiguration
 from atm.model.errors import Invalid, Problems
@@ -240,18 +241,29 @@ def test_the_first_file_keeps_a_name_that_a_second_one_wants(folder):
     assert "b.py: indicator name: 'MINE' is not allowed" in second.sentence
 
 
-def test_an_examined_file_is_not_examined_again(folder, monkeypatch):
+def test_an_examined_file_is_not_examined_again(folder):
     verdicts = folder.parent / "cache" / "verdicts.json"
     (folder / "mine.py").write_text(source())
     (folder / "worse.py").write_text(source(expression="values[3, i - 1]").replace("MINE", "WORSE"))
     before = UserIndicators([folder], verdicts).refresh()
     examined = []
-    monkeypatch.setattr("atm.analyzers.user_indicators.check", lambda indicator: examined.append(indicator.name))
-    assert UserIndicators([folder], verdicts).refresh() == before
+    assert UserIndicators([folder], verdicts, examined.append).refresh() == before  # type: ignore[arg-type]
     assert not examined
     verdicts.write_bytes(b"{")
-    monkeypatch.undo()
     assert UserIndicators([folder], verdicts).refresh() == before
+
+
+def test_a_file_that_hangs_or_kills_its_process_is_refused(folder):
+    (folder / "hangs.py").write_text("while True: pass")
+    (folder / "kills.py").write_text("import os; os._exit(3)")
+    assert "longer than 4 s" in examine_apart(folder / "hangs.py", 4.0).sentence
+    assert "exit code 3" in examine_apart(folder / "kills.py").sentence
+
+
+def test_examining_apart_gives_the_same_verdicts(folder):
+    (folder / "mine.py").write_text("print('hello')\n" + source(expression="values[3, i - 1]"))
+    assert examine_apart(EXAMPLES / "example_indicator.py") == Verdict(True)
+    assert examine_apart(folder / "mine.py") == examine_here(folder / "mine.py")
 
 
 def test_everything_wrong_in_a_users_lines_is_named():

@@ -9,6 +9,9 @@ import msgspec
 import numpy as np
 import pytest
 
+from atm.analyzers import installed
+from atm.analyzers.checker import Verdict
+from atm.analyzers.user_indicators import UserIndicators
 from atm.ipc.messages import (
     ConfigurationsUpdated,
     CopyConfiguration,
@@ -16,6 +19,7 @@ from atm.ipc.messages import (
     ExportConfiguration,
     ForceClear,
     ImportConfiguration,
+    IndicatorBadge,
     ListIndicators,
     PutAccount,
     PutAnalysisConfiguration,
@@ -297,4 +301,30 @@ def test_configurations_are_copied_renamed_exported_and_imported(tmp_path: Path)
     made.start()
     assert sorted(made.manager.book.configurations.analysis) == ["A5", "C"]  # type: ignore[union-attr]
     assert sorted(made.manager.book.configurations.trade) == ["T", "V"]  # type: ignore[union-attr]
-    assert made.ask(ListIndicators()) == UserIndicatorList(())
+
+
+def test_a_changed_indicator_begins_the_analyses_of_flat_positions_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "strategies"
+    folder.mkdir()
+    example = (Path(__file__).parent.parent.parent / "strategies" / "example_indicator.py").read_text()
+    (folder / "mine.py").write_text(example)
+    monkeypatch.setattr("atm.managers.configuration_commands.apart", lambda work: work())
+    monkeypatch.setattr(installed, "_users", UserIndicators([folder], None, lambda _path: Verdict(True)))
+    made = program(tmp_path / "p")
+    made.start()
+    assert made.ask(PutAnalysisConfiguration(changed(ANALYSIS, user={"ROC": ({"window": 3},)}))) == Done()
+    badge = IndicatorBadge(str(folder / "mine.py"), ("ROC",), True)
+    assert made.ask(ListIndicators()) == UserIndicatorList((badge,))
+    made.play(200)
+    while len(made.manager.book.account("paper").open_symbols()) != 1:  # type: ignore[union-attr]
+        made.play(1)
+    (opened,) = made.manager.book.account("paper").open_symbols()  # type: ignore[union-attr]
+    (flat,) = set(SYMBOLS) - {opened}
+    started: list[str] = []
+    desk = made.manager.desk  # type: ignore[union-attr]
+    monkeypatch.setattr(desk._placement, "restart", started.append)
+    (folder / "mine.py").write_text(example + "\n# a change\n")
+    assert made.ask(ListIndicators()) == UserIndicatorList((badge,))
+    assert started == [f"{flat}/A5"]
