@@ -7,13 +7,16 @@ from __future__ import annotations
 
 import math
 import statistics
+import tempfile
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import msgspec
 import numpy as np
 
 from atm.analyzers import AnalysisPipeline
+from atm.analyzers.cache import AnalysisCache
 from atm.analyzers.contract import Floats
 from atm.analyzers.warm_up import EVERYTHING, warm_up
 from atm.app.bench import BenchRow
@@ -33,10 +36,15 @@ SUBSET = AnalysisConfiguration.of_one(
 """What TA-Lib has as well, and swings, which every configuration has."""
 
 
-def on_minutes(configuration: AnalysisConfiguration) -> AnalysisConfiguration:
-    """The same analyses on one-minute bars."""
+SEVERAL = (Interval.M15, Interval.H1, Interval.H4, Interval.D1)
+
+
+def on(configuration: AnalysisConfiguration, *intervals: Interval) -> AnalysisConfiguration:
+    """The same analyses on these intervals."""
     (analyses,) = configuration.intervals
-    return AnalysisConfiguration(configuration.code, (msgspec.structs.replace(analyses, interval=Interval.M1),))
+    return AnalysisConfiguration(
+        configuration.code, tuple(msgspec.structs.replace(analyses, interval=interval) for interval in intervals)
+    )
 
 
 def synthetic(n: int) -> Bars:
@@ -152,12 +160,17 @@ def rows(minutes: int = MINUTES) -> list[BenchRow]:
     bars = synthetic(minutes)
     everything = best(lambda: AnalysisPipeline(EVERYTHING).run(bars))
     subset = best(lambda: AnalysisPipeline(SUBSET).run(bars))
-    base = on_minutes(SUBSET)
+    base = on(SUBSET, Interval.M1)
     subset_minutes = best(lambda: AnalysisPipeline(base).run(bars))
     loop = best(lambda: fused(bars.values, 15, 10, 20, np.empty((8, minutes // 15))))
     loop_minutes = best(lambda: fused(bars.values, 1, 10, 20, np.empty((8, minutes))))
     peers = best(lambda: libraries(bars), 1)
-    all_minutes = best(lambda: AnalysisPipeline(on_minutes(EVERYTHING)).run(bars), 1)
+    all_minutes = best(lambda: AnalysisPipeline(on(EVERYTHING, Interval.M1)).run(bars), 1)
+    several = best(lambda: AnalysisPipeline(on(EVERYTHING, *SEVERAL)).run(bars), 1)
+    with tempfile.TemporaryDirectory() as folder:
+        cache = AnalysisCache(Path(folder), 1_000_000_000)
+        wanted = AnalysisPipeline(EVERYTHING).columns[:7]
+        cached = best(lambda: cache.table(EVERYTHING, bars, columns=wanted))
     per_bar_us = everything / (minutes / 15) * 1e6
     return [
         row(
@@ -166,6 +179,8 @@ def rows(minutes: int = MINUTES) -> list[BenchRow]:
         row("SMA EMA BOL PSAR swings, 15m, 5 years, from minutes", subset, "s", "pandas + TA-Lib", peers, None),
         row("SMA EMA BOL PSAR swings, 1m, 5 years", subset_minutes, "s", "fused loop", loop_minutes, 3 * loop_minutes),
         row("analyses built so far + PIP, 1m, 5 years", all_minutes, "s", "fused loop, subset", loop_minutes, 3.5),
+        row("the same on 15m, 1h, 4h and 1d at once, 5 years", several, "s", "15m alone", everything, None),
+        row("15m, 5 years, seven columns from the disk cache", cached, "s", "computed", everything, None),
         row("one closed bar through all, live", live(bars), "µs", "the same in batch", per_bar_us, 300.0),
     ]
 
