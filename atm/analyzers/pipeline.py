@@ -126,7 +126,8 @@ class AnalysisPipeline:
         """Provisional row of the decision bar that contains the open minute `bar`, as if it ended with it; the state stays.
 
         Columns of another interval are those of its last closed bar, or of the one that ends with this minute. Minutes
-        between the last one fed and `bar` count as missing. Raises Invalid for a minute already fed.
+        between the last one fed and `bar` count as missing. A bar that is not whole is shown too, though no row will be
+        made of it. Raises Invalid for a minute already fed.
         """
         next_ms = self._open_minute(bar)
         values = [self._decisive.preview(next_ms, bar.open_time, self._minute)]
@@ -152,9 +153,10 @@ class AnalysisPipeline:
     def _last_closed(self, part: IntervalPipeline, last: Floats, next_ms: int, minute_ms: int) -> Floats:
         """Results of the newest bar of `part` that is closed when the open minute ends."""
         open_ms = part.interval.open_time(minute_ms)
-        if part.interval.next_open(open_ms) == minute_ms + MINUTE_MS and open_ms >= part.origin_ms:
+        origin_ms = minute_ms if self._next_ms is None else part.origin_ms
+        if part.interval.next_open(open_ms) == minute_ms + MINUTE_MS and open_ms >= origin_ms:
             return part.preview(next_ms, minute_ms, self._minute)
-        if next_ms < open_ms and part.interval.open_time(open_ms - MINUTE_MS) >= part.origin_ms:
+        if next_ms < open_ms and part.interval.open_time(open_ms - MINUTE_MS) >= origin_ms:
             # minutes that are missing have closed bars meanwhile: the newest of them ends where this one opens
             nothing = np.full((N_COLUMNS, 1), np.nan)
             return part.preview(next_ms, open_ms - MINUTE_MS, nothing)

@@ -145,6 +145,16 @@ def test_a_preview_of_a_later_minute_knows_the_bars_that_missing_minutes_have_cl
             assert_array_equal(pipeline.preview(bar).values, expected.values[:, -1])
 
 
+def test_a_preview_before_any_minute_knows_no_closed_bar(bars):
+    last_of_the_hour = minutes(1, start_ms=START_MS + 59 * MINUTE_MS).bar(0)
+    pipeline = AnalysisPipeline(THREE)
+    row = pipeline.preview(last_of_the_hour)
+    hour = [i for i, name in enumerate(pipeline.columns) if name.startswith("1h.")]
+    assert row.values[3] == last_of_the_hour.close
+    assert np.isnan(row.values[hour]).all()
+    assert pipeline.advance(last_of_the_hour) is None
+
+
 def test_an_open_coarse_bar_can_be_looked_at(bars):
     pipeline = AnalysisPipeline(THREE)
     pipeline.run(bars.slice(0, 1_990))
