@@ -11,6 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+import msgspec
 import numba
 import numpy as np
 from numba.core.errors import NumbaError
@@ -44,7 +45,7 @@ class _Broken(Exception):
 
 
 def check(indicator: Indicator[Any], analyses: IntervalAnalyses | None = None) -> Verdict:
-    """Examine every line of the indicator in `analyses`, or one with default parameters."""
+    """Examine every line of the indicator in `analyses`, or one with default parameters and one with the least."""
     try:
         if not isinstance(indicator.advance, numba.core.registry.CPUDispatcher):
             raise _Broken("has a function advance that is not compiled: write @kernel above it")
@@ -65,7 +66,25 @@ def check(indicator: Indicator[Any], analyses: IntervalAnalyses | None = None) -
 def _lines(indicator: Indicator[Any], analyses: IntervalAnalyses | None) -> list[Any]:
     if analyses is not None and indicator.lines is not None:
         return list(indicator.lines(analyses))
-    return [indicator.parameters()] if indicator.parameters is not None else []
+    if indicator.parameters is None:
+        return []
+    return [indicator.parameters(), *_least(indicator, indicator.parameters)]
+
+
+def _least(indicator: Indicator[Any], kind: type[msgspec.Struct]) -> list[Any]:
+    """A line with every whole number at its lower bound: the smallest windows, where mistakes by one hide."""
+    described: Any = msgspec.inspect.type_info(kind)
+    bounds = {}
+    for field in described.fields:
+        plain = field.type.type if isinstance(field.type, msgspec.inspect.Metadata) else field.type
+        if isinstance(plain, msgspec.inspect.IntType) and plain.ge is not None:
+            bounds[field.name] = plain.ge
+    line = msgspec.structs.replace(kind(), **bounds)
+    try:
+        indicator.pack(line)
+    except ATMError:
+        return []  # parameters that do not fit each other are never run
+    return [line] if bounds else []
 
 
 def _first_words(error: Exception) -> str:

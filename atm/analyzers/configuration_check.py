@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator
-from typing import Any, TypeVar
+from typing import Any
 
 import msgspec
 
@@ -13,7 +14,7 @@ from atm.model.analysis_configuration import AnalysisConfiguration, IntervalAnal
 from atm.model.errors import Invalid, Problems, complain
 from atm.model.validation import mistakes
 
-T = TypeVar("T")
+log = logging.getLogger(__name__)
 
 
 def parse_configuration(raw: Any, registry: Registry) -> AnalysisConfiguration:
@@ -63,10 +64,28 @@ def _misfits_of(analyses: IntervalAnalyses, registry: Registry, path: str) -> li
 
 def _laid_out(indicator: Indicator[Any], analyses: IntervalAnalyses) -> None:
     found: list[Invalid] = []
-    for line in indicator.lines_of(analyses):
-        found += _tried(lambda line=line: indicator.pack(line), "")  # type: ignore[misc]
+    for number, line in enumerate(indicator.lines_of(analyses)):
+        if indicator.parameters is None:
+            found += _tried(lambda line=line: indicator.pack(line), "")  # type: ignore[misc]
+        else:
+            found += _refused_by_user(indicator, line, f"user.{indicator.name}[{number}]")
     complain(found)
     indicator.inputs(analyses)
+
+
+def _refused_by_user(indicator: Indicator[Any], line: Any, path: str) -> list[Invalid]:
+    """What a user's file makes of the parameters of a line."""
+    try:
+        indicator.state(indicator.pack(line))
+        indicator.warm_up(line)
+        indicator.settle(line)
+    except Invalid as problem:
+        return [Invalid(f"{path}.{problem.field}", problem.value, problem.allowed)]
+    except Exception as error:
+        # a user's code may raise anything; to the asker it is a parameter that does not fit, and the log has the trace
+        log.info("%s does not accept %s", indicator.name, line, exc_info=True)
+        return [Invalid(path, msgspec.to_builtins(line), f"what its file accepts ({type(error).__name__}: {error})")]
+    return []
 
 
 def _tried(work: Callable[[], object], path: str) -> Iterator[Invalid]:

@@ -117,19 +117,18 @@ class UserIndicators:
 
     def examine_new(self) -> None:
         """Examine what `refresh` would look at, so that it takes no time then. May run on another thread."""
-        for path in self._present():
+        for path, stamp in self._present().items():
             known = self._files.get(path)
-            if known is None or known.stamp != _stamp(path):
+            if known is None or known.stamp != stamp:
                 self._verdict(path, path.read_bytes())
 
     def refresh(self) -> tuple[Report, ...]:
         """Look at all files and load what is new or has changed; reports of those that were looked at."""
         present = self._present()
-        for path in self._files.keys() - set(present):
+        for path in self._files.keys() - present.keys():
             del self._files[path]
         looked_at = []
-        for path in present:
-            stamp = _stamp(path)
+        for path, stamp in present.items():
             known = self._files.get(path)
             if known is None or known.stamp != stamp:
                 self._files[path] = self._look_at(path, stamp, known)
@@ -138,8 +137,16 @@ class UserIndicators:
         self._files = {path: self._files[path] for path in present}
         return tuple(looked_at)
 
-    def _present(self) -> list[Path]:
-        return [path for folder in self._folders for path in sorted(folder.glob("*.py")) if path.name[0] != "_"]
+    def _present(self) -> dict[Path, tuple[int, int]]:
+        """The files there are, in order, with modification time and size."""
+        found = {}
+        for path in (path for folder in self._folders for path in sorted(folder.glob("*.py")) if path.name[0] != "_"):
+            try:
+                status = path.stat()
+            except FileNotFoundError:
+                continue  # it has just been removed
+            found[path] = status.st_mtime_ns, status.st_size
+        return found
 
     def registry(self) -> Registry:
         """The built-in indicators and the users'."""
@@ -212,8 +219,3 @@ class _Verdicts:
 def _examiner() -> bytes:
     """What a verdict depends on beside the file."""
     return Path(checker.__file__).read_bytes() + str(numba.__version__).encode()
-
-
-def _stamp(path: Path) -> tuple[int, int]:
-    status = path.stat()
-    return status.st_mtime_ns, status.st_size

@@ -182,6 +182,23 @@ def test_a_warm_up_that_is_declared_too_short_is_found(folder):
     assert "declares a warm-up of 12 bars, but value begins at bar 13" in refusal(folder, lagged)
 
 
+def test_a_mistake_that_only_the_smallest_window_shows_is_found(folder):
+    text = (EXAMPLES / "example_indicator.py").read_text()
+    wrong = text.replace("warm_up=lambda line: line.window + 1", "warm_up=lambda line: line.window + (line.window > 1)")
+    assert "declares a warm-up of 1 bars, but value begins at bar 2" in refusal(folder, wrong)
+
+
+def test_parameters_that_a_file_cannot_use_are_a_problem_of_the_configuration(folder):
+    text = source().replace("np.array([line.window], np.float64)", "np.array([1 // (line.window - 7)], np.float64)")
+    (folder / "mine.py").write_text(text)
+    users = UserIndicators([folder])
+    assert users.refresh()[0].passed
+    with pytest.raises(Invalid) as caught:
+        parse_configuration({"code": "x", "intervals": [{"user": {"MINE": [{}, {"window": 7}]}}]}, users.registry())
+    assert caught.value.field == "intervals[0].user.MINE[1]"
+    assert "ZeroDivisionError" in str(caught.value)
+
+
 def test_the_example_passes_and_gives_the_rate_of_change():
     users = UserIndicators([EXAMPLES])
     assert [(report.names, report.passed, report.sentence) for report in users.refresh()] == [(("ROC",), True, "")]
