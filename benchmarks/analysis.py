@@ -1,10 +1,11 @@
 """Speed of the analyses: batch from minutes, beside TA-Lib and pandas and beside one fused loop; live per bar.
 
-Five years of synthetic minutes (2.63 million), one line of every analysis at its defaults with all MMACD parts and PIP.
+Five years of synthetic minutes (2.63 million), one line of every analysis at its defaults and PIP. Budgets hold on a quiet core.
 """
 
 from __future__ import annotations
 
+import importlib.util
 import math
 import statistics
 import tempfile
@@ -20,20 +21,40 @@ from atm.analyzers.cache import AnalysisCache
 from atm.analyzers.contract import Floats
 from atm.analyzers.warm_up import EVERYTHING, warm_up
 from atm.app.bench import BenchRow
-from atm.model.analysis_configuration import AnalysisConfiguration, BollingerLine, MovingAverageLine, ParabolicLine
+from atm.model.analysis_configuration import (
+    AnalysisConfiguration,
+    BollingerLine,
+    MovingAverageLine,
+    OscillatorLine,
+    ParabolicLine,
+    VolumeLine,
+)
 from atm.model.bars import Bars, Source
 from atm.model.interval import MINUTE_MS, Interval, parse_time
 from atm.model.kernel import kernel
 
 MINUTES = 2_629_800
-SUBSET = AnalysisConfiguration.of_one(
-    code="subset",
+LOOP = AnalysisConfiguration.of_one(
+    code="loop",
     sma=(MovingAverageLine(10),),
     ema=(MovingAverageLine(10),),
     bollinger=(BollingerLine(20, 2.0),),
     psar=(ParabolicLine(),),
 )
-"""What TA-Lib has as well, and swings, which every configuration has."""
+"""What the fused loop computes: these and swings, which every configuration has."""
+SUBSET = AnalysisConfiguration(
+    "subset",
+    (
+        msgspec.structs.replace(
+            LOOP.intervals[0],
+            wma=(MovingAverageLine(10),),
+            volume=(VolumeLine(20),),
+            dmi_adx=(OscillatorLine(14),),
+            mfi=(OscillatorLine(14),),
+        ),
+    ),
+)
+"""What TA-Lib has as well, and swings and both normalisations."""
 
 
 SEVERAL = (Interval.M15, Interval.H1, Interval.H4, Interval.D1)
@@ -113,21 +134,54 @@ def fused(minutes: Floats, per_bar: int, n: int, m: int, out: Floats) -> None:
 
 
 def libraries(bars: Bars) -> None:
-    """The subset with pandas (bars) and TA-Lib (indicators); swings are missing there."""
-    import pandas as pd
+    """The subset with pandas (bars) and TA-Lib (indicators); swings and normalisations are missing there."""
     import talib
+
+    coarse = pandas_bars(bars)
+    close, high, low = (coarse[name].to_numpy() for name in ("close", "high", "low"))
+    volume = coarse["volume"].to_numpy()
+    talib.SMA(close, 10)
+    talib.WMA(close, 10)
+    talib.EMA(close, 10)
+    talib.BBANDS(close, 20, 2.0, 2.0)
+    talib.SAR(high, low, 0.02, 0.2)
+    talib.SMA(volume, 20)
+    for function in (talib.PLUS_DI, talib.MINUS_DI, talib.DX, talib.ADX):
+        function(high, low, close, 14)
+    talib.MFI(high, low, close, volume, 14)
+
+
+def pandas_rolling(bars: Bars) -> None:
+    """What pandas itself has of the subset: the moving averages and the bands."""
+    coarse = pandas_bars(bars)
+    close = coarse["close"]
+    close.rolling(10).mean()
+    close.ewm(span=10, adjust=False).mean()
+    close.rolling(20).mean()
+    close.rolling(20).std(ddof=0)
+    coarse["volume"].rolling(20).mean()
+
+
+def vectorbt_subset(bars: Bars) -> None:
+    """The moving averages and the bands with vectorbt, on bars made by pandas."""
+    import vectorbt as vbt
+
+    close = pandas_bars(bars)["close"]
+    vbt.MA.run(close, 10)
+    vbt.MA.run(close, 10, ewm=True)
+    vbt.BBANDS.run(close, 20)
+
+
+def pandas_bars(bars: Bars):  # type: ignore[no-untyped-def]
+    """15m bars with pandas."""
+    import pandas as pd
 
     index = pd.to_datetime(bars.open_time, unit="ms")
     table = pd.DataFrame(
         {"high": bars.high, "low": bars.low, "close": bars.close, "open": bars.open, "volume": bars.volume}, index
     )
     how = {"open": "first", "high": "max", "low": "min", "close": "last", "volume": "sum"}
-    coarse = table.resample("15min").agg(how)
-    close = coarse["close"].to_numpy()
-    talib.SMA(close, 10)
-    talib.EMA(close, 10)
-    talib.BBANDS(close, 20, 2.0, 2.0)
-    talib.SAR(coarse["high"].to_numpy(), coarse["low"].to_numpy(), 0.02, 0.2)
+    return table.resample("15min").agg(how)
 
 
 def best(function: Callable[[], object], repeats: int = 3) -> float:
@@ -154,35 +208,55 @@ def live(bars: Bars) -> float:
     return statistics.median(times)
 
 
+def growth(bars: Bars) -> tuple[float, float]:
+    """Nanoseconds per bar of everything on one-minute bars: over a million bars, and over ten thousand."""
+    minutes = on(EVERYTHING, Interval.M1)
+    many, few = min(1_000_000, len(bars)), 10_000
+    long, short = bars.slice(0, many), bars.slice(0, few)
+    return (
+        best(lambda: AnalysisPipeline(minutes).run(long), 2) / many * 1e9,
+        best(lambda: AnalysisPipeline(minutes).run(short), 20) / few * 1e9,
+    )
+
+
 def rows(minutes: int = MINUTES) -> list[BenchRow]:
     """The budget rows of the analyses (design §5)."""
     warm_up(lambda _name: None)
     bars = synthetic(minutes)
-    everything = best(lambda: AnalysisPipeline(EVERYTHING).run(bars))
+    everything = best(lambda: AnalysisPipeline(EVERYTHING).run(bars), 5)
     subset = best(lambda: AnalysisPipeline(SUBSET).run(bars))
-    base = on(SUBSET, Interval.M1)
-    subset_minutes = best(lambda: AnalysisPipeline(base).run(bars))
+    base = on(LOOP, Interval.M1)
+    loop_analyses = best(lambda: AnalysisPipeline(base).run(bars))
     loop = best(lambda: fused(bars.values, 15, 10, 20, np.empty((8, minutes // 15))))
     loop_minutes = best(lambda: fused(bars.values, 1, 10, 20, np.empty((8, minutes))))
-    peers = best(lambda: libraries(bars), 1)
-    all_minutes = best(lambda: AnalysisPipeline(on(EVERYTHING, Interval.M1)).run(bars), 1)
+    talib_s, pandas_s = best(lambda: libraries(bars), 1), best(lambda: pandas_rolling(bars), 1)
+    all_minutes = best(lambda: AnalysisPipeline(on(EVERYTHING, Interval.M1)).run(bars), 2)
     several = best(lambda: AnalysisPipeline(on(EVERYTHING, *SEVERAL)).run(bars), 1)
     with tempfile.TemporaryDirectory() as folder:
         cache = AnalysisCache(Path(folder), 1_000_000_000)
         wanted = AnalysisPipeline(EVERYTHING).columns[:7]
         cached = best(lambda: cache.table(EVERYTHING, bars, columns=wanted))
     per_bar_us = everything / (minutes / 15) * 1e6
-    return [
-        row(
-            "analyses built so far + PIP, 15m, 5 years, from minutes", everything, "s", "fused loop, subset", loop, 0.25
-        ),
-        row("SMA EMA BOL PSAR swings, 15m, 5 years, from minutes", subset, "s", "pandas + TA-Lib", peers, None),
-        row("SMA EMA BOL PSAR swings, 1m, 5 years", subset_minutes, "s", "fused loop", loop_minutes, 3 * loop_minutes),
-        row("analyses built so far + PIP, 1m, 5 years", all_minutes, "s", "fused loop, subset", loop_minutes, 3.5),
+    per_bar_long, per_bar_short = growth(bars)
+    names = "SMA WMA EMA BOL PSAR VOL DMIxADX MFI, 15m, 5 years, from minutes"
+    result = [
+        row("all analyses + PIP, 15m, 5 years, from minutes", everything, "s", "fused loop of five", loop, 0.25),
+        row(names, subset, "s", "TA-Lib, bars by pandas", talib_s, None),
+        row(names, subset, "s", "pandas, averages and bands alone", pandas_s, None),
+        row("SMA EMA BOL PSAR swings, 1m, 5 years", loop_analyses, "s", "fused loop", loop_minutes, 3 * loop_minutes),
+        row("all analyses + PIP, 1m, 5 years", all_minutes, "s", "fused loop of five", loop_minutes, 3.5),
         row("the same on 15m, 1h, 4h and 1d at once, 5 years", several, "s", "15m alone", everything, None),
         row("15m, 5 years, seven columns from the disk cache", cached, "s", "computed", everything, None),
         row("one closed bar through all, live", live(bars), "µs", "the same in batch", per_bar_us, 300.0),
+        row("all, per bar of a million", per_bar_long, "ns", "of ten thousand", per_bar_short, 2 * per_bar_short),
     ]
+    if importlib.util.find_spec("vectorbt") is None:
+        print("vectorbt is not installed: its row is left out")
+    else:
+        result.append(
+            row(names, subset, "s", "vectorbt, averages and bands alone", best(lambda: vectorbt_subset(bars), 1), None)
+        )
+    return result
 
 
 def row(name: str, value: float, unit: str, reference: str, reference_value: float, budget: float | None) -> BenchRow:

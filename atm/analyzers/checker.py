@@ -190,7 +190,7 @@ class _Examination:
             raise _Broken(f"remembers open bars ({difference}): it keeps something outside of its state array")
 
     def _declared_bars(self) -> None:
-        if self._settle is None:
+        if self._settle is None or self._indicator.external:
             return
         needed = max(self._warm_up, self._settle)
         if needed > MOST_SETTLING_BARS:

@@ -1,12 +1,15 @@
-"""PIP's classical signal, its edge-Gaussian filter and its cycle (spec: analysis §0, §6.4, §6.5, defects D7, D17, D31 … D33).
+"""The classical signal: contributors, squash, edge-Gaussian filter, cycle (spec: analysis §0, §6.4, §6.5, D2, D7, D17, D31 … D33).
 
-    s  = mean of the contributors, each divided by its own mean magnitude and clipped to ±`CONTRIBUTION_LIMIT`
-    CS = SQ(s; alpha, beta) = sgn(s) · (2/π) · arctan(|s/alpha|^beta)          not rounded
-    F  = edge Gaussian of the last `window` values of CS
+    x_t = mean over the lines of type t of their mean-relative value, each clipped to ±`CONTRIBUTION_LIMIT`
+    s   = Σ w_t · x_t / Σ w_t      t: MMACDSHORT, MMACDLONG, DMIxADX, MFI, as far as configured and w_t > 0
+    CS  = SQ(s; alpha, beta) = sgn(s) · (2/π) · arctan(|s/alpha|^beta)          not rounded
+    F   = edge Gaussian of the last `window` values of CS
 
-CS begins when every configured contributor has a value, so it does not change its meaning during warm-up; F when `window`
-values of CS are there. On a missing bar CS, F and the cycle are held, the deltas are 0 and the cycle's index counts on.
-The delay of F at a flat end is `mean_lag` bars.
+Every contributor is divided by its own mean magnitude, so that none drowns the others (D7), and MFI is itself (D2: the ancestor
+added DMI×ADX a second time). CS begins when every contributor has a value, so it does not change its meaning during
+warm-up; from then on it is that of the contributors that have one (D32). F begins when `window` values of CS are there. On a
+missing bar CS, F and the cycle are held, the deltas are 0 and the cycle's index counts on. The delay of F at a flat end is
+`edge_gaussian.mean_lag` bars.
 
 Cycle. None → HIGH (+1) when F > enter, LOW (−1) when F < −enter. From HIGH: F < −enter → LOW; else F < leave → none; LOW
 mirrored. `cycle_updated` is 1 on a bar that changed the cycle (also on leaving one), else 0; `cycle_index` counts the bars
@@ -19,60 +22,72 @@ import math
 
 import numpy as np
 
-from atm.analyzers.contract import Floats, Indicator
-from atm.model.analysis_configuration import ClassicalSignal, IntervalAnalyses
-from atm.model.bars import Column
-from atm.model.errors import Invalid
+from atm.analyzers.contract import Floats
+from atm.analyzers.edge_gaussian import filtered
 from atm.model.kernel import kernel
 
-CLOSE = int(Column.CLOSE)
 CONTRIBUTION_LIMIT = 5.0
 """No contributor weighs more than five times its mean magnitude."""
-_HEAD = 10
+CONTRIBUTORS = 4
+SIGNAL_SIZE = 10
+"""State: [signals in the ring, ring position, CS, ΔCS, F, ΔF, cycle, cycle updated, cycle index, cycle begin price]."""
 
 
 @kernel
-def squash(signal: float, alpha: float, beta: float) -> float:
+def squash(signal: float, alpha: float, beta: int) -> float:
     """SQ of analysis §0 without its rounding; range (−1, 1), SQ(alpha) = 0.5."""
     size = 2.0 / math.pi * math.atan(abs(signal / alpha) ** beta)
     return size if signal >= 0.0 else -size
 
 
 @kernel
-def next_cycle(cycle: float, filtered: float, enter: float, leave: float) -> float:
-    """The cycle after a bar whose filtered signal is `filtered`; NaN = none."""
-    if filtered > enter:
+def next_cycle(cycle: float, strength: float, enter: float, leave: float) -> float:
+    """The cycle after a bar whose filtered signal is `strength`; NaN = none."""
+    if strength > enter:
         return 1.0
-    if filtered < -enter:
+    if strength < -enter:
         return -1.0
-    return np.nan if cycle * filtered < leave else cycle
+    return np.nan if cycle * strength < leave else cycle
 
 
 @kernel
-def _filtered(ring: Floats, at: int, weights: Floats) -> float:
-    """Σ weights[i] · value i bars ago; the newest value stands at ring[at]."""
+def mean_of(values: Floats, i: int, rows: Floats, first: int, stop: int, scale: float, limit: float) -> float:
+    """Mean of the scaled and clipped values of rows[first … stop − 1], NaN when there is none or one has no value."""
     total = 0.0
-    n = len(ring)
-    for i in range(n):
-        total += weights[i] * ring[at - i if at >= i else at - i + n]
-    return total
-
-
-@kernel
-def _contribution(values: Floats, i: int, rows: Floats) -> float:
-    """Mean of the clipped contributors, NaN when one has no value."""
-    total = 0.0
-    for row in rows:
-        x = values[int(row), i]
+    for j in range(first, stop):
+        x = scale * values[int(rows[j]), i]
         if x != x:
             return np.nan
-        total += min(max(x, -CONTRIBUTION_LIMIT), CONTRIBUTION_LIMIT)
-    return total / len(rows)
+        total += min(max(x, -limit), limit)
+    return total / (stop - first) if stop > first else np.nan
 
 
 @kernel
-def _step(state: Floats, ring: Floats, weights: Floats, cs: float, close: float, enter: float, leave: float) -> None:
-    """Book one present bar with a classical signal: filter, deltas, cycle."""
+def contributions(values: Floats, i: int, rows: Floats, groups: Floats, begun: bool) -> tuple[float, float]:
+    """The weighted mean s of the contributors and how many have a value; s is NaN before all had one at once.
+
+    rows: those of all inputs; groups: of each contributor [its first place in rows, the place behind, weight, scale].
+    """
+    total, weights, ready, needed = 0.0, 0.0, 0.0, 0.0
+    for group in range(0, 4 * CONTRIBUTORS, 4):
+        first, end, weight = int(groups[group]), int(groups[group + 1]), groups[group + 2]
+        if end > first and weight > 0.0:
+            needed += 1.0
+            x = mean_of(values, i, rows, first, end, groups[group + 3], CONTRIBUTION_LIMIT)
+            if x == x:
+                ready += 1.0
+                total += weight * x
+                weights += weight
+    if ready == 0.0 or (ready < needed and not begun):
+        return np.nan, ready
+    return total / weights, ready
+
+
+@kernel
+def book_signal(
+    state: Floats, ring: Floats, gaussian: Floats, cs: float, close: float, enter: float, leave: float
+) -> None:
+    """Book one present bar with a classical signal: filter, deltas, cycle. state as `SIGNAL_SIZE`."""
     n = len(ring)
     at = int(state[1])
     at = at + 1 if at + 1 < n else 0
@@ -83,11 +98,11 @@ def _step(state: Floats, ring: Floats, weights: Floats, cs: float, close: float,
     state[2] = cs
     if state[0] < n:
         return
-    filtered = _filtered(ring, at, weights)
-    state[5] = filtered - state[4]
-    state[4] = filtered
+    strength = filtered(ring, at, gaussian)
+    state[5] = strength - state[4]
+    state[4] = strength
     before = state[6]
-    cycle = next_cycle(before, filtered, enter, leave)
+    cycle = next_cycle(before, strength, enter, leave)
     changed = not (cycle == before or (cycle != cycle and before != before))
     state[6] = cycle
     state[7] = 1.0 if changed else 0.0
@@ -100,92 +115,9 @@ def _step(state: Floats, ring: Floats, weights: Floats, cs: float, close: float,
 
 
 @kernel
-def advance_pip(params: Floats, state: Floats, values: Floats, start: int, stop: int, out: Floats) -> None:
-    """params [number of contributors, their rows…, alpha, beta, enter, leave, weights…]; out as `PIP.fields`.
-
-    state [signals in the ring, ring position, then the eight fields as last published, ring…].
-    """
-    own = 1 + int(params[0])
-    rows = params[1:own]
-    alpha, beta, enter, leave = params[own], params[own + 1], params[own + 2], params[own + 3]
-    weights = params[own + 4 :]
-    ring = state[_HEAD:]
-    for i in range(start, stop):
-        close = values[CLOSE, i]
-        s = _contribution(values, i, rows)
-        if close == close and s == s:
-            _step(state, ring, weights, squash(s, alpha, beta), close, enter, leave)
-        else:
-            state[3] *= 0.0
-            state[5] *= 0.0
-            state[7] *= 0.0
-            state[8] += 1.0
-        for field in range(8):
-            out[field, i] = state[2 + field]
-
-
-def edge_gaussian(window: int, sigma: float) -> Floats:
-    """Weights h of the edge Gaussian, newest value first; they sum to 1 (analysis §0).
-
-    The value at the right edge of a window filtered by a Gaussian of `sigma` bars, cut off at trunc(4σ + 0.5) and
-    reflected at both ends, is this fixed causal filter.
-    """
-    radius = int(4.0 * sigma + 0.5)
-    offsets = np.arange(-radius, radius + 1)
-    gaussian = np.exp(-0.5 * (offsets / sigma) ** 2)
-    gaussian /= gaussian.sum()
-    # reflection folds the line onto the window with period 2N: offset x ≥ 0 falls on x, offset −1 − x on x as well
-    folded = np.mod(offsets, 2 * window)
-    lag = np.where(folded < window, folded, 2 * window - 1 - folded)
-    return np.bincount(lag, weights=gaussian, minlength=window).astype(np.float64)
-
-
-def mean_lag(window: int, sigma: float) -> float:
-    """Delay of the edge Gaussian in bars: Σ i · h_i."""
-    return float(np.arange(window) @ edge_gaussian(window, sigma))
-
-
-def _lines(configuration: IntervalAnalyses) -> tuple[ClassicalSignal, ...]:
-    return () if configuration.pip is None else (configuration.pip,)
-
-
-def _inputs(configuration: IntervalAnalyses) -> tuple[str, ...]:
-    contributors = {"MMACDSHORT": configuration.mmacd_short, "MMACDLONG": configuration.mmacd_long}
-    found = tuple(f"{name}.0.abs_mean_relative" for name, line in contributors.items() if line is not None)
-    if configuration.pip is not None and not found:
-        raise Invalid("pip", "no contributor", "with mmacd_short or mmacd_long configured")
-    return found
-
-
-def _pack(pip: ClassicalSignal) -> Floats:
-    if pip.leave_threshold > pip.enter_threshold:
-        raise Invalid(
-            "pip.leave_threshold", pip.leave_threshold, f"at most pip.enter_threshold ({pip.enter_threshold:g})"
-        )
-    own = np.array([pip.alpha, pip.beta, pip.enter_threshold, pip.leave_threshold])
-    return np.concatenate([own, edge_gaussian(pip.window, pip.sigma)])
-
-
-def _state(params: Floats) -> Floats:
-    window = len(params) - 1 - int(params[0]) - 4
-    state = np.full(_HEAD + window, np.nan)
-    state[0], state[1] = 0.0, -1.0
-    return state
-
-
-PIP = Indicator[ClassicalSignal](
-    name="PIP",
-    fields=(
-        "classical_signal", "classical_delta", "filtered", "filtered_delta",
-        "cycle", "cycle_updated", "cycle_index", "cycle_begin_price",
-    ),
-    lines=_lines,
-    pack=_pack,
-    state=_state,
-    advance=advance_pip,
-    warm_up=lambda pip: pip.window + 1,
-    settle=lambda pip: pip.window,
-    singleton=True,
-    event_fields=("cycle", "cycle_updated", "cycle_index", "cycle_begin_price"),
-    inputs=_inputs,
-)  # fmt: skip
+def hold_signal(state: Floats) -> None:
+    """A bar without a signal: no deltas, no change of cycle, the index counts on."""
+    state[3] *= 0.0
+    state[5] *= 0.0
+    state[7] *= 0.0
+    state[8] += 1.0

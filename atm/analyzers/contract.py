@@ -57,6 +57,7 @@ class Indicator(Generic[P]):
     inputs: columns of other indicators that it reads, as `NAME.line.field`; those indicators are registered before it.
     event_fields: fields that mark an event or count from one, so that neither warm-up nor settling binds them.
     version: hash of a user's source; states and stored results of another version are void.
+    external: its values come from outside the bars (`atm.analyzers.external`); `advance` stands in where there are none.
     """
 
     name: str
@@ -72,6 +73,7 @@ class Indicator(Generic[P]):
     inputs: Callable[[IntervalAnalyses], tuple[str, ...]] = lambda _configuration: ()
     event_fields: tuple[str, ...] = ()
     version: str = ""
+    external: bool = False
 
     def lines_of(self, analyses: IntervalAnalyses) -> Sequence[P]:
         """Its lines in an interval. Raises Invalid, or Problems with everything wrong in a user's lines."""

@@ -68,6 +68,13 @@ class IntervalPipeline:
     def state(self) -> Floats:
         return self._bank.state
 
+    def memory_of(self, name: str) -> tuple[Floats, Floats] | None:
+        """Parameters and state of the first line of an indicator; None without one."""
+        for line, state in zip(self.lines, self._bank.views, strict=True):
+            if line.name == name:
+                return line.params, state
+        return None
+
     @property
     def bar(self) -> tuple[int, int]:
         """Open time of the bar of the last single minute, and of the one after it."""

@@ -1,28 +1,39 @@
-"""Simple and exponential moving averages and Bollinger bands of closes (spec: analysis §4.1, §4.3, §4.5, §7.3, §7.4).
+"""Moving averages of closes and of volumes: SMA, WMA, EMA, VOL (spec: analysis §4.1 … §4.3, §4.6, §7.3, §7.4).
 
-Missing bars. A simple mean and a band are those of the closes that are present among the last n bars, as long as at least
-half of them are; below that the last value is held. (§7.3 holds the value for n bars after every hole, which leaves it
-stale and unmarked, defect L5; a shrunk window is that defect's second resolution, and keeps the look-back exactly n bars.)
-An exponential average holds over a missing bar and goes on with the next close.
+Missing bars. A simple or weighted mean is that of the values present among the last n bars, as long as at least half of them
+are; below that the last value is held. (§7.3 holds the value for n bars after every hole, which leaves it stale and
+unmarked, defect L5; a shrunk window is that defect's second resolution, and keeps the look-back exactly n bars.) The weights
+of a weighted mean stay those of the bars' places. An exponential mean holds over a missing bar and goes on with the next.
 
-Sums run over a ring buffer and carry their rounding errors along (Neumaier), so they do not drift.
+Sums run over a ring buffer and carry their rounding errors along, so they do not drift (D36): neither over millions
+of bars nor after a spike that was a million times larger.
 """
 
 from __future__ import annotations
 
-import math
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from atm.analyzers.contract import FORGOTTEN, Floats, Indicator
-from atm.model.analysis_configuration import BollingerLine, MovingAverageLine
+from atm.analyzers.contract import Floats, Indicator
+from atm.analyzers.lines import distinct
+from atm.analyzers.normalisers import bars_to_forget, weight
+from atm.model.analysis_configuration import Average, IntervalAnalyses, MovingAverageLine, VolumeLine, VolumeType
 from atm.model.bars import Column
 from atm.model.kernel import kernel
 
 CLOSE = int(Column.CLOSE)
+KINDS = (Average.SMA, Average.WMA, Average.EMA)
+_SMA, _WMA, _EMA = range(3)
 _SMA_HEAD = 6
-_BOL_HEAD = 12
-_CANCELLATION = 1e-6
+_WMA_HEAD = 9
+_EMA_HEAD = 4
+_VOLUME_ROW = {
+    VolumeType.BASE: Column.VOLUME,
+    VolumeType.QUOTE: Column.QUOTE_VOLUME,
+    VolumeType.BASETB: Column.TAKER_BUY_VOLUME,
+    VolumeType.QUOTETB: Column.TAKER_BUY_QUOTE_VOLUME,
+}
 
 
 @kernel
@@ -34,169 +45,176 @@ def add_exactly(high: float, low: float, value: float) -> tuple[float, float]:
 
 
 @kernel
-def advance_sma(params: Floats, state: Floats, values: Floats, start: int, stop: int, out: Floats) -> None:
-    """params [n]; state [sum, its error, bars seen, closes present, ring position, value, ring…]; out [value]."""
-    n = int(params[0])
+def add_double(high: float, low: float, value: float) -> tuple[float, float]:
+    """The same as a double-double: the roundings never grow beyond the last digit of the sum. Slower."""
+    total, low = add_exactly(high, low, value)
+    high = total + low
+    return high, low - (high - total)
+
+
+@kernel
+def product_error(a: float, b: float) -> float:
+    """a · b minus its rounded value, exactly (Dekker's product, Veltkamp's split)."""
+    t = 134_217_729.0 * a
+    a1 = t - (t - a)
+    t = 134_217_729.0 * b
+    b1 = t - (t - b)
+    a2, b2 = a - a1, b - b1
+    return ((a1 * b1 - a * b) + a1 * b2 + a2 * b1) + a2 * b2
+
+
+@kernel
+def simple_mean(series: Floats, n: int, state: Floats, start: int, stop: int, result: Floats) -> None:
+    """state [sum, its error, bars seen, values present, ring position, mean, ring…]."""
     high, low, seen, present, at, value = state[0], state[1], int(state[2]), int(state[3]), int(state[4]), state[5]
     ring = state[_SMA_HEAD:]
     for i in range(start, stop):
-        close = values[CLOSE, i]
+        x = series[i]
         expired = ring[at]
-        ring[at] = close
+        ring[at] = x
         at = at + 1 if at + 1 < n else 0
         if expired == expired:
             high, low = add_exactly(high, low, -expired)
             present -= 1
-        if close == close:
-            high, low = add_exactly(high, low, close)
+        if x == x:
+            high, low = add_exactly(high, low, x)
             present += 1
-        if seen < n and (seen > 0 or close == close):
+        if seen < n and (seen > 0 or x == x):
             seen += 1
         if present == 0:
             high, low = 0.0, 0.0
         if seen == n and 2 * present >= n:
             value = (high + low) / present
-        out[0, i] = value
+        result[i] = value
     state[0], state[1], state[2], state[3], state[4], state[5] = high, low, seen, present, at, value
 
 
 @kernel
-def advance_ema(params: Floats, state: Floats, values: Floats, start: int, stop: int, out: Floats) -> None:
-    """params [n, k]; state [first close, Σ(close − first), closes seen, value]; out [value]. Seeded by the mean of n closes.
+def weighted_mean(series: Floats, n: int, state: Floats, start: int, stop: int, result: Floats) -> None:
+    """Newest value with weight n, oldest with 1: each bar takes the plain sum off the weighted one and adds n · value.
 
-    Sums run about the first close, and steps towards the close, so that a motionless market gives exactly its price.
+    state [sum, its error, weighted sum, its error, sum of weights, bars seen, values present, ring position, mean, ring…].
     """
-    n, k = int(params[0]), params[1]
+    s1, e1, s2, e2, weights = state[0], state[1], state[2], state[3], state[4]
+    seen, present, at, value = int(state[5]), int(state[6]), int(state[7]), state[8]
+    ring = state[_WMA_HEAD:]
+    for i in range(start, stop):
+        x = series[i]
+        expired = ring[at]
+        ring[at] = x
+        at = at + 1 if at + 1 < n else 0
+        s2, e2 = add_double(s2, e2 - e1, -s1)
+        weights -= present
+        if expired == expired:
+            s1, e1 = add_double(s1, e1, -expired)
+            present -= 1
+        if x == x:
+            s1, e1 = add_double(s1, e1, x)
+            s2, e2 = add_double(s2, e2 + product_error(n, x), n * x)
+            weights += n
+            present += 1
+        if seen < n and (seen > 0 or x == x):
+            seen += 1
+        if present == 0:
+            s1, e1, s2, e2, weights = 0.0, 0.0, 0.0, 0.0, 0.0
+        if seen == n and 2 * present >= n:
+            value = (s2 + e2) / weights
+        result[i] = value
+    state[0], state[1], state[2], state[3], state[4] = s1, e1, s2, e2, weights
+    state[5], state[6], state[7], state[8] = seen, present, at, value
+
+
+@kernel
+def exponential_mean(series: Floats, n: int, k: float, state: Floats, start: int, stop: int, result: Floats) -> None:
+    """state [first value, Σ(value − first), values seen, mean]. Seeded by the mean of n values.
+
+    Sums run about the first value, and steps towards the value, so that a motionless market gives exactly its price.
+    """
     first, total, seen, value = state[0], state[1], int(state[2]), state[3]
     for i in range(start, stop):
-        close = values[CLOSE, i]
-        if close == close:
+        x = series[i]
+        if x == x:
             if seen < n:
                 if seen == 0:
-                    first = close
-                total += close - first
+                    first = x
+                total += x - first
                 seen += 1
                 if seen == n:
                     value = first + total / n
             else:
-                value += k * (close - value)
-        out[0, i] = value
+                value += k * (x - value)
+        result[i] = value
     state[0], state[1], state[2], state[3] = first, total, seen, value
 
 
 @kernel
-def _sum_about(reference: float, ring: Floats) -> tuple[float, float]:
-    """Σ(x − reference) and Σ(x − reference)² over the present values of the ring."""
-    first, second = 0.0, 0.0
-    for x in ring:
-        if x == x:
-            first += x - reference
-            second += (x - reference) * (x - reference)
-    return first, second
+def average(
+    kind: float, n: int, k: float, series: Floats, state: Floats, start: int, stop: int, result: Floats
+) -> None:
+    """The average of `KINDS[kind]`; k is the weight of an exponential one."""
+    if kind == _SMA:
+        simple_mean(series, n, state, start, stop, result)
+    elif kind == _WMA:
+        weighted_mean(series, n, state, start, stop, result)
+    else:
+        exponential_mean(series, n, k, state, start, stop, result)
 
 
 @kernel
-def advance_bollinger(params: Floats, state: Floats, values: Floats, start: int, stop: int, out: Floats) -> None:
-    """params [n, width]; out [lower, middle, upper] = mean ∓ width · population standard deviation.
-
-    state [reference, Σd, error, Σd², error, bars seen, closes present, ring position, lower, middle, upper, last close,
-    ring…], d = close − reference. When the variance is a millionth of the mean square of d or less, its digits have
-    cancelled: then the last close becomes the reference and the sums are taken anew. That happens when the price has
-    moved a thousand deviations away, so the cost per bar stays constant.
-    """
-    n, width = int(params[0]), params[1]
-    reference, s1, e1, s2, e2 = state[0], state[1], state[2], state[3], state[4]
-    seen, present, at = int(state[5]), int(state[6]), int(state[7])
-    lower, middle, upper, last = state[8], state[9], state[10], state[11]
-    ring = state[_BOL_HEAD:]
-    for i in range(start, stop):
-        close = values[CLOSE, i]
-        expired = ring[at]
-        ring[at] = close
-        at = at + 1 if at + 1 < n else 0
-        if expired == expired:
-            d = expired - reference
-            s1, e1 = add_exactly(s1, e1, -d)
-            s2, e2 = add_exactly(s2, e2, -(d * d))
-            present -= 1
-        if close == close:
-            if present == 0:
-                reference, s1, e1, s2, e2 = close, 0.0, 0.0, 0.0, 0.0
-            d = close - reference
-            s1, e1 = add_exactly(s1, e1, d)
-            s2, e2 = add_exactly(s2, e2, d * d)
-            present += 1
-            last = close
-        if seen < n and (seen > 0 or close == close):
-            seen += 1
-        if seen == n and 2 * present >= n:
-            mean, square = (s1 + e1) / present, (s2 + e2) / present
-            variance = square - mean * mean
-            if variance <= _CANCELLATION * square and square > 0.0:
-                reference, e1, e2 = last, 0.0, 0.0
-                s1, s2 = _sum_about(reference, ring)
-                mean = s1 / present
-                variance = s2 / present - mean * mean
-            middle = reference + mean
-            deviation = width * math.sqrt(max(variance, 0.0))
-            lower, upper = middle - deviation, middle + deviation
-        out[0, i], out[1, i], out[2, i] = lower, middle, upper
-    state[0], state[1], state[2], state[3], state[4] = reference, s1, e1, s2, e2
-    state[5], state[6], state[7] = seen, present, at
-    state[8], state[9], state[10], state[11] = lower, middle, upper, last
+def advance_average(params: Floats, state: Floats, values: Floats, start: int, stop: int, out: Floats) -> None:
+    """params [kind, n, k, row of `values`]; out [value]."""
+    average(params[0], int(params[1]), params[2], values[int(params[3])], state, start, stop, out[0])
 
 
-def weight(window: float) -> float:
-    """κ(n) = 2 / (n + 1), the weight of the newest value in an n-bar exponential average."""
-    return 2.0 / (window + 1.0)
-
-
-def bars_to_forget(k: float, remaining: float = FORGOTTEN) -> int:
-    """Steps after which a start weighs at most `remaining` in an exponential average of weight k."""
-    return 0 if k >= 1.0 else math.ceil(math.log(remaining) / math.log1p(-k))
-
-
-def _sma_state(params: Floats) -> Floats:
-    state = np.full(_SMA_HEAD + int(params[0]), np.nan)
-    state[:5] = 0.0
+def fresh_average(kind: Average, window: int) -> Floats:
+    """State of an average before the first bar."""
+    if kind is Average.EMA:
+        return np.array([np.nan, 0.0, 0.0, np.nan])
+    head = _SMA_HEAD if kind is Average.SMA else _WMA_HEAD
+    state = np.full(head + window, np.nan)
+    state[: head - 1] = 0.0
     return state
 
 
-def _bollinger_state(params: Floats) -> Floats:
-    state = np.full(_BOL_HEAD + int(params[0]), np.nan)
-    state[:8] = 0.0
-    return state
+def settle_average(kind: Average, window: int) -> int:
+    """Bars after which an average has forgotten its start."""
+    return window + bars_to_forget(weight(window)) if kind is Average.EMA else window
 
 
-SMA = Indicator[MovingAverageLine](
-    name="SMA",
+def pack_average(kind: Average, window: int, row: Column) -> Floats:
+    return np.array([KINDS.index(kind), window, weight(window), row], np.float64)
+
+
+def _state(params: Floats) -> Floats:
+    return fresh_average(KINDS[int(params[0])], int(params[1]))
+
+
+def _indicator(
+    name: str, kind: Average, lines: Callable[[IntervalAnalyses], Sequence[MovingAverageLine]]
+) -> Indicator[MovingAverageLine]:
+    return Indicator[MovingAverageLine](
+        name=name,
+        fields=("value",),
+        lines=lines,
+        pack=lambda line: pack_average(kind, line.window, Column.CLOSE),
+        state=_state,
+        advance=advance_average,
+        warm_up=lambda line: line.window,
+        settle=lambda line: settle_average(kind, line.window),
+    )
+
+
+SMA = _indicator("SMA", Average.SMA, lambda configuration: distinct(configuration.sma, "sma", 10))
+WMA = _indicator("WMA", Average.WMA, lambda configuration: distinct(configuration.wma, "wma", 10))
+EMA = _indicator("EMA", Average.EMA, lambda configuration: distinct(configuration.ema, "ema", 10))
+
+VOL = Indicator[VolumeLine](
+    name="VOL",
     fields=("value",),
-    lines=lambda configuration: configuration.sma,
-    pack=lambda line: np.array([line.window], np.float64),
-    state=_sma_state,
-    advance=advance_sma,
+    lines=lambda configuration: distinct(configuration.volume, "volume", 5),
+    pack=lambda line: pack_average(line.average, line.window, _VOLUME_ROW[line.volume_type]),
+    state=_state,
+    advance=advance_average,
     warm_up=lambda line: line.window,
-    settle=lambda line: line.window,
-)
-
-EMA = Indicator[MovingAverageLine](
-    name="EMA",
-    fields=("value",),
-    lines=lambda configuration: configuration.ema,
-    pack=lambda line: np.array([line.window, weight(line.window)]),
-    state=lambda _params: np.array([np.nan, 0.0, 0.0, np.nan]),
-    advance=advance_ema,
-    warm_up=lambda line: line.window,
-    settle=lambda line: line.window + bars_to_forget(weight(line.window)),
-)
-
-BOL = Indicator[BollingerLine](
-    name="BOL",
-    fields=("lower", "middle", "upper"),
-    lines=lambda configuration: configuration.bollinger,
-    pack=lambda line: np.array([line.window, line.width]),
-    state=_bollinger_state,
-    advance=advance_bollinger,
-    warm_up=lambda line: line.window,
-    settle=lambda line: line.window,
+    settle=lambda line: settle_average(line.average, line.window),
 )

@@ -10,6 +10,8 @@ means:
     A = exponential mean of |D|, bar by bar, weight κ(normaliser · multiplier), divided by 1 − (1 − k)^age
     Q = D / A
 
+With `legacy_signal` G is the ancestor's: κ(S)·M + (1 − κ(S))·M at the end of the block before, from S booked lines on (D3).
+
 A and Q are published once the bars seen make up half of the weight of A: neither the huge first values nor the undocumented
 factor 1/10 of the original come back. Q is 0 where A is below the resolution of the price (a motionless market).
 """
@@ -22,15 +24,15 @@ from typing import Literal
 import numpy as np
 
 from atm.analyzers.contract import NUMBER, Floats, Indicator
-from atm.analyzers.moving_averages import bars_to_forget, weight
+from atm.analyzers.normalisers import bars_to_forget, mean_magnitude, relative, weight
 from atm.model.analysis_configuration import IntervalAnalyses, MultiMACD
 from atm.model.bars import Column
 from atm.model.errors import Invalid
 from atm.model.kernel import kernel
 
 CLOSE = int(Column.CLOSE)
-_HEAD = 14
-_PARAMS = 4
+_HEAD = 15
+_PARAMS = 5
 _RESOLUTION = 1e-12
 
 
@@ -78,7 +80,8 @@ def _close_block(state: Floats, windows: Floats, signal_window: float, scratch: 
     close = state[1]
     averages = state[_HEAD : _HEAD + len(windows)]
     _averages(state[2], state[3], state[4], averages, windows, close, scratch)
-    averages[:] = scratch
+    for j in range(len(averages)):
+        averages[j] = scratch[j]
     state[4] += close - state[3]
     state[2] += 1.0
     line = _line(averages)
@@ -86,18 +89,19 @@ def _close_block(state: Floats, windows: Floats, signal_window: float, scratch: 
         state[7] = _signal(state[5], state[6], state[7], line, signal_window)
         state[6] += line
         state[5] += 1.0
+        state[14] = line
     state[1] = np.nan
 
 
 @kernel
 def advance_mmacd(params: Floats, state: Floats, values: Floats, start: int, stop: int, out: Floats) -> None:
-    """params [r, signal window, bars per block, normaliser weight, windows…]; a missing bar holds everything.
+    """params [r, signal window, bars per block, normaliser weight, legacy, windows…]; a missing bar holds everything.
 
     state [block number (NaN before the first bar), close of the running block (NaN = none yet), blocks closed, first close,
     Σ(block close − first), lines booked, Σ line, signal, exponential sum of |D|, weight not yet seen, mmacd, signal out,
-    A, Q, averages…, scratch…].
+    A, Q, line at the end of the block before, averages…, scratch…].
     """
-    r, signal_window, per_block, k = int(params[0]), params[1], params[2], params[3]
+    r, signal_window, per_block, k, legacy = int(params[0]), params[1], params[2], params[3], params[4] > 0.0
     windows = params[_PARAMS : _PARAMS + r]
     averages, scratch = state[_HEAD : _HEAD + r], state[_HEAD + r : _HEAD + 2 * r]
     for i in range(start, stop):
@@ -115,14 +119,15 @@ def advance_mmacd(params: Floats, state: Floats, values: Floats, start: int, sto
             line = _line(scratch)
             state[10] = line
             if line == line:
-                state[11] = _signal(state[5], state[6], state[7], line, signal_window)
+                if legacy:
+                    step = 2.0 / (signal_window + 1.0) * (line - state[14])
+                    state[11] = state[14] + step if state[5] >= signal_window else np.nan
+                else:
+                    state[11] = _signal(state[5], state[6], state[7], line, signal_window)
             difference = state[10] - state[11]
             if difference == difference:
-                state[8] += k * (abs(difference) - state[8])
-                state[9] *= 1.0 - k
-                if state[9] <= 0.5:
-                    state[12] = state[8] / (1.0 - state[9])
-                    state[13] = difference / state[12] if state[12] > _RESOLUTION * close else 0.0
+                state[8], state[9], state[12] = mean_magnitude(state[8], state[9], k, difference)
+                state[13] = relative(difference, state[12], _RESOLUTION * close)
         out[0, i], out[1, i], out[2, i] = state[10], state[11], state[10] - state[11]
         out[3, i], out[4, i] = state[12], state[13]
 
@@ -132,7 +137,7 @@ def _pack(line: MultiMACD, field: str) -> Floats:
     if len(set(windows)) != len(windows):
         raise Invalid(f"{field}.windows", line.windows, "distinct windows")
     k = weight(line.normaliser * line.multiplier)
-    return np.array([len(windows), line.signal, line.multiplier, k, *windows])
+    return np.array([len(windows), line.signal, line.multiplier, k, line.legacy_signal, *windows])
 
 
 def _state(params: Floats) -> Floats:

@@ -19,6 +19,7 @@ from atm.analyzers import installed
 from atm.analyzers.contract import Floats, Registry
 from atm.analyzers.interval_pipeline import IntervalPipeline, Line
 from atm.analyzers.table import AnalysisRowValue, AnalysisTable
+from atm.analyzers.volume_profile import IVP, Profile, profile_of
 from atm.model.analysis_configuration import AnalysisConfiguration
 from atm.model.bars import N_COLUMNS, Bar, Bars
 from atm.model.errors import Invalid
@@ -190,6 +191,14 @@ class AnalysisPipeline:
     @property
     def _arrays(self) -> tuple[Floats, ...]:
         return (*(part.state for part in self.parts), *self._last)
+
+    def profile(self) -> Profile | None:
+        """The decision interval's volume profile as after its last closed bar; None without one.
+
+        (Any earlier bar: run up to it.)
+        """
+        found = self._decisive.memory_of(IVP.name)
+        return None if found is None else profile_of(*found)
 
     @cached_property
     def _fingerprint(self) -> bytes:

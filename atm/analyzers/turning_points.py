@@ -6,6 +6,7 @@ import msgspec
 import numpy as np
 
 from atm.analyzers.contract import OPEN_TIME, Floats, Indicator
+from atm.analyzers.lines import distinct
 from atm.model.analysis_configuration import ParabolicLine
 from atm.model.bars import Column
 from atm.model.errors import Invalid
@@ -124,7 +125,7 @@ def _psar_state(_params: Floats) -> Floats:
 PSAR = Indicator[ParabolicLine](
     name="PSAR",
     fields=("value", "direction"),
-    lines=lambda configuration: configuration.psar,
+    lines=lambda configuration: distinct(configuration.psar, "psar", 5),
     pack=_pack_psar,
     state=_psar_state,
     advance=advance_psar,

@@ -14,9 +14,15 @@ from atm.model.analysis_configuration import (
     BollingerLine,
     ClassicalSignal,
     IntervalAnalyses,
+    MeanReturnLine,
     MovingAverageLine,
     MultiMACD,
+    NetworkSignal,
+    OrderFlowLine,
+    OscillatorLine,
     ParabolicLine,
+    VolumeLine,
+    VolumeProfile,
 )
 from atm.model.bars import N_COLUMNS
 from atm.model.fingerprint import fingerprint
@@ -33,10 +39,19 @@ EVERYTHING = AnalysisConfiguration(
             mmacd_short=MultiMACD(),
             mmacd_long=MultiMACD(multiplier=48),
             pip=ClassicalSignal(),
+            wma=(MovingAverageLine(),),
+            volume=(VolumeLine(),),
+            volume_profile=VolumeProfile(),
+            dmi_adx=(OscillatorLine(),),
+            mfi=(OscillatorLine(),),
+            woi=(OrderFlowLine(),),
+            nes=(OrderFlowLine(),),
+            mean_return=(MeanReturnLine(),),
+            neural_network=NetworkSignal("none"),
         ),
     ),
 )
-"""One line of every analysis."""
+"""One line of every analysis at its defaults."""
 
 
 def warm_up(progress: Callable[[str], None]) -> None:

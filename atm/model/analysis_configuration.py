@@ -15,15 +15,27 @@ from atm.model.interval import Interval
 
 Window = Annotated[int, msgspec.Meta(ge=2, le=10_000, description="window length in bars")]
 PositiveFloat = Annotated[float, msgspec.Meta(gt=0)]
+UpTo3, UpTo5, UpTo10 = (msgspec.Meta(max_length=most) for most in (3, 5, 10))
 
 
 class MovingAverageLine(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     window: Window = 10
 
 
+class Average(Enum):
+    """How a window is averaged: simple, linearly weighted (newest heaviest) or exponential (seeded by a simple mean)."""
+
+    SMA = "SMA"
+    WMA = "WMA"
+    EMA = "EMA"
+
+
 class BollingerLine(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Bollinger bands: average ± width standard deviations of the window about its own mean, whatever the average (D34)."""
+
     window: Window = 20
     width: Annotated[float, msgspec.Meta(gt=0, le=10, description="band width in standard deviations")] = 2.0
+    average: Average = Average.SMA
 
 
 class ParabolicLine(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -38,17 +50,116 @@ class MultiMACD(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Multi-average convergence/divergence. Windows in blocks of `multiplier` bars, at least two distinct averages.
 
     signal: window of the signal average; normaliser: window of the mean magnitude that the difference is divided by;
-    both in blocks.
+    both in blocks. legacy_signal: the ancestor's signal, which averages the line with its value at the end of the block
+    before instead of with the last signal (D3); only for parameters that were found with it.
     """
 
     windows: Annotated[tuple[Window, ...], msgspec.Meta(min_length=2, max_length=6)] = (20, 40, 60)
     signal: Annotated[int, msgspec.Meta(ge=1, le=1_000)] = 10
     multiplier: Annotated[int, msgspec.Meta(ge=1, le=1_000)] = 12
     normaliser: Window = 60
+    legacy_signal: bool = False
+
+
+class VolumeType(Enum):
+    """Traded volume in base or quote asset, or the part of it that takers bought."""
+
+    BASE = "BASE"
+    QUOTE = "QUOTE"
+    BASETB = "BASETB"
+    QUOTETB = "QUOTETB"
+
+
+class VolumeLine(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Average of a volume."""
+
+    window: Window = 20
+    volume_type: VolumeType = VolumeType.BASE
+    average: Average = Average.SMA
+
+
+class OscillatorLine(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """DMI×ADX or MFI over `window` bars, normalised in two ways.
+
+    normaliser: window in bars of the mean magnitude; 0 = ten times `window`. peak_since_ms: the peak counts from the first
+    value of a bar that opens at or after this time (Unix ms UTC); 0 = from the first value there is, which depends on
+    where the analysis began (D8).
+    """
+
+    window: Window = 10
+    normaliser: Annotated[int, msgspec.Meta(ge=0, le=100_000)] = 0
+    peak_since_ms: Annotated[int, msgspec.Meta(ge=0)] = 0
+
+
+class OrderFlowLine(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """WOI or NES: exponential average over `window` samples, then the edge Gaussian of `window` samples and `sigma`.
+
+    normaliser: window in bars of the mean magnitude; 0 = ten times `window`.
+    """
+
+    window: Annotated[int, msgspec.Meta(ge=2, le=500)] = 10
+    sigma: Annotated[float, msgspec.Meta(gt=0, le=100)] = 2.5
+    normaliser: Annotated[int, msgspec.Meta(ge=0, le=100_000)] = 0
+
+
+class MeanReturnLine(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """TPD: mean over `window` bars of the return over `horizon` bars, smoothed exponentially over `smoothing` bars."""
+
+    horizon: Annotated[int, msgspec.Meta(ge=1, le=10_000)] = 10
+    window: Window = 100
+    smoothing: Window = 20
+
+
+class VolumeProfile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """IVP: volume by price in bins of constant ratio, forgotten over `window` bars (D12, D13).
+
+    gamma: ten bins span this fraction of the price; bins: how many bins around the last close are kept (what lies farther
+    is dropped); sigma: smoothing in bins. Boundaries are peaks and valleys of the smoothed profile: prominence and height
+    as shares of its maximum, distance in bins. search_every: bars between two searches for boundaries.
+    """
+
+    window: Window = 500
+    gamma: Annotated[float, msgspec.Meta(ge=0.0005, le=0.1)] = 0.01
+    bins: Annotated[int, msgspec.Meta(ge=64, le=16_384)] = 1_024
+    sigma: Annotated[float, msgspec.Meta(gt=0, le=20)] = 1.0
+    prominence: Annotated[float, msgspec.Meta(ge=0.01, le=1)] = 0.1
+    distance: Annotated[int, msgspec.Meta(ge=1, le=100)] = 5
+    height: Annotated[float, msgspec.Meta(ge=0, le=1)] = 0.5
+    search_every: Annotated[int, msgspec.Meta(ge=1, le=1_000)] = 10
+
+
+class NetworkSignal(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Slot of a neural network, whose output in [−1, 1] comes from outside; −1 near a low, +1 near a high."""
+
+    network: Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
 
 
 class ActionMode(Enum):
+    """CYCLIC acts on every bar of a cycle, IMPULSIVE on the bar that changes the impulse."""
+
     CYCLIC = "CYCLIC"
+    IMPULSIVE = "IMPULSIVE"
+
+
+class ActionSense(Enum):
+    """CONTRARIAN buys a low (negative) cycle or impulse, TREND buys a high one (D30)."""
+
+    CONTRARIAN = "CONTRARIAN"
+    TREND = "TREND"
+
+
+class Contribution(Enum):
+    """How DMI×ADX and MFI enter the classical signal.
+
+    MEAN_RELATIVE: divided by their mean magnitude, like the others (D7). LEGACY: as the ancestor had it, by the share of
+    their peak, DMI×ADX within ±1 and MFI within ±0.5; only for parameters that were found with it.
+    """
+
+    MEAN_RELATIVE = "MEAN_RELATIVE"
+    LEGACY = "LEGACY"
+
+
+Weight = Annotated[float, msgspec.Meta(ge=0, le=100, description="weight in the classical signal, 0 = left out")]
 
 
 class ClassicalSignal(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -56,7 +167,11 @@ class ClassicalSignal(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     alpha, beta: scale and exponent of the squash; window, sigma: the edge Gaussian in bars; enter_threshold and
     leave_threshold: |F| that begins a cycle of the other side, and below which the present one is left
-    (leave <= enter; both 0 flips on every change of sign).
+    (leave <= enter; both 0 flips on every change of sign). sense: which side of a cycle or impulse is bought.
+
+    woi_threshold: an entry must have the order-book imbalance signal on its side by this much (0 = not asked for).
+    impulse_threshold: change of F, in mean magnitudes over `impulse_window` bars, that turns the impulse.
+    nna_alpha, nna_beta: squash of the network's output. flow_window: bars of the mean magnitude of the WOI and NES signals.
     """
 
     alpha: Annotated[float, msgspec.Meta(gt=0, le=10)] = 2.0
@@ -66,6 +181,18 @@ class ClassicalSignal(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     enter_threshold: Annotated[float, msgspec.Meta(ge=0, le=0.95)] = 0.0
     leave_threshold: Annotated[float, msgspec.Meta(ge=0, le=0.95)] = 0.0
     action_mode: ActionMode = ActionMode.CYCLIC
+    sense: ActionSense = ActionSense.CONTRARIAN
+    woi_threshold: Annotated[float, msgspec.Meta(ge=0, le=0.95)] = 0.0
+    impulse_threshold: Annotated[float, msgspec.Meta(ge=0, le=10)] = 1.0
+    impulse_window: Window = 50
+    nna_alpha: Annotated[float, msgspec.Meta(gt=0, le=1)] = 0.25
+    nna_beta: Annotated[int, msgspec.Meta(ge=1, le=20)] = 10
+    flow_window: Window = 288
+    contribution: Contribution = Contribution.MEAN_RELATIVE
+    mmacd_short_weight: Weight = 1.0
+    mmacd_long_weight: Weight = 1.0
+    dmi_adx_weight: Weight = 1.0
+    mfi_weight: Weight = 1.0
 
 
 class IntervalAnalyses(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -76,14 +203,23 @@ class IntervalAnalyses(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     interval: Interval = Interval.M15
     user: dict[str, tuple[dict[str, Any], ...]] = {}
-    sma: tuple[MovingAverageLine, ...] = ()
-    ema: tuple[MovingAverageLine, ...] = ()
-    bollinger: tuple[BollingerLine, ...] = ()
-    psar: tuple[ParabolicLine, ...] = ()
+    sma: Annotated[tuple[MovingAverageLine, ...], UpTo10] = ()
+    ema: Annotated[tuple[MovingAverageLine, ...], UpTo10] = ()
+    bollinger: Annotated[tuple[BollingerLine, ...], UpTo10] = ()
+    psar: Annotated[tuple[ParabolicLine, ...], UpTo5] = ()
     mmacd_short: MultiMACD | None = None
     mmacd_long: MultiMACD | None = None
     swing_range: Annotated[float, msgspec.Meta(ge=0.0001, le=0.5)] = 0.025
     pip: ClassicalSignal | None = None
+    wma: Annotated[tuple[MovingAverageLine, ...], UpTo10] = ()
+    volume: Annotated[tuple[VolumeLine, ...], UpTo5] = ()
+    volume_profile: VolumeProfile | None = None
+    dmi_adx: Annotated[tuple[OscillatorLine, ...], UpTo5] = ()
+    mfi: Annotated[tuple[OscillatorLine, ...], UpTo5] = ()
+    woi: Annotated[tuple[OrderFlowLine, ...], UpTo3] = ()
+    nes: Annotated[tuple[OrderFlowLine, ...], UpTo3] = ()
+    mean_return: Annotated[tuple[MeanReturnLine, ...], UpTo10] = ()
+    neural_network: NetworkSignal | None = None
 
 
 Intervals = Annotated[tuple[IntervalAnalyses, ...], msgspec.Meta(min_length=1, max_length=len(Interval))]

@@ -2,19 +2,30 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from atm.analyzers.builtin import built_in
+from atm.analyzers.contract import NUMBER, Registry
 from atm.model.analysis_configuration import (
     AnalysisConfiguration,
+    Average,
     BollingerLine,
     ClassicalSignal,
+    MeanReturnLine,
     MovingAverageLine,
     MultiMACD,
+    NetworkSignal,
+    OrderFlowLine,
+    OscillatorLine,
     ParabolicLine,
+    VolumeLine,
+    VolumeProfile,
+    VolumeType,
 )
 from atm.model.bars import N_COLUMNS, Bars, Source
 from atm.model.interval import MINUTE_MS, Interval, parse_time
@@ -31,8 +42,55 @@ SMALL = AnalysisConfiguration.of_one(
     mmacd_short=MultiMACD(windows=(3, 5, 8), signal=4, multiplier=2, normaliser=8),
     mmacd_long=MultiMACD(windows=(3, 6), signal=3, multiplier=4, normaliser=6),
     swing_range=0.004,
-    pip=ClassicalSignal(alpha=1.0, beta=2, window=6, sigma=2.0, enter_threshold=0.2, leave_threshold=0.05),
+    pip=ClassicalSignal(
+        alpha=1.0, beta=2, window=6, sigma=2.0, enter_threshold=0.2, leave_threshold=0.05, impulse_window=12
+    ),
 )
+
+FULL = AnalysisConfiguration.of_one(
+    code="full",
+    interval=Interval.M1,
+    sma=(MovingAverageLine(4), MovingAverageLine(11)),
+    wma=(MovingAverageLine(4), MovingAverageLine(11)),
+    ema=(MovingAverageLine(5),),
+    bollinger=(BollingerLine(7), BollingerLine(7, 1.5, Average.WMA), BollingerLine(6, 2.0, Average.EMA)),
+    psar=(ParabolicLine(),),
+    volume=(VolumeLine(6), VolumeLine(5, VolumeType.QUOTE, Average.WMA), VolumeLine(4, VolumeType.BASETB, Average.EMA)),
+    volume_profile=VolumeProfile(window=20, gamma=0.02, bins=256, prominence=0.05, distance=1, search_every=3),
+    mmacd_short=SMALL.intervals[0].mmacd_short,
+    mmacd_long=SMALL.intervals[0].mmacd_long,
+    dmi_adx=(OscillatorLine(4, 12), OscillatorLine(6, 20, peak_since_ms=START_MS + 90 * MINUTE_MS)),
+    mfi=(OscillatorLine(5, 15),),
+    woi=(OrderFlowLine(4, 1.0, 10), OrderFlowLine(5, 1.5, 12)),
+    nes=(OrderFlowLine(4, 1.0, 10),),
+    mean_return=(MeanReturnLine(5, 12, 4),),
+    swing_range=0.004,
+    neural_network=NetworkSignal("test"),
+    pip=ClassicalSignal(
+        alpha=1.0,
+        beta=2,
+        window=6,
+        sigma=2.0,
+        enter_threshold=0.2,
+        leave_threshold=0.05,
+        flow_window=10,
+        impulse_window=12,
+    ),
+)
+"""Every analysis with short windows, on one-minute bars."""
+
+
+def with_sources() -> Registry:
+    """All built-in indicators, those from outside with values made from the bar's number; every 13th is not recorded."""
+
+    def supply(_params, _state, values, start, stop, out):  # type: ignore[no-untyped-def]
+        number = values[NUMBER, start:stop]
+        out[0, start:stop] = np.where(number % 13 == 0, np.nan, np.sin(1.7 * number) * (1 + np.sin(0.01 * number)) / 2)
+
+    registry = Registry()
+    for indicator in built_in():
+        registry.register(replace(indicator, advance=supply) if indicator.external else indicator)
+    return registry
 
 
 def changed(configuration: AnalysisConfiguration, **fields: Any) -> AnalysisConfiguration:

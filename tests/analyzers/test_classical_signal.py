@@ -5,7 +5,9 @@ import pytest
 from numpy.testing import assert_allclose
 from scipy.ndimage import gaussian_filter1d
 
-from atm.analyzers.classical_signal import PIP, edge_gaussian, mean_lag, next_cycle, squash
+from atm.analyzers.classical_signal import next_cycle, squash
+from atm.analyzers.edge_gaussian import edge_gaussian, mean_lag
+from atm.analyzers.pip import PIP, Composite
 from atm.model.analysis_configuration import ClassicalSignal, IntervalAnalyses, MultiMACD
 from atm.model.errors import Invalid
 from tests.analyzers.market import frame
@@ -57,12 +59,12 @@ def test_thresholds_make_a_hysteresis():
 
 
 def run_pip(pip, contributors, close):
-    own = PIP.pack(pip)
+    own = PIP.pack(Composite(pip, (1, len(contributors) - 1, 0, 0, 0, 0, 0, 0)))
     rows = 9 + np.arange(len(contributors))
     params = np.concatenate([[len(rows)], rows, own]).astype(float)
     base = frame(np.asarray(close, float))
     values = np.vstack([base[:9], np.asarray(contributors, float), base[9:]])
-    out = np.empty((8, len(close)))
+    out = np.empty((len(PIP.fields), len(close)))
     PIP.advance(params, PIP.state(params), values, 0, len(close), out)
     return dict(zip(PIP.fields, out, strict=True))
 
@@ -99,10 +101,11 @@ def test_a_missing_bar_holds_the_signal_and_changes_no_cycle():
 
 
 def test_bad_set_ups_are_refused_with_a_sentence():
+    short = MultiMACD()
     with pytest.raises(Invalid, match=r"pip.leave_threshold: 0.5 .* at most pip.enter_threshold \(0.2\)"):
-        PIP.pack(ClassicalSignal(enter_threshold=0.2, leave_threshold=0.5))
-    with pytest.raises(Invalid, match="mmacd_short or mmacd_long"):
-        PIP.inputs(IntervalAnalyses(pip=ClassicalSignal()))
-    assert PIP.inputs(IntervalAnalyses(mmacd_long=MultiMACD(), pip=ClassicalSignal())) == (
-        "MMACDLONG.0.abs_mean_relative",
-    )
+        PIP.pack(Composite(ClassicalSignal(enter_threshold=0.2, leave_threshold=0.5), (1, 0, 0, 0, 0, 0, 0, 0)))
+    with pytest.raises(Invalid, match="mmacd_short, mmacd_long, dmi_adx or mfi"):
+        PIP.lines(IntervalAnalyses(pip=ClassicalSignal()))
+    with pytest.raises(Invalid, match="weighted"):
+        PIP.lines(IntervalAnalyses(mmacd_short=short, pip=ClassicalSignal(mmacd_short_weight=0.0)))
+    assert PIP.inputs(IntervalAnalyses(mmacd_long=short, pip=ClassicalSignal())) == ("MMACDLONG.0.abs_mean_relative",)

@@ -73,6 +73,18 @@ def test_blocks_do_not_depend_on_the_first_bar():
     assert_allclose(later[:, 2_000:], whole[:, 3_003:], rtol=1e-6, atol=1e-9)
 
 
+def test_the_legacy_signal_averages_the_line_with_that_of_the_block_before():
+    line = MultiMACD(windows=(3, 5, 8), signal=4, multiplier=6, normaliser=7, legacy_signal=True)
+    values = frame(100 * np.exp(np.cumsum(np.random.default_rng(9).normal(0, 2e-3, 400))))
+    mmacd, signal, delta, _, relative = evaluate(line, values)
+    last_of_block_before = values[-1] // 6 * 6 - values[-1][0] - 1
+    ready = np.arange(400) >= (8 + 4 - 1) * 6 + 6
+    before = mmacd[last_of_block_before[ready].astype(int)]
+    assert_allclose(delta[ready], (1 - 2 / 5) * (mmacd[ready] - before), rtol=1e-9, atol=1e-12)
+    assert_allclose(signal[ready], mmacd[ready] - delta[ready], rtol=1e-9, atol=1e-12)
+    assert not np.isnan(relative[-1])
+
+
 def test_warm_up_is_as_declared():
     values = frame(100 + np.sin(np.arange(600)))
     defined = np.flatnonzero(~np.isnan(evaluate(LINE, values)).any(axis=0))

@@ -18,8 +18,8 @@ from atm.model.errors import Invalid
 from atm.model.interval import MINUTE_MS, Interval
 from tests.analyzers.market import SMALL, START_MS, changed, flat, minutes, of_matrix
 
-EVENTS = ("SWING", "PSAR", ".cycle", "cycle_")
-"""Columns that wait for an event or depend on the path since the last one."""
+EVENTS = ("SWING", "PSAR", ".cycle", "cycle_", "impulse_cycle", "nna_", "woi_", "nes_", "boundary_")
+"""Columns that wait for an event, depend on the path since the last one, or whose source is not configured."""
 
 
 @pytest.fixture(scope="module")
