@@ -8,13 +8,16 @@ from __future__ import annotations
 import importlib.util
 import math
 import statistics
+import tempfile
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import msgspec
 import numpy as np
 
 from atm.analyzers import AnalysisPipeline
+from atm.analyzers.cache import AnalysisCache
 from atm.analyzers.contract import Floats
 from atm.analyzers.warm_up import EVERYTHING, warm_up
 from atm.app.bench import BenchRow
@@ -33,7 +36,7 @@ from atm.model.kernel import kernel
 MINUTES = 2_629_800
 PIECE = 131_072
 """Minutes that the analyzer feeds at once while it catches up."""
-LOOP = AnalysisConfiguration(
+LOOP = AnalysisConfiguration.of_one(
     code="loop",
     sma=(MovingAverageLine(10),),
     ema=(MovingAverageLine(10),),
@@ -41,15 +44,30 @@ LOOP = AnalysisConfiguration(
     psar=(ParabolicLine(),),
 )
 """What the fused loop computes: these and swings, which every configuration has."""
-SUBSET = msgspec.structs.replace(
-    LOOP,
-    code="subset",
-    wma=(MovingAverageLine(10),),
-    volume=(VolumeLine(20),),
-    dmi_adx=(OscillatorLine(14),),
-    mfi=(OscillatorLine(14),),
+SUBSET = AnalysisConfiguration(
+    "subset",
+    (
+        msgspec.structs.replace(
+            LOOP.intervals[0],
+            wma=(MovingAverageLine(10),),
+            volume=(VolumeLine(20),),
+            dmi_adx=(OscillatorLine(14),),
+            mfi=(OscillatorLine(14),),
+        ),
+    ),
 )
 """What TA-Lib has as well, and swings and both normalisations."""
+
+
+SEVERAL = (Interval.M15, Interval.H1, Interval.H4, Interval.D1)
+
+
+def on(configuration: AnalysisConfiguration, *intervals: Interval) -> AnalysisConfiguration:
+    """The same analyses on these intervals."""
+    (analyses,) = configuration.intervals
+    return AnalysisConfiguration(
+        configuration.code, tuple(msgspec.structs.replace(analyses, interval=interval) for interval in intervals)
+    )
 
 
 def synthetic(n: int) -> Bars:
@@ -194,7 +212,7 @@ def live(bars: Bars) -> float:
 
 def in_pieces(bars: Bars, minutes: int) -> None:
     """Everything on one-minute bars, fed in pieces as the analyzer does, so that the results need little memory at once."""
-    pipeline = AnalysisPipeline(msgspec.structs.replace(EVERYTHING, interval=Interval.M1))
+    pipeline = AnalysisPipeline(on(EVERYTHING, Interval.M1))
     for start in range(0, len(bars), minutes):
         pipeline.run(bars.slice(start, start + minutes))
 
@@ -212,12 +230,17 @@ def rows(minutes: int = MINUTES) -> list[BenchRow]:
     bars = synthetic(minutes)
     everything = best(lambda: AnalysisPipeline(EVERYTHING).run(bars), 5)
     subset = best(lambda: AnalysisPipeline(SUBSET).run(bars))
-    base = msgspec.structs.replace(LOOP, interval=Interval.M1)
+    base = on(LOOP, Interval.M1)
     loop_analyses = best(lambda: AnalysisPipeline(base).run(bars))
     loop = best(lambda: fused(bars.values, 15, 10, 20, np.empty((8, minutes // 15))))
     loop_minutes = best(lambda: fused(bars.values, 1, 10, 20, np.empty((8, minutes))))
     talib_s, pandas_s = best(lambda: libraries(bars), 1), best(lambda: pandas_rolling(bars), 1)
     all_minutes = best(lambda: in_pieces(bars, PIECE))
+    several = best(lambda: AnalysisPipeline(on(EVERYTHING, *SEVERAL)).run(bars), 1)
+    with tempfile.TemporaryDirectory() as folder:
+        cache = AnalysisCache(Path(folder), 1_000_000_000)
+        wanted = AnalysisPipeline(EVERYTHING).columns[:7]
+        cached = best(lambda: cache.table(EVERYTHING, bars, columns=wanted))
     per_bar_us = everything / (minutes / 15) * 1e6
     per_bar_long, per_bar_short = growth(bars)
     names = "SMA WMA EMA BOL PSAR VOL DMIxADX MFI, 15m, 5 years, from minutes"
@@ -227,6 +250,8 @@ def rows(minutes: int = MINUTES) -> list[BenchRow]:
         row(names, subset, "s", "pandas, averages and bands alone", pandas_s, None),
         row("SMA EMA BOL PSAR swings, 1m, 5 years", loop_analyses, "s", "fused loop", loop_minutes, 3 * loop_minutes),
         row("all analyses + PIP, 1m, 5 years", all_minutes, "s", "fused loop of five", loop_minutes, 3.5),
+        row("the same on 15m, 1h, 4h and 1d at once, 5 years", several, "s", "15m alone", everything, None),
+        row("15m, 5 years, seven columns from the disk cache", cached, "s", "computed", everything, None),
         row("one closed bar through all, live", live(bars), "µs", "the same in batch", per_bar_us, 300.0),
         row("all, per bar of a million", per_bar_long, "ns", "of ten thousand", per_bar_short, 2 * per_bar_short),
     ]

@@ -59,7 +59,7 @@ def engine() -> AccountEngine:
     return AccountEngine(
         {"USDT": AssetSetup(10_000)},
         [PositionSetup("X", "a", "t")],
-        [AnalysisConfiguration("a", pip=ClassicalSignal())],
+        [AnalysisConfiguration.of_one("a", pip=ClassicalSignal())],
         [
             TradeConfiguration(
                 "t", 3, full_stop_loss_immediate=0.04, full_stop_loss_close=0.025, long=shape, short=shape

@@ -37,7 +37,7 @@ SHOWN = 220
 
 def analysis() -> AnalysisTable:
     """A hundred days of FILUSDT in 15m bars under IMPULSIVE, contrarian."""
-    configuration = AnalysisConfiguration(
+    configuration = AnalysisConfiguration.of_one(
         "picture",
         mmacd_short=MultiMACD(windows=(3, 6, 12), signal=3, multiplier=8, normaliser=12),
         dmi_adx=(OscillatorLine(20),),

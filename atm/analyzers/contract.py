@@ -26,8 +26,9 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from atm.model.analysis_configuration import AnalysisConfiguration
-from atm.model.errors import Invalid
+from atm.model.analysis_configuration import IntervalAnalyses
+from atm.model.errors import Invalid, complain
+from atm.model.validation import mistakes
 
 Floats = NDArray[np.float64]
 Advance = Callable[[Floats, Floats, Floats, int, int, Floats], None]
@@ -45,28 +46,45 @@ class Indicator(Generic[P]):
     """A registered indicator.
 
     name: upper-case part of its column names; fields: output fields, in the order of the rows of `out`.
-    lines: its lines in a configuration; a line's column is `interval.name.line.field`, line counted from 1, or 0 when
-    `singleton`. Raises Invalid for parameters that do not fit each other.
+    parameters: the struct of one line of a user's indicator, whose lines stand in `IntervalAnalyses.user` under its name.
+    lines: its lines in an interval, of a built-in one; a line's column is `interval.name.line.field`, line counted from 1,
+    or 0 when `singleton`. Raises Invalid for parameters that do not fit each other.
     pack: parameters → float64 params (the inputs are put before them). Raises Invalid like `lines`.
     state: params → the state before the first bar.
     warm_up: bars until the fields have values (one that marks an event waits for its first event), counted from where the
     inputs have theirs; settle: bars until the start is forgotten (`FORGOTTEN`), None where that depends on the market's
     path and not on a number of bars.
     inputs: columns of other indicators that it reads, as `NAME.line.field`; those indicators are registered before it.
+    event_fields: fields that mark an event or count from one, so that neither warm-up nor settling binds them.
+    version: hash of a user's source; states and stored results of another version are void.
     external: its values come from outside the bars (`atm.analyzers.external`); `advance` stands in where there are none.
     """
 
     name: str
     fields: tuple[str, ...]
-    lines: Callable[[AnalysisConfiguration], Sequence[P]]
     pack: Callable[[P], Floats]
     state: Callable[[Floats], Floats]
     advance: Advance
     warm_up: Callable[[P], int]
     settle: Callable[[P], int | None]
+    lines: Callable[[IntervalAnalyses], Sequence[P]] | None = None
+    parameters: type[P] | None = None
     singleton: bool = False
-    inputs: Callable[[AnalysisConfiguration], tuple[str, ...]] = lambda _configuration: ()
+    inputs: Callable[[IntervalAnalyses], tuple[str, ...]] = lambda _configuration: ()
+    event_fields: tuple[str, ...] = ()
+    version: str = ""
     external: bool = False
+
+    def lines_of(self, analyses: IntervalAnalyses) -> Sequence[P]:
+        """Its lines in an interval. Raises Invalid, or Problems with everything wrong in a user's lines."""
+        if self.lines is not None:
+            return self.lines(analyses)
+        raw = analyses.user.get(self.name, ())
+        kind = self.parameters
+        if kind is None:
+            return ()
+        complain([each for i, one in enumerate(raw) for each in mistakes(one, kind, f"user.{self.name}[{i}]")])
+        return [msgspec.convert(one, kind) for one in raw]
 
 
 class Registry:
@@ -82,10 +100,17 @@ class Registry:
         names = indicator.fields
         if not names or len(set(names)) != len(names) or not all(field.isidentifier() for field in names):
             raise Invalid(f"fields of {indicator.name}", names, "at least one, distinct identifiers")
+        if (indicator.lines is None) == (indicator.parameters is None):
+            raise Invalid(
+                f"parameters of {indicator.name}", indicator.parameters, "a msgspec struct, unless it is built in"
+            )
         self._indicators[indicator.name] = indicator
 
     def __iter__(self) -> Iterator[Indicator[Any]]:
         return iter(self._indicators.values())
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._indicators
 
     def __getitem__(self, name: str) -> Indicator[Any]:
         return self._indicators[name]

@@ -39,7 +39,7 @@ class _Job:
         self.answer = Deferred()
         self.pipeline = AnalysisPipeline(request.configuration)
         settle_ms = self.pipeline.settle_minutes * MINUTE_MS
-        self.next_ms = request.configuration.interval.open_time(max(0, request.start_ms - settle_ms))
+        self.next_ms = request.configuration.decision.open_time(max(0, request.start_ms - settle_ms))
         self.tables: list[AnalysisTable] = []
         self.newest = Bars.empty()
 
@@ -84,7 +84,7 @@ class HistoryDesk:
             job.answer.reply(self._result(job))
 
     def _result(self, job: _Job) -> AnalysedBars:
-        from_ms = job.request.configuration.interval.open_time(job.request.start_ms)
+        from_ms = job.request.configuration.decision.open_time(job.request.start_ms)
         next_ms = job.request.start_ms
         open_time, values = np.empty(0, np.int64), np.empty((len(job.pipeline.columns), 0))
         if len(job.newest) and job.newest.open_time[-1] >= from_ms:

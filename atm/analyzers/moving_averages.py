@@ -18,7 +18,7 @@ import numpy as np
 from atm.analyzers.contract import Floats, Indicator
 from atm.analyzers.lines import distinct
 from atm.analyzers.normalisers import bars_to_forget, weight
-from atm.model.analysis_configuration import AnalysisConfiguration, Average, MovingAverageLine, VolumeLine, VolumeType
+from atm.model.analysis_configuration import Average, IntervalAnalyses, MovingAverageLine, VolumeLine, VolumeType
 from atm.model.bars import Column
 from atm.model.kernel import kernel
 
@@ -190,7 +190,7 @@ def _state(params: Floats) -> Floats:
 
 
 def _indicator(
-    name: str, kind: Average, lines: Callable[[AnalysisConfiguration], Sequence[MovingAverageLine]]
+    name: str, kind: Average, lines: Callable[[IntervalAnalyses], Sequence[MovingAverageLine]]
 ) -> Indicator[MovingAverageLine]:
     return Indicator[MovingAverageLine](
         name=name,

@@ -25,7 +25,7 @@ import numpy as np
 
 from atm.analyzers.contract import NUMBER, Floats, Indicator
 from atm.analyzers.normalisers import bars_to_forget, mean_magnitude, relative, weight
-from atm.model.analysis_configuration import AnalysisConfiguration, MultiMACD
+from atm.model.analysis_configuration import IntervalAnalyses, MultiMACD
 from atm.model.bars import Column
 from atm.model.errors import Invalid
 from atm.model.kernel import kernel
@@ -163,7 +163,7 @@ def _settle(line: MultiMACD) -> int:
     )
 
 
-def _lines(configuration: AnalysisConfiguration, field: Literal["mmacd_short", "mmacd_long"]) -> tuple[MultiMACD, ...]:
+def _lines(configuration: IntervalAnalyses, field: Literal["mmacd_short", "mmacd_long"]) -> tuple[MultiMACD, ...]:
     line = configuration.mmacd_short if field == "mmacd_short" else configuration.mmacd_long
     return () if line is None else (line,)
 

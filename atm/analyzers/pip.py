@@ -45,9 +45,9 @@ from atm.analyzers.normalisers import bars_to_forget, mean_magnitude, relative, 
 from atm.model.analysis_configuration import (
     ActionMode,
     ActionSense,
-    AnalysisConfiguration,
     ClassicalSignal,
     Contribution,
+    IntervalAnalyses,
 )
 from atm.model.bars import Column
 from atm.model.errors import Invalid
@@ -220,7 +220,7 @@ class Composite(msgspec.Struct, frozen=True):
     sizes: tuple[int, ...]
 
 
-def _input_groups(configuration: AnalysisConfiguration, pip: ClassicalSignal) -> tuple[tuple[str, ...], ...]:
+def _input_groups(configuration: IntervalAnalyses, pip: ClassicalSignal) -> tuple[tuple[str, ...], ...]:
     legacy = pip.contribution is Contribution.LEGACY
     share = "peak_relative" if legacy else "abs_mean_relative"
     return (
@@ -239,13 +239,13 @@ def _columns(name: str, lines: int, field: str) -> tuple[str, ...]:
     return tuple(f"{name}.{line}.{field}" for line in range(1, lines + 1))
 
 
-def _inputs(configuration: AnalysisConfiguration) -> tuple[str, ...]:
+def _inputs(configuration: IntervalAnalyses) -> tuple[str, ...]:
     if configuration.pip is None:
         return ()
     return tuple(name for group in _input_groups(configuration, configuration.pip) for name in group)
 
 
-def _lines(configuration: AnalysisConfiguration) -> tuple[Composite, ...]:
+def _lines(configuration: IntervalAnalyses) -> tuple[Composite, ...]:
     pip = configuration.pip
     if pip is None:
         return ()

@@ -1,59 +1,34 @@
-"""The analysis pipeline: one-minute bars in, rows of all configured analyses out; one code for batch, live and preview."""
+"""The analysis pipeline: one-minute bars in, rows of all configured analyses out; one code for batch, live and preview.
+
+Every interval is derived from the same minutes, in their order, and evaluated when one of its bars closes. A row is made at
+each close of the decision interval. In it, the columns of another interval are those of the bar of that interval that
+closed last, at that moment or before: never of one that is still open, so a row knows nothing of what comes after it.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import struct
-from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from atm.analyzers.aggregate import PARTIAL, aggregate, fold, numbers, open_times
-from atm.analyzers.builtin import built_in
-from atm.analyzers.contract import CLOCK_ROWS, NUMBER, OPEN_TIME, Advance, Floats, Indicator, Registry
-from atm.analyzers.table import AnalysisRowValue, AnalysisTable, index_of
+from atm.analyzers import installed
+from atm.analyzers.contract import Floats, Registry
+from atm.analyzers.interval_pipeline import IntervalPipeline, Line
+from atm.analyzers.table import AnalysisRowValue, AnalysisTable
 from atm.analyzers.volume_profile import IVP, Profile, profile_of
 from atm.model.analysis_configuration import AnalysisConfiguration
-from atm.model.bars import N_COLUMNS, Bar, Bars, Column
+from atm.model.bars import N_COLUMNS, Bar, Bars
 from atm.model.errors import Invalid
-from atm.model.interval import DAY_MS, MINUTE_MS, Interval
+from atm.model.interval import MINUTE_MS, Interval
 
 STATE_FORMAT = 2
 """Part of the fingerprint of a dumped state: raise it when any state array changes its meaning."""
 
-_HEADER = struct.Struct("<32sq")
-_LONGEST_MONTH_MS = 31 * DAY_MS
-
-
-@dataclass(frozen=True, slots=True)
-class Line:
-    """One line of one indicator in a pipeline. rows: its slice of the frame; memory: its slice of the
-    state array; fresh: its state before the first bar.
-
-    warm_up and settle in bars from the start of the pipeline, those of its inputs included (see `Indicator`).
-    """
-
-    name: str
-    advance: Advance
-    params: Floats
-    fresh: Floats
-    rows: slice
-    memory: slice
-    warm_up: int
-    settle: int | None
-
-
-class _Bank:
-    """One state array with a view per line: the pipeline has the real one and one for previews."""
-
-    def __init__(self, size: int, lines: tuple[Line, ...]) -> None:
-        self.state = np.full(size, np.nan)
-        self.partial = self.state[:PARTIAL]
-        self.views = tuple(self.state[line.memory] for line in lines)
+_HEADER = struct.Struct("<32sqq")
 
 
 class AnalysisPipeline:
@@ -64,36 +39,51 @@ class AnalysisPipeline:
     """
 
     def __init__(self, configuration: AnalysisConfiguration, registry: Registry | None = None) -> None:
+        check_intervals(configuration)
         self.configuration = configuration
-        self.interval = configuration.interval
-        self.lines, self.columns = plan(configuration, registry or built_in())
-        size = max([PARTIAL, *(line.memory.stop for line in self.lines)])
-        self._bank, self._preview_bank = _Bank(size, self.lines), _Bank(size, self.lines)
-        for line in self.lines:
-            self._bank.state[line.memory] = line.fresh
+        self.interval = configuration.decision
+        registry = registry or installed.registry_for(configuration)
+        self.parts = tuple(IntervalPipeline(analyses, registry) for analyses in configuration.in_order)
+        self.columns: tuple[str, ...] = tuple(name for part in self.parts for name in part.columns)
+        self._decisive, self._others = self.parts[0], self.parts[1:]
+        self._last = tuple(np.full(len(part.columns), np.nan) for part in self._others)
         self._next_ms: int | None = None
-        self._edges: NDArray[np.int64] = np.zeros(2, np.int64)
         self._minute = np.empty((N_COLUMNS, 1))
-        self._single = np.empty((len(self.columns) + CLOCK_ROWS, 1))
-        self._single_outs = tuple(self._single[line.rows] for line in self.lines)
 
     @property
     def next_ms(self) -> int | None:
         """Open time of the minute expected next; None before the first."""
         return self._next_ms
 
+    @property
+    def lines(self) -> tuple[Line, ...]:
+        """The lines of all intervals, in the order of their columns."""
+        return tuple(line for part in self.parts for line in part.lines)
+
     @cached_property
     def look_back_minutes(self) -> int:
         """Minutes to be fed before every field has its value (the declared warm-up)."""
-        return _minutes(self.interval, max((line.warm_up for line in self.lines), default=0))
+        return max(part.look_back_minutes for part in self.parts)
 
     @cached_property
     def settle_minutes(self) -> int:
         """Minutes after which the start weighs less than 1e-6 in every result, path-dependent ones excepted (D16)."""
-        return _minutes(self.interval, max((line.settle or line.warm_up for line in self.lines), default=0))
+        return max(part.settle_minutes for part in self.parts)
+
+    def begin(self, origin_ms: int) -> None:
+        """Let the analysis begin with this minute; those up to the first one fed then count as missing.
+
+        Without it, an analysis begins with the first minute fed. Bars that opened before are not whole and left out. Raises
+        Invalid for a time off the minute, and after the beginning.
+        """
+        if origin_ms % MINUTE_MS or self._next_ms is not None:
+            raise Invalid("origin_ms", origin_ms, "a full minute, given before the first bar")
+        self._next_ms = origin_ms
+        for part in self.parts:
+            part.origin_ms = origin_ms
 
     def run(self, bars: Bars) -> AnalysisTable:
-        """Feed one-minute bars that follow those fed before; returns the rows of the interval bars they closed.
+        """Feed one-minute bars that follow those fed before; returns the rows of the decision bars they closed.
 
         Minutes left out between bars count as missing, like NaN. Raises Invalid for bars of another interval, out of
         order, off the minute or already fed; then nothing was changed.
@@ -101,66 +91,118 @@ class AnalysisPipeline:
         first_ms, minutes = self._dense(bars)
         count = minutes.shape[1]
         if count == 0:
-            return self._table(np.zeros(1, np.int64), np.empty((len(self._single), 0)))
-        opens, frame = self._process(self._bank, first_ms, minutes)
+            return self._table(np.zeros(1, np.int64), np.empty((len(self.columns), 0)))
+        if self._next_ms is None:
+            self.begin(first_ms)
         self._next_ms = first_ms + count * MINUTE_MS
-        return self._table(opens, frame)
+        opens, values = self._decisive.run(first_ms, minutes)
+        if not self._others:
+            return self._table(opens, values)
+        blocks = [values]
+        for part, last in zip(self._others, self._last, strict=True):
+            blocks.append(_as_of(opens[1:], *part.run(first_ms, minutes), last))
+        return self._table(opens, np.concatenate(blocks))
 
     def advance(self, bar: Bar) -> AnalysisRowValue | None:
-        """Feed one closed minute; the row of the interval bar that it closes, if it closes one.
+        """Feed one closed minute; the row of the decision bar that it closes, if it closes one.
 
         Raises Invalid unless the bar is the very next minute (`run` accepts holes).
         """
         if bar.open_time % MINUTE_MS or (self._next_ms is not None and bar.open_time != self._next_ms):
             raise Invalid("bar.open_time", bar.open_time, f"{self._next_ms or 'a full minute'}")
+        if self._next_ms is None:
+            self.begin(bar.open_time)
         self._minute[:, 0] = bar.row()
-        self._move_edges(bar.open_time)
-        closed = aggregate(self._bank.partial, bar.open_time, self._minute, self._edges, self._single)
         self._next_ms = bar.open_time + MINUTE_MS
-        return self._evaluate_single(self._bank) if closed else None
+        for part, last in zip(self._others, self._last, strict=True):
+            closed = part.advance(bar.open_time, self._minute)
+            if closed is not None:
+                last[:] = closed
+        values = self._decisive.advance(bar.open_time, self._minute)
+        if values is None:
+            return None
+        return AnalysisRowValue(*self._decisive.bar, np.concatenate([values, *self._last]))
 
     def preview(self, bar: Bar) -> AnalysisRowValue:
-        """Provisional row of the interval bar that contains the open minute `bar`; the state stays as it is.
+        """Provisional row of the decision bar that contains the open minute `bar`, as if it ended with it; the state stays.
 
-        Minutes between the last one fed and `bar` count as missing. Raises Invalid for a minute already fed.
+        Columns of another interval are those of its last closed bar, or of the one that ends with this minute. Minutes
+        between the last one fed and `bar` count as missing. A bar that is not whole is shown too, though no row will be
+        made of it. Raises Invalid for a minute already fed.
         """
+        next_ms = self._open_minute(bar)
+        values = [self._decisive.preview(next_ms, bar.open_time, self._minute)]
+        for part, last in zip(self._others, self._last, strict=True):
+            values.append(self._last_closed(part, last, next_ms, bar.open_time))
+        return AnalysisRowValue(*self._decisive.bar, np.concatenate(values), provisional=True)
+
+    def preview_bar(self, interval: Interval, bar: Bar) -> AnalysisRowValue:
+        """Provisional results of the open bar of one of the intervals, that interval's columns only; as `preview`."""
+        part = next((part for part in self.parts if part.interval is interval), None)
+        if part is None:
+            raise Invalid("interval", interval.value, ", ".join(part.interval.value for part in self.parts))
+        values = part.preview(self._open_minute(bar), bar.open_time, self._minute).copy()
+        return AnalysisRowValue(*part.bar, values, provisional=True)
+
+    def _open_minute(self, bar: Bar) -> int:
+        """Put an open minute into `_minute`; returns the first minute not yet fed."""
         if self._next_ms is not None and bar.open_time < self._next_ms:
             raise Invalid("bar.open_time", bar.open_time, f"at least {self._next_ms}, the first minute not yet closed")
-        bank = self._preview_bank
-        np.copyto(bank.state, self._bank.state)
-        bucket_ms = self.interval.open_time(bar.open_time)
-        if self._next_ms is not None and self._next_ms < bucket_ms:
-            self._process(bank, self._next_ms, np.full((N_COLUMNS, (bucket_ms - self._next_ms) // MINUTE_MS), np.nan))
         self._minute[:, 0] = bar.row()
-        fold(bank.partial, self._minute, 0)
-        self._single[:N_COLUMNS, 0] = bank.partial
-        self._move_edges(bar.open_time)
-        return self._evaluate_single(bank)
+        return bar.open_time if self._next_ms is None else self._next_ms
+
+    def _last_closed(self, part: IntervalPipeline, last: Floats, next_ms: int, minute_ms: int) -> Floats:
+        """Results of the newest bar of `part` that is closed when the open minute ends."""
+        open_ms = part.interval.open_time(minute_ms)
+        origin_ms = minute_ms if self._next_ms is None else part.origin_ms
+        if part.interval.next_open(open_ms) == minute_ms + MINUTE_MS and open_ms >= origin_ms:
+            return part.preview(next_ms, minute_ms, self._minute)
+        if next_ms < open_ms and part.interval.open_time(open_ms - MINUTE_MS) >= origin_ms:
+            # minutes that are missing have closed bars meanwhile: the newest of them ends where this one opens
+            nothing = np.full((N_COLUMNS, 1), np.nan)
+            return part.preview(next_ms, open_ms - MINUTE_MS, nothing)
+        return last
 
     def dump(self) -> bytes:
         """The state, from which `load` of a pipeline with an equal configuration goes on to the same bits."""
         next_ms = -1 if self._next_ms is None else self._next_ms
-        return _HEADER.pack(self._fingerprint, next_ms) + self._bank.state.tobytes()
+        header = _HEADER.pack(self._fingerprint, next_ms, self._decisive.origin_ms)
+        return header + b"".join(array.tobytes() for array in self._arrays)
 
     def load(self, data: bytes) -> None:
         """Take a dumped state over. Raises Invalid when it belongs to another configuration or version."""
-        if len(data) != _HEADER.size + self._bank.state.nbytes or data[:32] != self._fingerprint:
+        size = _HEADER.size + sum(array.nbytes for array in self._arrays)
+        if len(data) != size or data[:32] != self._fingerprint:
             raise Invalid("state", f"{len(data)} bytes", "a state dumped under the same configuration and version")
-        _, next_ms = _HEADER.unpack_from(data)
-        self._bank.state[:] = np.frombuffer(data, np.float64, offset=_HEADER.size)
+        _, next_ms, origin_ms = _HEADER.unpack_from(data)
+        at = _HEADER.size
+        for array in self._arrays:
+            array[:] = np.frombuffer(data, np.float64, len(array), at)
+            at += array.nbytes
         self._next_ms = None if next_ms < 0 else next_ms
+        for part in self.parts:
+            part.origin_ms = origin_ms
+
+    @property
+    def identity(self) -> tuple[AnalysisConfiguration, tuple[str, ...], tuple[str, ...]]:
+        """What results depend on beside the bars and the program: configuration, columns, versions of users' indicators."""
+        return self.configuration, self.columns, tuple(line.version for line in self.lines)
+
+    @property
+    def _arrays(self) -> tuple[Floats, ...]:
+        return (*(part.state for part in self.parts), *self._last)
 
     def profile(self) -> Profile | None:
-        """The whole volume profile as after the last bar closed; None without one. (Any earlier bar: run up to it.)"""
-        for line, state in zip(self.lines, self._bank.views, strict=True):
-            if line.name == IVP.name:
-                return profile_of(line.params, state)
-        return None
+        """The decision interval's volume profile as after its last closed bar; None without one.
+
+        (Any earlier bar: run up to it.)
+        """
+        found = self._decisive.memory_of(IVP.name)
+        return None if found is None else profile_of(*found)
 
     @cached_property
     def _fingerprint(self) -> bytes:
-        text = msgspec.json.encode((STATE_FORMAT, self.configuration, self.columns))
-        return hashlib.sha256(text).digest()
+        return hashlib.sha256(msgspec.json.encode((STATE_FORMAT, self.identity))).digest()
 
     def _dense(self, bars: Bars) -> tuple[int, Floats]:
         """First open time and the (9, n) matrix from the minute expected next to the last bar, without holes."""
@@ -179,73 +221,25 @@ class AnalysisPipeline:
             return start, np.ascontiguousarray(bars.values)
         return start, bars.dense(start, last + MINUTE_MS).values
 
-    def _process(self, bank: _Bank, first_ms: int, minutes: Floats) -> tuple[NDArray[np.int64], Floats]:
-        """Feed dense minutes to a bank: open times of the bars closed and of the next, and the frame of results."""
-        end_ms = first_ms + minutes.shape[1] * MINUTE_MS
-        edges = open_times(self.interval, first_ms, end_ms)
-        closed = int(np.searchsorted(edges, end_ms, side="right")) - 1
-        frame = np.empty((len(self._single), closed))
-        aggregate(bank.partial, first_ms, minutes, edges, frame)
-        opens = edges[: closed + 1]
-        frame[OPEN_TIME], frame[NUMBER] = opens[:-1], numbers(self.interval, opens[:-1])
-        for line, state in zip(self.lines, bank.views, strict=True):
-            line.advance(line.params, state, frame, 0, closed, frame[line.rows])
-        return opens, frame
-
-    def _move_edges(self, minute_ms: int) -> None:
-        """Let `_edges` and the clock rows of `_single` name the interval bar that contains the minute."""
-        if not self._edges[0] <= minute_ms < self._edges[1]:
-            self._edges = open_times(self.interval, minute_ms, minute_ms + MINUTE_MS)
-        self._single[OPEN_TIME, 0] = self._edges[0]
-        self._single[NUMBER, 0] = numbers(self.interval, self._edges[:1])[0]
-
-    def _evaluate_single(self, bank: _Bank) -> AnalysisRowValue:
-        for line, state, out in zip(self.lines, bank.views, self._single_outs, strict=True):
-            line.advance(line.params, state, self._single, 0, 1, out)
-        values = self._single[:-CLOCK_ROWS, 0].copy()
-        return AnalysisRowValue(int(self._edges[0]), int(self._edges[1]), values)
-
-    def _table(self, opens: NDArray[np.int64], frame: Floats) -> AnalysisTable:
-        return AnalysisTable(self.interval, opens[:-1], opens[1:], self.columns, frame[:-CLOCK_ROWS])
+    def _table(self, opens: NDArray[np.int64], values: Floats) -> AnalysisTable:
+        return AnalysisTable(self.interval, opens[:-1], opens[1:], self.columns, values)
 
 
-def plan(configuration: AnalysisConfiguration, registry: Registry) -> tuple[tuple[Line, ...], tuple[str, ...]]:
-    """Lines of a configuration in the order of their evaluation, and the columns, which begin with those of the bar."""
-    prefix = configuration.interval.value
-    columns = [f"{prefix}.KLINE.0.{column.name.lower()}" for column in Column]
-    lines: list[Line] = []
-    for indicator in registry:
-        inputs = indicator.inputs(configuration)
-        for number, parameters in enumerate(indicator.lines(configuration), start=0 if indicator.singleton else 1):
-            line = _line(indicator, parameters, inputs, lines, tuple(columns))
-            lines.append(line)
-            columns += [f"{prefix}.{indicator.name}.{number}.{field}" for field in indicator.fields]
-    return tuple(lines), tuple(columns)
+def check_intervals(configuration: AnalysisConfiguration) -> None:
+    """Raises Invalid when an interval stands twice, or the decision interval is none of them."""
+    names = [analyses.interval.value for analyses in configuration.intervals]
+    for number, name in enumerate(names):
+        if name in names[:number]:
+            raise Invalid(f"intervals[{number}].interval", name, "each interval once")
+    if configuration.decisive is None:
+        raise Invalid("decision_interval", configuration.decision.value, f"one of the intervals: {', '.join(names)}")
 
 
-def _line(
-    indicator: Indicator[Any], parameters: Any, inputs: tuple[str, ...], before: list[Line], columns: tuple[str, ...]
-) -> Line:
-    rows = [index_of(columns, name) for name in inputs]
-    sources = [line for line in before if any(line.rows.start <= row < line.rows.stop for row in rows)]
-    own = indicator.pack(parameters)
-    params = np.concatenate([[len(rows)], rows, own]).astype(np.float64) if rows else own
-    fresh = indicator.state(params)
-    begin = before[-1].memory.stop if before else PARTIAL
-    settle, settled = indicator.settle(parameters), [line.settle for line in sources]
-    return Line(
-        name=indicator.name,
-        advance=indicator.advance,
-        params=params,
-        fresh=fresh,
-        rows=slice(len(columns), len(columns) + len(indicator.fields)),
-        memory=slice(begin, begin + len(fresh)),
-        warm_up=indicator.warm_up(parameters) + max((line.warm_up for line in sources), default=0),
-        settle=None if settle is None or None in settled else settle + max((bars or 0 for bars in settled), default=0),
-    )
+def _as_of(moments: NDArray[np.int64], opens: NDArray[np.int64], values: Floats, last: Floats) -> Floats:
+    """For each moment the results of the bar that closed last, at it or before: (n_columns, moments).
 
-
-def _minutes(interval: Interval, bars: int) -> int:
-    """Minutes that hold `bars` whole bars, wherever in a bar they begin."""
-    length = _LONGEST_MONTH_MS if interval is Interval.MONTH else interval.nominal_ms
-    return (bars + 1) * length // MINUTE_MS
+    last: results of the bar that closed last before this piece; the newest ones after it.
+    """
+    held = np.concatenate([last[:, None], values], axis=1)
+    last[:] = held[:, -1]
+    return held[:, np.searchsorted(opens[1:], moments, side="right")]

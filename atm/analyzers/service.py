@@ -17,8 +17,10 @@ from atm.analyzers.table import AnalysisRowValue
 from atm.ipc.assistant import IPCAssistant
 from atm.ipc.messages import (
     DATA,
+    AnalysisLoad,
     AnalysisReady,
     AnalysisRow,
+    AnalyzerLoad,
     ClosedBar,
     Done,
     EnsureBars,
@@ -34,7 +36,10 @@ log = logging.getLogger(__name__)
 
 SLICE_S = 0.04
 ENSURE_TIMEOUT_S = 60.0
+LOAD_PERIOD_S = 5.0
 _CHUNK_MINUTES = (60, 131_072)
+_NEWEST = 0.02
+"""Weight of the newest minute in the mean time of a minute: about the last hundred count."""
 
 
 class BarSource(Protocol):
@@ -52,9 +57,12 @@ class _Analysis:
     def __init__(self, request: StartAnalysis) -> None:
         self.request = request
         self.pipeline = AnalysisPipeline(request.configuration)
-        self.catch_up = CatchUp(request.configuration.interval.open_time(request.start_ms))
+        start_ms = request.configuration.decision.open_time(request.start_ms)
+        self.pipeline.begin(start_ms)
+        self.catch_up = CatchUp(start_ms)
         self.last_close_time = 0
         self.update_us = 0.0
+        self.minute_us = 0.0
         self.error = ""
         self.published: tuple[str, int, str] | None = None
 
@@ -73,6 +81,8 @@ class AnalyzerService:
         self._symbols: set[str] = set()
         assistant.answer(StartAnalysis, self._on_start)
         assistant.answer(StopAnalysis, self._on_stop)
+        self._load: AnalyzerLoad | None = None
+        assistant.every(LOAD_PERIOD_S, self._publish_load)
 
     def _on_start(self, request: StartAnalysis) -> Reply:
         analysis = _Analysis(request)
@@ -151,8 +161,10 @@ class AnalyzerService:
             return
         begun = time.perf_counter()
         row = analysis.pipeline.advance(bar)
+        taken_us = (time.perf_counter() - begun) * 1e6
+        analysis.minute_us += (taken_us - analysis.minute_us) * (_NEWEST if analysis.minute_us else 1.0)
         if row is not None:
-            analysis.update_us = (time.perf_counter() - begun) * 1e6
+            analysis.update_us = taken_us
             self._publish_row(analysis, row)
 
     def _publish_row(self, analysis: _Analysis, row: AnalysisRowValue) -> None:
@@ -168,6 +180,15 @@ class AnalyzerService:
             values=tuple(row.values.tolist()),
         )
         self._assistant.publish(message, key=request.analysis)
+
+    def _publish_load(self) -> None:
+        """Say what is carried and what it costs, if that has changed."""
+        running = [each for each in self._analyses.values() if not each.error]
+        loads = tuple(AnalysisLoad(each.request.analysis, each.minute_us, each.update_us) for each in running)
+        load = AnalyzerLoad(self._assistant.name, loads)
+        if load != self._load:
+            self._load = load
+            self._assistant.publish(load, key=self._assistant.name)
 
     def _guarded(self, analysis: _Analysis, work: Callable[[], None]) -> None:
         """Do work for an analysis unless it was stopped or has failed; an error fails this analysis alone."""

@@ -14,16 +14,20 @@ from atm.model.interval import Interval
 
 @dataclass(frozen=True, slots=True)
 class AnalysisRowValue:
-    """Results for one interval bar. close_time: the next bar's open time; values float64 (n_columns,), NaN = no value."""
+    """Results for one interval bar. close_time: the next bar's open time; values float64 (n_columns,), NaN = no value.
+
+    provisional: the bar is still open; nothing may be traded on it.
+    """
 
     open_time: int
     close_time: int
     values: Floats
+    provisional: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class AnalysisTable:
-    """Results for n closed interval bars, ascending by time.
+    """Results for n closed bars of the decision interval, ascending by time.
 
     open_time, close_time int64 (n,), Unix ms UTC, close_time exclusive: the row is known from that moment on.
     values float64 (n_columns, n) in the order of `columns`, NaN = no value.
@@ -43,8 +47,20 @@ class AnalysisTable:
         row: Floats = self.values[index_of(self.columns, name)]
         return row
 
+    def select(self, columns: tuple[str, ...]) -> AnalysisTable:
+        """The table with these columns, by their full names. Raises Invalid for one that it lacks."""
+        if columns == self.columns:
+            return self
+        values = self.values[[index_of(self.columns, name) for name in columns]]
+        return AnalysisTable(self.interval, self.open_time, self.close_time, columns, values)
+
     def row(self, index: int) -> AnalysisRowValue:
         return AnalysisRowValue(int(self.open_time[index]), int(self.close_time[index]), self.values[:, index].copy())
+
+    def between(self, start_ms: int, end_ms: int) -> AnalysisTable:
+        """Rows with start_ms < close time <= end_ms, as views."""
+        first, last = np.searchsorted(self.close_time, (start_ms, end_ms), side="right")
+        return self.slice(int(first), int(last))
 
     def slice(self, start: int, stop: int) -> AnalysisTable:
         """Rows by position, as views."""
@@ -53,7 +69,10 @@ class AnalysisTable:
 
 
 def index_of(columns: tuple[str, ...], name: str) -> int:
-    """Position of a column by its full name ("15m.SMA.1.value") or without the interval. Raises Invalid."""
+    """Position of a column by its full name ("15m.SMA.1.value"), or of the first by its name without the interval.
+
+    The columns of the decision interval are the first ones. Raises Invalid.
+    """
     for index, column in enumerate(columns):
         if name in (column, column.split(".", 1)[1]):
             return index

@@ -13,6 +13,7 @@ from atm.model.analysis_configuration import (
     AnalysisConfiguration,
     BollingerLine,
     ClassicalSignal,
+    IntervalAnalyses,
     MeanReturnLine,
     MovingAverageLine,
     MultiMACD,
@@ -24,26 +25,31 @@ from atm.model.analysis_configuration import (
     VolumeProfile,
 )
 from atm.model.bars import N_COLUMNS
+from atm.model.fingerprint import fingerprint
 from atm.model.interval import MINUTE_MS
 
 EVERYTHING = AnalysisConfiguration(
-    code="everything",
-    sma=(MovingAverageLine(),),
-    ema=(MovingAverageLine(),),
-    bollinger=(BollingerLine(),),
-    psar=(ParabolicLine(),),
-    mmacd_short=MultiMACD(),
-    mmacd_long=MultiMACD(multiplier=48),
-    pip=ClassicalSignal(),
-    wma=(MovingAverageLine(),),
-    volume=(VolumeLine(),),
-    volume_profile=VolumeProfile(),
-    dmi_adx=(OscillatorLine(),),
-    mfi=(OscillatorLine(),),
-    woi=(OrderFlowLine(),),
-    nes=(OrderFlowLine(),),
-    mean_return=(MeanReturnLine(),),
-    neural_network=NetworkSignal("none"),
+    "everything",
+    (
+        IntervalAnalyses(
+            sma=(MovingAverageLine(),),
+            ema=(MovingAverageLine(),),
+            bollinger=(BollingerLine(),),
+            psar=(ParabolicLine(),),
+            mmacd_short=MultiMACD(),
+            mmacd_long=MultiMACD(multiplier=48),
+            pip=ClassicalSignal(),
+            wma=(MovingAverageLine(),),
+            volume=(VolumeLine(),),
+            volume_profile=VolumeProfile(),
+            dmi_adx=(OscillatorLine(),),
+            mfi=(OscillatorLine(),),
+            woi=(OrderFlowLine(),),
+            nes=(OrderFlowLine(),),
+            mean_return=(MeanReturnLine(),),
+            neural_network=NetworkSignal("none"),
+        ),
+    ),
 )
 """One line of every analysis at its defaults."""
 
@@ -55,6 +61,7 @@ def warm_up(progress: Callable[[str], None]) -> None:
     partial = np.full(PARTIAL, np.nan)
     fold(partial, minutes, 0)
     aggregate(partial, 0, minutes, np.array([0, MINUTE_MS, 2 * MINUTE_MS]), np.empty((N_COLUMNS, 2)))
+    fingerprint(np.ones(8))
     pipeline = AnalysisPipeline(EVERYTHING)
     frame = np.full((len(pipeline.columns) + CLOCK_ROWS, 1), np.nan)
     for line in pipeline.lines:

@@ -72,6 +72,15 @@ def _parser() -> argparse.ArgumentParser:
     command = add("backtest", _backtest, "run a backtest from a TOML file and print its summary")
     command.add_argument("file", type=Path, metavar="FILE.toml")
     command.add_argument("--json", action="store_true")
+    command = add("analyse", _analyse, "write the results of an analysis configuration to a Parquet or CSV file")
+    command.add_argument(
+        "configuration", metavar="CONFIG", help="a file (.toml, .json) or a stored configuration's code"
+    )
+    command.add_argument("--symbol", required=True)
+    command.add_argument("--start", required=True, help='UTC, "YYYY-MM-DD" or "YYYY-MM-DD HH:MM"')
+    command.add_argument("--end", required=True)
+    command.add_argument("--out", required=True, type=Path, metavar="FILE.{parquet,csv}")
+    command.add_argument("--json", action="store_true")
     command = add("demo-exchange", _demo_exchange, "run the demo exchange alone")
     command.add_argument("--port", type=int, default=8787)
     command.add_argument("--speed", type=float, default=1.0)
@@ -110,6 +119,7 @@ def make_context(options: Any, addresses: Addresses | None = None) -> ProgramCon
         theme=config.theme,
         database_url=config.databaseURL,
         headless=getattr(options, "headless", False),
+        analysis_cache_bytes=config.analysisCacheMB * 1_000_000,
     )
 
 
@@ -163,6 +173,22 @@ def _backtest(options: Any) -> int:
         print(msgspec.json.encode(summary).decode())
     else:
         print_summary(summary)
+    return 0
+
+
+def _analyse(options: Any) -> int:
+    from atm.analyzers.command import analyse
+    from atm.analyzers.installed import install_for
+    from atm.model.interval import time_span
+
+    context = make_context(options)
+    install_for(context)
+    span = time_span(options.start, options.end, "--start", "--end")
+    rows = analyse(options.configuration, context, options.symbol, span, options.out)
+    if options.json:
+        print(msgspec.json.encode({"symbol": options.symbol, "rows": rows, "file": str(options.out)}).decode())
+    else:
+        print(f"{rows:,} rows of {options.symbol} written to {options.out}")
     return 0
 
 

@@ -32,8 +32,16 @@ class Finding(msgspec.Struct, frozen=True):
 def examine(context: ProgramContext) -> list[Finding]:
     """All findings; reading only, apart from creating the home folder."""
     running = _status(context)
-    local = [_home(context), _disk(context), _database(context), _store(context), *_packages(), _running(running)]
-    return [*local, *_exchange(context, running)]
+    return [
+        _home(context),
+        _disk(context),
+        _database(context),
+        _store(context),
+        *_indicators(context),
+        *_packages(),
+        _running(running),
+        *_exchange(context, running),
+    ]
 
 
 def _home(context: ProgramContext) -> Finding:
@@ -67,6 +75,17 @@ def _store(context: ProgramContext) -> Finding:
     store = open_store(context)
     minutes = {symbol: sum(r.minutes for r in store.coverage(symbol)) for symbol in store.symbols()}
     return Finding("market store", True, ", ".join(f"{s} {m:,} min" for s, m in minutes.items()) or "empty")
+
+
+def _indicators(context: ProgramContext) -> list[Finding]:
+    """The users' indicators, each file with what was found when it was examined."""
+    from atm.analyzers import installed
+
+    installed.install_for(context)
+    return [
+        Finding(report.path.stem, report.passed, report.sentence or f"passed: {', '.join(report.names)}")
+        for report in installed.reports()
+    ]
 
 
 def _packages() -> list[Finding]:

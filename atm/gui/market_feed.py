@@ -17,7 +17,13 @@ from numpy.typing import NDArray
 from atm.gui.chart import CandleChart, Overlay
 from atm.gui.results import AnalysedStretch
 from atm.gui.theme import Theme
-from atm.model.analysis_configuration import AnalysisConfiguration, BollingerLine, MovingAverageLine, ParabolicLine
+from atm.model.analysis_configuration import (
+    AnalysisConfiguration,
+    BollingerLine,
+    IntervalAnalyses,
+    MovingAverageLine,
+    ParabolicLine,
+)
 from atm.model.bars import N_COLUMNS, Bar, Bars, Source
 from atm.model.interval import DAY_MS, MINUTE_MS, Interval
 
@@ -38,12 +44,16 @@ def configuration(interval: Interval, overlays: Iterable[str]) -> AnalysisConfig
     """The overlays' standard parameters on an interval."""
     chosen = set(overlays)
     return AnalysisConfiguration(
-        code="market-page",
-        interval=interval,
-        sma=(MovingAverageLine(20), MovingAverageLine(50)) if "SMA" in chosen else (),
-        ema=(MovingAverageLine(12), MovingAverageLine(26)) if "EMA" in chosen else (),
-        bollinger=(BollingerLine(20, 2.0),) if "BOL" in chosen else (),
-        psar=(ParabolicLine(),) if "PSAR" in chosen else (),
+        "market-page",
+        (
+            IntervalAnalyses(
+                interval=interval,
+                sma=(MovingAverageLine(20), MovingAverageLine(50)) if "SMA" in chosen else (),
+                ema=(MovingAverageLine(12), MovingAverageLine(26)) if "EMA" in chosen else (),
+                bollinger=(BollingerLine(20, 2.0),) if "BOL" in chosen else (),
+                psar=(ParabolicLine(),) if "PSAR" in chosen else (),
+            ),
+        ),
     )
 
 

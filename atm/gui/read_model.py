@@ -14,6 +14,7 @@ from typing import Any
 from atm.ipc.messages import (
     AccountUpdated,
     AnalysisReady,
+    AnalyzerLoad,
     BookTop,
     ClosedBar,
     ConfigurationsUpdated,
@@ -92,6 +93,7 @@ class ReadModel:
     last_trades: dict[str, LastTrade] = field(default_factory=dict)
     tape: dict[str, deque[LastTrade]] = field(default_factory=dict)
     analyses: dict[str, AnalysisReady] = field(default_factory=dict)
+    analyzers: dict[str, AnalyzerLoad] = field(default_factory=dict)
     accounts: dict[str, AccountView] = field(default_factory=dict)
     analysis_configurations: dict[str, AnalysisConfiguration] = field(default_factory=dict)
     trade_configurations: dict[str, TradeConfiguration] = field(default_factory=dict)
@@ -200,6 +202,9 @@ class ReadModel:
         else:
             self.analyses[event.analysis] = event
 
+    def _on_load(self, event: AnalyzerLoad) -> None:
+        self.analyzers[event.analyzer] = event
+
     def _on_account(self, event: AccountUpdated) -> None:
         name = event.snapshot.name
         if event.removed:
@@ -238,6 +243,7 @@ class ReadModel:
     def _on_process(self, event: ProcessState) -> None:
         if event.state == "stopped":
             self.processes.pop(event.name, None)
+            self.analyzers.pop(event.name, None)
         else:
             self.processes[event.name] = event
 
@@ -255,6 +261,7 @@ _HANDLERS: dict[type[Event], Callable[[ReadModel, Any], None]] = {
     Instruments: ReadModel._on_instruments,
     Coverage: ReadModel._on_coverage,
     AnalysisReady: ReadModel._on_analysis,
+    AnalyzerLoad: ReadModel._on_load,
     AccountUpdated: ReadModel._on_account,
     TradeLogged: ReadModel._on_trade_logged,
     ConfigurationsUpdated: ReadModel._on_configurations,

@@ -450,6 +450,77 @@ class DeviceDescription(Reply, frozen=True):
     torch_version: str
 
 
+class AnalysisLoad(msgspec.Struct, frozen=True, array_like=True):
+    """minute_us: mean time that a live minute takes; update_us: that the last one which closed a decision bar took."""
+
+    analysis: str
+    minute_us: float
+    update_us: float
+
+
+class AnalyzerLoad(Event, frozen=True):
+    """What an analyzer carries, and what it costs; published when that has changed, at most every few seconds. Key: analyzer."""
+
+    delivery: ClassVar[Delivery] = "latest"
+    analyzer: str
+    analyses: tuple[AnalysisLoad, ...]
+
+    @property
+    def minute_us(self) -> float:
+        """Time for one minute of all its analyses."""
+        return sum(load.minute_us for load in self.analyses)
+
+
+class CopyConfiguration(Request, frozen=True):
+    """To trade: kind "analysis" or "trade"; new_code must be free. → Done"""
+
+    kind: str
+    code: str
+    new_code: str
+
+
+class RenameConfiguration(Request, frozen=True):
+    """To trade: as a copy, and the old one is gone; refused while used, naming the uses. → Done"""
+
+    kind: str
+    code: str
+    new_code: str
+
+
+class ExportConfiguration(Request, frozen=True):
+    """To trade: write an analysis configuration to a .toml or .json file, replacing it. → Done"""
+
+    code: str
+    path: str
+
+
+class ImportConfiguration(Request, frozen=True):
+    """To trade: an analysis configuration from a .toml or .json file; the code must be free unless `replace`.
+
+    → Done, or Failed whose message has one line for everything that is wrong in the file.
+    """
+
+    path: str
+    replace: bool = False
+
+
+class IndicatorBadge(msgspec.Struct, frozen=True):
+    """What examining a user's file showed. names: its indicators in use; sentence: what is wrong, "" when it passed."""
+
+    path: str
+    names: tuple[str, ...]
+    passed: bool
+    sentence: str = ""
+
+
+class ListIndicators(Request, frozen=True):
+    """To trade: load users' files that are new or have changed. → UserIndicatorList"""
+
+
+class UserIndicatorList(Reply, frozen=True):
+    badges: tuple[IndicatorBadge, ...]
+
+
 def message_types() -> tuple[type[Message], ...]:
     """All concrete messages, for the one decoder of the program."""
     found: list[type[Message]] = []

@@ -21,6 +21,7 @@ from atm.ipc.messages import (
     DATA,
     MAIN,
     AnalysisReady,
+    AnalyzerLoad,
     Done,
     EnsureBars,
     Failed,
@@ -96,6 +97,7 @@ class AnalysisDesk:
         self.states: dict[str, AnalysisReady] = {}
         assistant.subscribe(ProcessState, self._on_process)
         assistant.subscribe(AnalysisReady, self._on_ready)
+        assistant.subscribe(AnalyzerLoad, self._on_load)
         assistant.call_later(SETTLING_S, self._settle)
         assistant.every(PLAN_PERIOD_S, self.plan)
 
@@ -130,6 +132,10 @@ class AnalysisDesk:
         self.states[ready.analysis] = ready
         if not self._settled:
             self._placement.claim(ready.analysis, ready.analyzer)
+
+    def _on_load(self, load: AnalyzerLoad) -> None:
+        for each in load.analyses:
+            self._placement.measured(each.analysis, each.minute_us)
 
     def _carry_out(self, instruction: Instruction) -> None:
         match instruction:
@@ -184,7 +190,7 @@ class AnalysisDesk:
 
     def _choose_start(self, analysis: str, need: Need, earliest_ms: int) -> int:
         first = first_minute(self._store.coverage(need.symbol), earliest_ms, need.rows_from_ms)
-        start_ms = need.configuration.interval.open_time(first)
+        start_ms = need.configuration.decision.open_time(first)
         self._settings.put(_key(analysis), _Start(start_ms, _digest(need.configuration)))
         return start_ms
 
@@ -210,7 +216,7 @@ def look_back_start(configuration: AnalysisConfiguration, market_ms: int) -> int
     """The minute from which on an analysis has forgotten its start at `market_ms`."""
     pipeline = AnalysisPipeline(configuration)
     minutes = max(pipeline.look_back_minutes, pipeline.settle_minutes)
-    return configuration.interval.open_time(max(0, market_ms - minutes * MINUTE_MS))
+    return configuration.decision.open_time(max(0, market_ms - minutes * MINUTE_MS))
 
 
 def first_minute(coverage: tuple[TimeRange, ...], earliest_ms: int, market_ms: int) -> int:

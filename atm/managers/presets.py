@@ -15,6 +15,7 @@ from atm.model.analysis_configuration import (
     AnalysisConfiguration,
     BollingerLine,
     ClassicalSignal,
+    IntervalAnalyses,
     MovingAverageLine,
     MultiMACD,
     ParabolicLine,
@@ -23,25 +24,33 @@ from atm.model.interval import Interval
 from atm.model.trade_configuration import RotationalGaussian1, TradeConfiguration
 
 SLOW_ANALYSIS = AnalysisConfiguration(
-    code="DEMO-15M",
-    interval=Interval.M15,
-    sma=(MovingAverageLine(50),),
-    ema=(MovingAverageLine(12), MovingAverageLine(26)),
-    bollinger=(BollingerLine(20, 2.0),),
-    psar=(ParabolicLine(),),
-    mmacd_short=MultiMACD(windows=(3, 6, 12), signal=3, multiplier=8, normaliser=12),
-    swing_range=0.02,
-    pip=ClassicalSignal(alpha=1.0, beta=2, window=10, sigma=3.5, enter_threshold=0.4, leave_threshold=0.0),
+    "DEMO-15M",
+    (
+        IntervalAnalyses(
+            interval=Interval.M15,
+            sma=(MovingAverageLine(50),),
+            ema=(MovingAverageLine(12), MovingAverageLine(26)),
+            bollinger=(BollingerLine(20, 2.0),),
+            psar=(ParabolicLine(),),
+            mmacd_short=MultiMACD(windows=(3, 6, 12), signal=3, multiplier=8, normaliser=12),
+            swing_range=0.02,
+            pip=ClassicalSignal(alpha=1.0, beta=2, window=10, sigma=3.5, enter_threshold=0.4, leave_threshold=0.0),
+        ),
+    ),
 )
 FAST_ANALYSIS = AnalysisConfiguration(
-    code="DEMO-3M",
-    interval=Interval.M3,
-    sma=(MovingAverageLine(20),),
-    ema=(MovingAverageLine(9), MovingAverageLine(21)),
-    bollinger=(BollingerLine(20, 2.0),),
-    mmacd_short=MultiMACD(windows=(3, 6, 12), signal=3, multiplier=6, normaliser=12),
-    swing_range=0.01,
-    pip=ClassicalSignal(alpha=1.0, beta=2, window=10, sigma=3.5, enter_threshold=0.4, leave_threshold=0.0),
+    "DEMO-3M",
+    (
+        IntervalAnalyses(
+            interval=Interval.M3,
+            sma=(MovingAverageLine(20),),
+            ema=(MovingAverageLine(9), MovingAverageLine(21)),
+            bollinger=(BollingerLine(20, 2.0),),
+            mmacd_short=MultiMACD(windows=(3, 6, 12), signal=3, multiplier=6, normaliser=12),
+            swing_range=0.01,
+            pip=ClassicalSignal(alpha=1.0, beta=2, window=10, sigma=3.5, enter_threshold=0.4, leave_threshold=0.0),
+        ),
+    ),
 )
 SLOW_TRADE = TradeConfiguration(
     code="DEMO-RQPM-15M",

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterable
 from functools import partial
 
+from atm.analyzers.installed import install_for
 from atm.ipc.assistant import IPCAssistant
 from atm.ipc.messages import (
     MAIN,
@@ -29,12 +30,13 @@ from atm.ipc.messages import (
     WorkerStarted,
 )
 from atm.managers.simulation_queue import FINAL, Abort, Instruction, Launch, Retire, SimulationQueue, StartSimulator
-from atm.managers.trade_setups import check_analysis, check_trade, checked
+from atm.managers.trade_setups import check_analysis, check_trade
 from atm.model.errors import ATMError
 from atm.model.instrument import Instrument
 from atm.model.notice import Notice, Severity
 from atm.model.program import ProgramContext
 from atm.model.simulation import SimulationSpec, SimulationState, SimulationStatus
+from atm.model.validation import checked
 from atm.simulators.specification import time_range
 from atm.storage.database import Database
 from atm.storage.sample import load_instruments
@@ -54,6 +56,7 @@ _NOTICES = {
 
 def run(assistant: IPCAssistant, context: ProgramContext) -> None:
     """Entry of the process; returns when the assistant is stopped."""
+    install_for(context)
     manager = SimulationManager(assistant, context, Database(context.database))
     manager.start()
     assistant.run()

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from atm.analyzers.installed import install_for
 from atm.ipc.assistant import IPCAssistant
 from atm.ipc.messages import (
     BINANCE_API,
@@ -54,6 +55,7 @@ COLLECT_RETRY_S = 5.0
 
 def run(assistant: IPCAssistant, context: ProgramContext) -> None:
     """Entry of the process; returns when the assistant is stopped."""
+    install_for(context)
     database = Database(context.database)
     manager = TradeManager(assistant, context, database, open_store(context))
     manager.start()

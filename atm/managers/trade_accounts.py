@@ -121,7 +121,7 @@ class VirtualAccount:
         """Wait for the minutes from `market_ms` on."""
         used = {key: configurations.analysis[code] for key, code in self.analyses().items()}
         self._columns = {key: AnalysisPipeline(configuration).columns for key, configuration in used.items()}
-        intervals = {key: configuration.interval for key, configuration in used.items()}
+        intervals = {key: configuration.decision for key, configuration in used.items()}
         self.barrier = MinuteBarrier(self.symbols, intervals, market_ms)
 
     def mark_beginning(self) -> None:

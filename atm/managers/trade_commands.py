@@ -16,6 +16,7 @@ from atm.ipc.messages import (
     Reply,
     SetTrading,
 )
+from atm.managers.configuration_commands import ConfigurationCommands
 from atm.managers.trade_accounts import make_engine
 from atm.managers.trade_book import AccountBook
 from atm.managers.trade_setups import (
@@ -49,6 +50,7 @@ class TradeCommands:
         self._configurations = database.configurations
         self._restarted = restarted
         self._changed = changed
+        ConfigurationCommands(assistant, book, database.configurations, self._put_analysis, restarted)
         assistant.answer(PutAnalysisConfiguration, self._put_analysis)
         assistant.answer(PutTradeConfiguration, self._put_trade)
         assistant.answer(RemoveConfiguration, self._remove_configuration)

@@ -4,20 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import TypeVar
 
-import msgspec
-
-from atm.analyzers.pipeline import AnalysisPipeline
+from atm.analyzers.configuration_check import check_configuration
+from atm.analyzers.installed import registry_for
 from atm.model.account import AccountKind, AccountSetup, PositionSetup
 from atm.model.analysis_configuration import AnalysisConfiguration
 from atm.model.errors import Invalid, Refused
 from atm.model.trade_configuration import TradeConfiguration
+from atm.model.validation import checked
 
 MAX_POSITIONS = 200
 """Positions of one account."""
-
-S = TypeVar("S", bound=msgspec.Struct)
 
 
 def analysis_id(position: PositionSetup) -> str:
@@ -33,37 +30,9 @@ class Configurations:
     trade: dict[str, TradeConfiguration] = field(default_factory=dict)
 
 
-def checked(value: S) -> S:
-    """The struct, its bounds checked. Raises Invalid naming the field (a struct made in Python is not checked)."""
-    try:
-        return msgspec.convert(msgspec.to_builtins(value), type(value))
-    except msgspec.ValidationError as error:
-        what, _, path = str(error).partition(" - at `$")
-        name = path.rstrip("`").lstrip(".") or type(value).__name__
-        raise Invalid(name, _at(value, name), what) from error
-
-
-def _at(value: object, path: str) -> object:
-    for part in path.replace("[", ".").replace("]", "").split("."):
-        if isinstance(value, tuple) and part.isdigit():
-            value = value[int(part)]
-        elif isinstance(value, dict):
-            return value
-        else:
-            value = getattr(value, part, value)
-    return value
-
-
 def check_analysis(configuration: AnalysisConfiguration) -> AnalysisConfiguration:
-    """Bounds, and parameters that must fit each other. Raises Invalid."""
-    configuration = checked(configuration)
-    pip = configuration.pip
-    if pip is not None and pip.leave_threshold > pip.enter_threshold:
-        raise Invalid(
-            "pip.leave_threshold", pip.leave_threshold, f"at most pip.enter_threshold ({pip.enter_threshold})"
-        )
-    AnalysisPipeline(configuration)
-    return configuration
+    """Bounds, and parameters that must fit each other. Raises Invalid, or Problems with everything that is wrong."""
+    return check_configuration(configuration, registry_for(configuration))
 
 
 def check_trade(configuration: TradeConfiguration) -> TradeConfiguration:

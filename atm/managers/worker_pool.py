@@ -73,11 +73,11 @@ class WorkerPool:
         self.starting = False
         self._refused_until = now + REFUSED_SECONDS
 
-    def idle_workers(self, busy: set[str], now: float) -> list[str]:
-        """Running workers that had nothing to do for `IDLE_SECONDS`; `busy` are those that have something now."""
+    def idle_workers(self, busy: set[str], now: float, seconds: float = IDLE_SECONDS) -> list[str]:
+        """Running workers that had nothing to do for so long; `busy` are those that have something now."""
         for name in busy & self._workers.keys():
             self._workers[name].idle_since = now
-        return [name for name in self.running() if now - self._workers[name].idle_since >= IDLE_SECONDS]
+        return [name for name in self.running() if now - self._workers[name].idle_since >= seconds]
 
     def forget(self, name: str) -> None:
         """The worker is being retired: it gets nothing any more."""

@@ -1,13 +1,13 @@
-"""Analysis configurations: which analyses run on a symbol, with which parameters (spec: analysis §3).
+"""Analysis configurations: which analyses run on a symbol, with which parameters (spec: analysis §3, §7.2).
 
 Every number carries its bounds, from which forms, validation and documentation are made. Windows are counted in bars
-of `interval`. A tuple of lines may be empty: then the analysis is off.
+of their interval. A tuple of lines may be empty: then the analysis is off.
 """
 
 from __future__ import annotations
 
 from enum import Enum
-from typing import Annotated
+from typing import Annotated, Any
 
 import msgspec
 
@@ -195,11 +195,14 @@ class ClassicalSignal(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     mfi_weight: Weight = 1.0
 
 
-class AnalysisConfiguration(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """All analyses of one symbol on one interval, derived from one-minute bars."""
+class IntervalAnalyses(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The analyses of one interval, derived from one-minute bars.
 
-    code: Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
+    user: lines of users' indicators by the indicator's name, each a mapping of its own parameters.
+    """
+
     interval: Interval = Interval.M15
+    user: dict[str, tuple[dict[str, Any], ...]] = {}
     sma: Annotated[tuple[MovingAverageLine, ...], UpTo10] = ()
     ema: Annotated[tuple[MovingAverageLine, ...], UpTo10] = ()
     bollinger: Annotated[tuple[BollingerLine, ...], UpTo10] = ()
@@ -217,3 +220,57 @@ class AnalysisConfiguration(msgspec.Struct, frozen=True, forbid_unknown_fields=T
     nes: Annotated[tuple[OrderFlowLine, ...], UpTo3] = ()
     mean_return: Annotated[tuple[MeanReturnLine, ...], UpTo10] = ()
     neural_network: NetworkSignal | None = None
+
+
+Intervals = Annotated[tuple[IntervalAnalyses, ...], msgspec.Meta(min_length=1, max_length=len(Interval))]
+
+
+class AnalysisConfiguration(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """All analyses of one symbol, on one or more intervals, each of which stands once.
+
+    decision_interval: one row of results is made at each close of a bar of this interval, which must be one of
+    `intervals`; None: the shortest of them. In a row the columns of another interval are those of its last closed bar.
+    """
+
+    code: Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
+    intervals: Intervals = (IntervalAnalyses(),)
+    decision_interval: Interval | None = None
+
+    @classmethod
+    def of_one(cls, code: str, **analyses: Any) -> AnalysisConfiguration:
+        """A configuration of one interval, from the fields of `IntervalAnalyses`."""
+        return cls(code, (IntervalAnalyses(**analyses),))
+
+    @property
+    def decision(self) -> Interval:
+        """The interval whose closes make rows."""
+        return self.decision_interval or min((each.interval for each in self.intervals), key=_length)
+
+    @property
+    def decisive(self) -> IntervalAnalyses | None:
+        """The analyses of the decision interval; None when it is not among the intervals."""
+        return next((each for each in self.intervals if each.interval is self.decision), None)
+
+    @property
+    def in_order(self) -> tuple[IntervalAnalyses, ...]:
+        """The intervals in the order of their columns: the decision interval, then the others from short to long."""
+        return tuple(
+            sorted(self.intervals, key=lambda each: (each.interval is not self.decision, _length(each.interval)))
+        )
+
+
+def _length(interval: Interval) -> int:
+    return interval.nominal_ms
+
+
+def expanded(raw: Any) -> Any:
+    """A configuration as it stands in a file or in the database, the short form written out.
+
+    In the short form, the only one of earlier versions, the fields of the one interval stand beside `code`. Anything else
+    is returned as it is.
+    """
+    if not isinstance(raw, dict) or "intervals" in raw:
+        return raw
+    own = ("code", "decision_interval")
+    outer = {name: value for name, value in raw.items() if name in own}
+    return {**outer, "intervals": [{name: value for name, value in raw.items() if name not in own}]}

@@ -2,6 +2,7 @@
 
 ATMError
 ├── Invalid     bad input: one field, its value, what is allowed. Nothing was changed.
+│   └── Problems several of them at once, one a line
 ├── Refused     a clear no of a peer (exchange, manager). Repeating it as it is makes no sense.
 ├── Unknown     the outcome is not known and must be queried before anything else is done.
 ├── Throttled   too many requests; may be repeated after `retry_after` seconds.
@@ -11,6 +12,8 @@ ATMError
 """
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 
 class ATMError(Exception):
@@ -28,6 +31,24 @@ class Invalid(ATMError):
 
     def __reduce__(self) -> tuple[type[Invalid], tuple[str, object, str]]:
         return type(self), (self.field, self.value, self.allowed)
+
+
+class Problems(Invalid):
+    """Everything that is wrong with an input, at least one `Invalid`; its sentence has a line for each."""
+
+    def __init__(self, found: Sequence[Invalid]) -> None:
+        self.found = tuple(found)
+        super().__init__(found[0].field, found[0].value, found[0].allowed)
+        self.args = ("\n".join(str(each) for each in found),)
+
+    def __reduce__(self) -> tuple[type[Problems], tuple[tuple[Invalid, ...]]]:  # type: ignore[override]
+        return Problems, (self.found,)
+
+
+def complain(found: Sequence[Invalid]) -> None:
+    """Raises what was found: nothing, the one `Invalid`, or all as `Problems`."""
+    if found:
+        raise found[0] if len(found) == 1 else Problems(found)
 
 
 class Refused(ATMError):

@@ -11,6 +11,8 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from enum import Enum
 
+from atm.model.errors import Invalid
+
 SECOND_MS = 1_000
 MINUTE_MS = 60_000
 HOUR_MS = 3_600_000
@@ -86,6 +88,19 @@ def parse_time(text: str) -> int:
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=UTC)
     return int(moment.timestamp() * 1000)
+
+
+def time_span(start: str, end: str, start_name: str = "start", end_name: str = "end") -> tuple[int, int]:
+    """(start, end) in Unix ms, on whole minutes. Raises Invalid naming the one that is wrong."""
+    moments = []
+    for name, text in ((start_name, start), (end_name, end)):
+        try:
+            moments.append(parse_time(text) // MINUTE_MS * MINUTE_MS)
+        except ValueError:
+            raise Invalid(name, text, "a UTC time YYYY-MM-DD or YYYY-MM-DD HH:MM") from None
+    if moments[0] >= moments[1]:
+        raise Invalid(end_name, end, f"a time after {start_name} ({start})")
+    return moments[0], moments[1]
 
 
 def format_time(time_ms: int, *, seconds: bool = False) -> str:

@@ -23,11 +23,27 @@ class ProgramContext(msgspec.Struct, frozen=True):
     theme: str = "dark"
     database_url: str = ""
     headless: bool = False
+    analysis_cache_bytes: int = 2_000_000_000
 
     @property
     def market_root(self) -> Path:
         """Where this endpoint's market store lives."""
         return self.home / "market" / self.endpoint.value
+
+    @property
+    def analysis_cache(self) -> Path:
+        """Folder of stored results of analyses."""
+        return self.home / "cache" / "analyses"
+
+    @property
+    def strategies(self) -> tuple[Path, Path]:
+        """Folders of users' indicators and strategies: the program's own and the user's."""
+        return self.assets.parent / "strategies", self.home / "strategies"
+
+    @property
+    def indicator_verdicts(self) -> Path:
+        """What was found when users' indicators were examined."""
+        return self.home / "cache" / "indicator_verdicts.json"
 
     @property
     def database(self) -> str:

@@ -5,14 +5,16 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from atm.analyzers.cache import AnalysisCache
 from atm.analyzers.pipeline import AnalysisPipeline
 from atm.analyzers.table import AnalysisTable
 from atm.model.account import TradeRecord
-from atm.model.bars import Bars
+from atm.model.analysis_configuration import AnalysisConfiguration
 from atm.model.errors import Invalid
 from atm.model.instrument import Instrument
 from atm.model.interval import MINUTE_MS, format_time
@@ -21,9 +23,10 @@ from atm.simulators import statistics
 from atm.simulators.specification import time_range
 from atm.storage.market_store import MarketStore
 from atm.trading.engine import AccountEngine, MinuteGrid
-from atm.trading.layout import Input
+from atm.trading.layout import Input, input_columns
 
 FEW_TRIPS = 30
+NO_CACHE = AnalysisCache(Path(), 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,18 +50,19 @@ def run(
     progress: Callable[[float], None] | None = None,
     cancelled: Callable[[], bool] | None = None,
     analysis_start_ms: Mapping[str, int] | None = None,
+    cache: AnalysisCache | None = None,
 ) -> BacktestResult:
     """Run `spec` on the bars of `store`. Raises `Invalid` for what cannot be simulated, `Cancelled` when told to stop.
 
     Analyses begin their look-back before the start (or at `analysis_start_ms` of the symbol), as far as bars are stored;
-    nothing is traded before the start.
+    nothing is traded before the start. Results of analyses are taken from `cache`, and kept there.
     """
     begun = time.perf_counter()
     start, end = time_range(spec)
     engine = AccountEngine(spec.assets, spec.positions, spec.analysis, spec.trade, instruments, spec.costs)
     for symbol in engine.symbols:
         _check_data(store, symbol, start, end)
-    grid, missing = _grid(spec, engine, store, start, end, analysis_start_ms)
+    grid, missing = _grid(spec, engine, store, (start, end), analysis_start_ms, cache or NO_CACHE)
     trades, equity = engine.run(grid, progress, cancelled)
     if cancelled is not None and cancelled():
         raise Cancelled
@@ -82,10 +86,11 @@ def _grid(
     spec: SimulationSpec,
     engine: AccountEngine,
     store: MarketStore,
-    start: int,
-    end: int,
+    span: tuple[int, int],
     analysis_start_ms: Mapping[str, int] | None,
+    cache: AnalysisCache,
 ) -> tuple[MinuteGrid, int]:
+    start, end = span
     n, minutes = len(engine.symbols), (end - start) // MINUTE_MS
     prices = np.empty((4, minutes, n))
     row_at = np.full((minutes, n), -1, np.int64)
@@ -93,15 +98,17 @@ def _grid(
     configurations = {configuration.code: configuration for configuration in spec.analysis}
     count = missing = 0
     for i, position in enumerate(engine.setup.positions):
-        pipeline = AnalysisPipeline(configurations[position.analysis])
-        look_back = start - pipeline.look_back_minutes * MINUTE_MS
+        configuration = configurations[position.analysis]
+        look_back = start - _look_back_ms(configuration)
         first = look_back if analysis_start_ms is None else analysis_start_ms[position.symbol]
         bars = store.read(position.symbol, min(first, start), end)
         dense = bars.dense(start, end)
         prices[:, :, i] = dense.values[:4]
         missing += int(np.isnan(dense.close).sum())
-        table = pipeline.run(_aligned(bars, configurations[position.analysis].interval.nominal_ms))
-        inside = table.slice(*np.searchsorted(table.close_time, (start + 1, end + 1)))
+        inputs = input_columns(configuration.decision)
+        origin = None if analysis_start_ms is None else first
+        table = cache.table(configuration, bars.between(first, end), origin, inputs)
+        inside = table.between(start, end)
         row_at[(inside.close_time - start) // MINUTE_MS - 1, i] = count + np.arange(len(inside))
         rows.append(_inputs(engine, inside))
         count += len(inside)
@@ -109,12 +116,8 @@ def _grid(
     return grid, missing
 
 
-def _aligned(bars: Bars, step: int) -> Bars:
-    """Without the minutes of a first interval bar that is not there from its beginning."""
-    if not len(bars) or bars.open_time[0] % step == 0:
-        return bars
-    whole = (int(bars.open_time[0]) // step + 1) * step
-    return bars.between(whole, int(bars.open_time[-1]) + 1)
+def _look_back_ms(configuration: AnalysisConfiguration) -> int:
+    return AnalysisPipeline(configuration).look_back_minutes * MINUTE_MS
 
 
 def _inputs(engine: AccountEngine, table: AnalysisTable) -> NDArray[np.float64]:

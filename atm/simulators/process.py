@@ -7,6 +7,8 @@ import threading
 import time
 from collections.abc import Callable
 
+from atm.analyzers.cache import AnalysisCache
+from atm.analyzers.installed import install_for
 from atm.ipc.assistant import IPCAssistant
 from atm.ipc.messages import CancelSimulation, Done, Reply, RunSimulation, SimulationProgress
 from atm.model.errors import ATMError, Refused
@@ -24,6 +26,7 @@ PROGRESS_SECONDS = 0.2
 
 def run(assistant: IPCAssistant, context: ProgramContext) -> None:
     """Entry of the process."""
+    install_for(context)
     Simulator(assistant, context)
     assistant.run()
 
@@ -66,7 +69,8 @@ class Simulator:
             publish(SimulationStatus.RUNNING, 0.0)
             store = open_store(self._context, read_only=True)
             instruments = load_instruments(self._context.assets)
-            result = backtest.run(spec, store, instruments, _rarely(publish), cancel.is_set)
+            cache = AnalysisCache(self._context.analysis_cache, self._context.analysis_cache_bytes)
+            result = backtest.run(spec, store, instruments, _rarely(publish), cancel.is_set, cache=cache)
             equity = statistics.thin(result.equity_time, result.equity)
             database = Database(self._context.database)
             database.simulations.save_result(spec.code, result.summary, *equity, result.trades)

@@ -21,7 +21,7 @@ def warm_up(progress: Callable[[str], None]) -> None:
     engine = AccountEngine(
         {"USDT": AssetSetup(1_000)},
         [PositionSetup("A", "a", "t")],
-        [AnalysisConfiguration("a", pip=ClassicalSignal())],
+        [AnalysisConfiguration.of_one("a", pip=ClassicalSignal())],
         [TradeConfiguration("t")],
         [instrument],
         CostModel(),

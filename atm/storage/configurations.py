@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from sqlalchemy import Engine, delete, select
 
-from atm.model.analysis_configuration import AnalysisConfiguration
+from atm.model.analysis_configuration import AnalysisConfiguration, expanded
 from atm.model.trade_configuration import TradeConfiguration
 from atm.storage.repository import Repository, readable, to_payload
 from atm.storage.schema import ConfigurationRow
@@ -19,7 +19,7 @@ class ConfigurationRepository(Repository):
 
     def analyses(self) -> list[AnalysisConfiguration]:
         """All analysis configurations, by code."""
-        return readable(self._payloads("analysis"), AnalysisConfiguration)
+        return readable(self._payloads("analysis"), AnalysisConfiguration, expanded)
 
     def trades(self) -> list[TradeConfiguration]:
         """All trade configurations, by code."""
@@ -32,6 +32,14 @@ class ConfigurationRepository(Repository):
     def put_trade(self, configuration: TradeConfiguration) -> None:
         """Create or replace."""
         self._put("trade", configuration.code, to_payload(configuration))
+
+    def rename_analysis(self, old: str, configuration: AnalysisConfiguration) -> None:
+        """Put one that was stored as `old` under its new code, at once."""
+        self._rename("analysis", old, configuration.code, to_payload(configuration))
+
+    def rename_trade(self, old: str, configuration: TradeConfiguration) -> None:
+        """Put one that was stored as `old` under its new code, at once."""
+        self._rename("trade", old, configuration.code, to_payload(configuration))
 
     def remove_analysis(self, code: str) -> None:
         self._remove("analysis", code)
@@ -53,6 +61,11 @@ class ConfigurationRepository(Repository):
                 )
             elif row.payload != payload:
                 row.payload, row.version, row.updated_ms = payload, row.version + 1, self._wall_ms()
+
+    def _rename(self, kind: str, old: str, code: str, payload: bytes) -> None:
+        with self._writing() as session:
+            session.execute(delete(ConfigurationRow).where(ConfigurationRow.kind == kind, ConfigurationRow.code == old))
+            session.add(ConfigurationRow(kind=kind, code=code, payload=payload, version=1, updated_ms=self._wall_ms()))
 
     def _remove(self, kind: str, code: str) -> None:
         where = (ConfigurationRow.kind == kind, ConfigurationRow.code == code)

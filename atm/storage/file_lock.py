@@ -55,6 +55,20 @@ def locked(path: Path, patience: float = 60.0) -> Iterator[None]:
         file.close()
 
 
+def write_whole(path: Path, data: bytes) -> None:
+    """Replace a small file: it is the old one or the new one, never half of it. Makes its folder. Raises OSError."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    aside = path.with_name(f".{path.name}.{os.getpid()}.writing")
+    try:
+        with aside.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        aside.replace(path)
+    finally:
+        aside.unlink(missing_ok=True)
+
+
 def sync_file(path: Path) -> None:
     """Make the contents of a file durable."""
     with path.open("rb+") as file:

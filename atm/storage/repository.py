@@ -5,8 +5,8 @@ from __future__ import annotations
 import contextlib
 import json
 import logging
-from collections.abc import Iterable, Iterator
-from typing import TypeVar
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, TypeVar
 
 import msgspec
 from sqlalchemy import Engine
@@ -60,17 +60,21 @@ def to_payload(value: msgspec.Struct) -> bytes:
     return json.dumps(msgspec.to_builtins(value), ensure_ascii=False).encode()
 
 
-def from_payload(data: bytes, kind: type[T]) -> T:
-    """The struct that was stored. Raises `ValueError` (msgspec's included) where it is none."""
-    return msgspec.convert(json.loads(data), kind)
+def from_payload(data: bytes, kind: type[T], renew: Callable[[Any], Any] | None = None) -> T:
+    """The struct that was stored. Raises `ValueError` (msgspec's included) where it is none.
+
+    renew: brings plain data that an earlier version stored into the present shape.
+    """
+    raw = json.loads(data)
+    return msgspec.convert(raw if renew is None else renew(raw), kind)
 
 
-def readable(rows: Iterable[tuple[str, bytes]], kind: type[T]) -> list[T]:
+def readable(rows: Iterable[tuple[str, bytes]], kind: type[T], renew: Callable[[Any], Any] | None = None) -> list[T]:
     """Of (name, payload) rows those that this version can read; the others are logged and stay in the store."""
     found = []
     for name, data in rows:
         try:
-            found.append(from_payload(data, kind))
+            found.append(from_payload(data, kind, renew))
         except ValueError as error:
             log.error("the stored %s %s cannot be read and is left out: %s", kind.__name__, name, error)
     return found

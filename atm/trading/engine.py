@@ -31,10 +31,11 @@ from atm.model.analysis_configuration import AnalysisConfiguration
 from atm.model.bars import Bar
 from atm.model.errors import Invalid
 from atm.model.instrument import Instrument
+from atm.model.interval import Interval
 from atm.model.order import Side
 from atm.model.trade_configuration import TradeConfiguration
 from atm.trading.engine_setup import EngineSetup, build
-from atm.trading.layout import INPUT_COLUMNS, Asset, Input, Meta, Position, Reason, Setup, Trade
+from atm.trading.layout import Asset, Input, Meta, Position, Reason, Setup, Trade, input_columns
 from atm.trading.phases import run_minutes
 
 Floats = NDArray[np.float64]
@@ -102,15 +103,16 @@ class AccountEngine:
         return int(self._meta[Meta.LIQUIDATIONS])
 
     def inputs(self, columns: tuple[str, ...], values: Floats) -> Floats:
-        """The decision inputs of analysis rows. values float64 (n_columns,) or (n_columns, n) → (Input,) or (n, Input)."""
+        """The decision inputs of analysis rows: float64 (n_columns,) or (n_columns, n) → (Input,) or (n, Input).
+
+        They are read from the decision interval, whose columns come first.
+        """
         if columns not in self._columns:
-            found = []
-            for wanted in INPUT_COLUMNS:
-                match = [index for index, column in enumerate(columns) if column.split(".", 1)[1] == wanted]
-                if not match:
-                    raise Invalid("analysis", wanted, "an analysis that has this column")
-                found.append(match[0])
-            self._columns[columns] = np.array(found, np.int64)
+            names = input_columns(Interval(columns[0].split(".", 1)[0]))
+            for name in names:
+                if name not in columns:
+                    raise Invalid("analysis", name, "an analysis that has this column")
+            self._columns[columns] = np.array([columns.index(name) for name in names], np.int64)
         return np.ascontiguousarray(values[self._columns[columns]].T)
 
     # --- driving -----------------------------------------------------------------------------------------------

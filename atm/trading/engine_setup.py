@@ -59,8 +59,11 @@ def build(
             raise Invalid("positions.symbol", position.symbol, "each symbol once")
         instrument = _known("positions.symbol", position.symbol, by_symbol)
         configuration = _known("positions.analysis", position.analysis, analyses)
-        if configuration.pip is None:
-            raise Invalid("analysis.pip", None, f"set in {configuration.code}: RQPM trades on its classical signal")
+        if configuration.decisive is None or configuration.decisive.pip is None:
+            where = f"set for {configuration.decision.value} in {configuration.code}"
+            raise Invalid(
+                "analysis.pip", None, f"{where}: RQPM trades on the classical signal of the decision interval"
+            )
         settings = _known("positions.trade", position.trade, trades)
         if instrument.quote_asset not in names:
             allowed = f"an initial balance in {instrument.quote_asset}, in which {position.symbol} is settled"

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from atm.model.interval import Interval
+
 
 class PositionLayout(NamedTuple):
     """State of a position. Pending orders are signed quantities for the next open; kinds are `Reason` numbers."""
@@ -110,6 +112,11 @@ INPUT_COLUMNS = (
     "PIP.0.cycle_begin_price",
     "PIP.0.filtered_delta",
 )
+
+
+def input_columns(interval: Interval) -> tuple[str, ...]:
+    """Full names of the columns of a decision row, which are those of the decision interval."""
+    return tuple(f"{interval.value}.{name}" for name in INPUT_COLUMNS)
 
 
 class TradeLayout(NamedTuple):

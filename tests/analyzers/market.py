@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -30,7 +32,7 @@ from atm.model.interval import MINUTE_MS, Interval, parse_time
 
 START_MS = parse_time("2023-08-01")
 
-SMALL = AnalysisConfiguration(
+SMALL = AnalysisConfiguration.of_one(
     code="small",
     interval=Interval.M5,
     sma=(MovingAverageLine(4), MovingAverageLine(11)),
@@ -45,7 +47,7 @@ SMALL = AnalysisConfiguration(
     ),
 )
 
-FULL = AnalysisConfiguration(
+FULL = AnalysisConfiguration.of_one(
     code="full",
     interval=Interval.M1,
     sma=(MovingAverageLine(4), MovingAverageLine(11)),
@@ -55,8 +57,8 @@ FULL = AnalysisConfiguration(
     psar=(ParabolicLine(),),
     volume=(VolumeLine(6), VolumeLine(5, VolumeType.QUOTE, Average.WMA), VolumeLine(4, VolumeType.BASETB, Average.EMA)),
     volume_profile=VolumeProfile(window=20, gamma=0.02, bins=256, prominence=0.05, distance=1, search_every=3),
-    mmacd_short=SMALL.mmacd_short,
-    mmacd_long=SMALL.mmacd_long,
+    mmacd_short=SMALL.intervals[0].mmacd_short,
+    mmacd_long=SMALL.intervals[0].mmacd_long,
     dmi_adx=(OscillatorLine(4, 12), OscillatorLine(6, 20, peak_since_ms=START_MS + 90 * MINUTE_MS)),
     mfi=(OscillatorLine(5, 15),),
     woi=(OrderFlowLine(4, 1.0, 10), OrderFlowLine(5, 1.5, 12)),
@@ -89,6 +91,12 @@ def with_sources() -> Registry:
     for indicator in built_in():
         registry.register(replace(indicator, advance=supply) if indicator.external else indicator)
     return registry
+
+
+def changed(configuration: AnalysisConfiguration, **fields: Any) -> AnalysisConfiguration:
+    """A configuration of one interval with other analyses."""
+    (analyses,) = configuration.intervals
+    return msgspec.structs.replace(configuration, intervals=(msgspec.structs.replace(analyses, **fields),))
 
 
 def minutes(

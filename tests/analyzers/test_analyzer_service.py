@@ -1,16 +1,16 @@
 from __future__ import annotations
 
-import msgspec
 import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
 
 from atm.analyzers import AnalysisPipeline, process
-from atm.analyzers.service import AnalyzerService
+from atm.analyzers.service import LOAD_PERIOD_S, AnalyzerService
 from atm.ipc.local import LocalBus
 from atm.ipc.messages import (
     AnalysisReady,
     AnalysisRow,
+    AnalyzerLoad,
     ClosedBar,
     Done,
     EnsureBars,
@@ -18,14 +18,14 @@ from atm.ipc.messages import (
     StartAnalysis,
     StopAnalysis,
 )
-from atm.model.analysis_configuration import MultiMACD
+from atm.model.analysis_configuration import AnalysisConfiguration, IntervalAnalyses, MovingAverageLine, MultiMACD
 from atm.model.bars import Bars, Source
 from atm.model.endpoint import Addresses, Endpoint
 from atm.model.errors import Unavailable
-from atm.model.interval import MINUTE_MS
+from atm.model.interval import MINUTE_MS, Interval
 from atm.model.program import ProgramContext
 from atm.storage.market_store import open_store
-from tests.analyzers.market import SMALL, START_MS, minutes
+from tests.analyzers.market import SMALL, START_MS, changed, minutes
 
 SYMBOL = "NEARUSDT"
 ANALYSIS = f"{SYMBOL}/small"
@@ -82,6 +82,67 @@ class Scene:
         for index in indices:
             self.feed.publish(ClosedBar(SYMBOL, self.bars.bar(index), int(Source.STREAM), gap), key=SYMBOL)
         self.bus.pump()
+
+
+THREE = AnalysisConfiguration(
+    "three",
+    (
+        *SMALL.intervals,
+        IntervalAnalyses(interval=Interval.H1, ema=(MovingAverageLine(3),)),
+        IntervalAnalyses(interval=Interval.D1, sma=(MovingAverageLine(2),)),
+    ),
+)
+
+
+def state_of(scene: Scene) -> bytes:
+    return scene.service._analyses[ANALYSIS].pipeline.dump()
+
+
+@pytest.mark.parametrize("died_at", [3_401, 3_444, 3_480])
+def test_a_restarted_analyzer_has_exactly_the_state_and_rows_it_would_have_had(died_at):
+    never, restarted = Scene(stored=3_000), Scene(stored=3_000)
+    for scene in (never, restarted):
+        scene.start(THREE)
+        scene.bus.pump()
+    never.close(*range(3_000, 3_500))
+    restarted.close(*range(3_000, died_at))
+    restarted.bus.kill("analyzer-0")
+    restarted.rows.clear()
+    restarted.shelf.until = died_at - 20  # the newest bars are on their way to the store
+    restarted.service = AnalyzerService(restarted.bus.assistant("analyzer-0"), restarted.shelf)
+    restarted.start(THREE)
+    restarted.bus.pump()
+    restarted.close(*range(died_at, 3_500))
+    assert state_of(restarted) == state_of(never)
+    for field in ("close_time", "values"):
+        assert_array_equal([getattr(row, field) for row in restarted.rows], [getattr(row, field) for row in never.rows])
+
+
+def test_an_analyzer_says_what_it_carries_and_what_it_costs_when_that_changes():
+    scene = Scene(stored=1_000)
+    loads: list[AnalyzerLoad] = []
+    scene.trade.subscribe(AnalyzerLoad, loads.append)
+    scene.start()
+    scene.bus.pump()
+
+    def pass_time() -> None:
+        scene.now += LOAD_PERIOD_S
+        scene.bus.pump()
+
+    pass_time()
+    assert [(each.analysis, each.minute_us) for each in loads[-1].analyses] == [(ANALYSIS, 0.0)]
+    scene.close(*range(1_000, 1_010))
+    pass_time()
+    pass_time()
+    assert len(loads) == 2
+    (load,) = loads[-1].analyses
+    assert loads[-1].analyzer == "analyzer-0"
+    assert 0 < load.minute_us == loads[-1].minute_us
+    assert load.update_us > 0
+    scene.trade.request_async("analyzer-0", StopAnalysis(ANALYSIS), lambda _reply: None)
+    scene.bus.pump()
+    pass_time()
+    assert loads[-1].analyses == ()
 
 
 def expected(scene: Scene, end: int):  # type: ignore[no-untyped-def]
@@ -164,7 +225,7 @@ def test_other_requests_are_answered_while_history_is_read():
 
 def test_a_bad_configuration_is_refused_by_field_and_starts_nothing():
     scene = Scene(stored=100)
-    replies = scene.start(msgspec.structs.replace(SMALL, mmacd_short=MultiMACD(windows=(5, 5))))
+    replies = scene.start(changed(SMALL, mmacd_short=MultiMACD(windows=(5, 5))))
     scene.bus.pump()
     (failed,) = replies
     assert isinstance(failed, Failed)

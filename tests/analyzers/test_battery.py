@@ -15,7 +15,7 @@ from atm.analyzers import AnalysisPipeline
 from atm.analyzers.builtin import built_in
 from atm.analyzers.table import concatenate
 from atm.model.interval import MINUTE_MS
-from tests.analyzers.market import FULL, START_MS, flat, minutes, of_matrix, with_sources
+from tests.analyzers.market import FULL, START_MS, changed, flat, minutes, of_matrix, with_sources
 
 NAMES = [indicator.name for indicator in built_in()]
 N = 2_500
@@ -55,7 +55,7 @@ NEUTRAL = {
 
 
 def pipeline(**changes):
-    return AnalysisPipeline(msgspec.structs.replace(FULL, **changes), with_sources())
+    return AnalysisPipeline(changed(FULL, **changes), with_sources())
 
 
 def exempt(table, fields):
@@ -283,5 +283,5 @@ def test_the_profile_of_a_pipeline_is_that_of_its_last_bar(bars):
     table = runner.run(bars)
     profile = runner.profile()
     assert profile.volume.sum() == pytest.approx(table.column("IVP.0.mass")[-1], rel=1e-9)
-    assert AnalysisPipeline(msgspec.structs.replace(FULL, volume_profile=None), with_sources()).profile() is None
+    assert AnalysisPipeline(changed(FULL, volume_profile=None), with_sources()).profile() is None
     assert runner.next_ms == START_MS + N * MINUTE_MS

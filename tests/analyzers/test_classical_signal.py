@@ -8,7 +8,7 @@ from scipy.ndimage import gaussian_filter1d
 from atm.analyzers.classical_signal import next_cycle, squash
 from atm.analyzers.edge_gaussian import edge_gaussian, mean_lag
 from atm.analyzers.pip import PIP, Composite
-from atm.model.analysis_configuration import AnalysisConfiguration, ClassicalSignal, MultiMACD
+from atm.model.analysis_configuration import ClassicalSignal, IntervalAnalyses, MultiMACD
 from atm.model.errors import Invalid
 from tests.analyzers.market import frame
 
@@ -105,9 +105,7 @@ def test_bad_set_ups_are_refused_with_a_sentence():
     with pytest.raises(Invalid, match=r"pip.leave_threshold: 0.5 .* at most pip.enter_threshold \(0.2\)"):
         PIP.pack(Composite(ClassicalSignal(enter_threshold=0.2, leave_threshold=0.5), (1, 0, 0, 0, 0, 0, 0, 0)))
     with pytest.raises(Invalid, match="mmacd_short, mmacd_long, dmi_adx or mfi"):
-        PIP.lines(AnalysisConfiguration("x", pip=ClassicalSignal()))
+        PIP.lines(IntervalAnalyses(pip=ClassicalSignal()))
     with pytest.raises(Invalid, match="weighted"):
-        PIP.lines(AnalysisConfiguration("x", mmacd_short=short, pip=ClassicalSignal(mmacd_short_weight=0.0)))
-    assert PIP.inputs(AnalysisConfiguration("x", mmacd_long=short, pip=ClassicalSignal())) == (
-        "MMACDLONG.0.abs_mean_relative",
-    )
+        PIP.lines(IntervalAnalyses(mmacd_short=short, pip=ClassicalSignal(mmacd_short_weight=0.0)))
+    assert PIP.inputs(IntervalAnalyses(mmacd_long=short, pip=ClassicalSignal())) == ("MMACDLONG.0.abs_mean_relative",)

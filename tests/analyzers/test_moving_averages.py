@@ -104,13 +104,13 @@ def test_a_weighted_mean_keeps_the_weights_of_the_places_of_present_closes():
 )
 def test_too_many_and_equal_lines_are_refused_by_field(changes, field):
     with pytest.raises(Invalid) as caught:
-        AnalysisPipeline(AnalysisConfiguration("x", **changes))
+        AnalysisPipeline(AnalysisConfiguration.of_one("x", **changes))
     assert caught.value.field == field
 
 
 def test_lines_that_differ_in_their_average_alone_are_two_lines():
     lines = (BollingerLine(20), BollingerLine(20, average=Average.EMA))
-    assert "15m.BOL.2.upper" in AnalysisPipeline(AnalysisConfiguration("x", bollinger=lines)).columns
+    assert "15m.BOL.2.upper" in AnalysisPipeline(AnalysisConfiguration.of_one("x", bollinger=lines)).columns
 
 
 @pytest.mark.parametrize("n", [2, 20, 100])

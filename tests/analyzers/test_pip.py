@@ -13,6 +13,7 @@ from atm.model.analysis_configuration import (
     AnalysisConfiguration,
     ClassicalSignal,
     Contribution,
+    IntervalAnalyses,
     MultiMACD,
     OscillatorLine,
 )
@@ -67,8 +68,8 @@ def test_the_signal_begins_with_all_contributors_and_goes_on_with_those_that_hav
 
 
 def test_legacy_contributions_are_shares_of_the_peak():
-    configuration = AnalysisConfiguration(
-        "x", dmi_adx=(OscillatorLine(),), mfi=(OscillatorLine(),), pip=change(PASS, contribution=Contribution.LEGACY)
+    configuration = IntervalAnalyses(
+        dmi_adx=(OscillatorLine(),), mfi=(OscillatorLine(),), pip=change(PASS, contribution=Contribution.LEGACY)
     )
     assert PIP.inputs(configuration) == ("DMIxADX.1.peak_relative", "MFI.1.peak_relative")
     got = run(configuration.pip, dmi=[[80.0] * 3], mfi=[[-100.0] * 3])
@@ -157,7 +158,7 @@ def test_an_entry_waits_for_the_order_book_when_a_threshold_is_set(woi, allowed)
 
 
 def test_columns_of_pip_stand_in_the_pipeline():
-    configuration = AnalysisConfiguration(
+    configuration = AnalysisConfiguration.of_one(
         "x", mmacd_short=MultiMACD(windows=(3, 5)), mfi=(OscillatorLine(5),), pip=change(PASS, sense=ActionSense.TREND)
     )
     table = AnalysisPipeline(configuration).run(minutes(60_000))

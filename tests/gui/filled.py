@@ -11,7 +11,9 @@ from atm.gui.read_model import ReadModel
 from atm.gui.results import AnalysedStretch, SimulationResult
 from atm.ipc.messages import (
     AccountUpdated,
+    AnalysisLoad,
     AnalysisReady,
+    AnalyzerLoad,
     BookTop,
     ClosedBar,
     ConfigurationsUpdated,
@@ -69,7 +71,10 @@ def instrument(symbol: str) -> Instrument:
 def configurations() -> ConfigurationsUpdated:
     macd = MultiMACD(windows=(3, 6, 12), signal=3, multiplier=8, normaliser=12)
     return ConfigurationsUpdated(
-        (AnalysisConfiguration("DEMO-15M", mmacd_short=macd, pip=ClassicalSignal()), AnalysisConfiguration("DEMO-3M")),
+        (
+            AnalysisConfiguration.of_one("DEMO-15M", mmacd_short=macd, pip=ClassicalSignal()),
+            AnalysisConfiguration.of_one("DEMO-3M"),
+        ),
         (TradeConfiguration("DEMO-RQPM-15M", leverage=2), TradeConfiguration("DEMO-RQPM-FAST")),
     )
 
@@ -174,6 +179,8 @@ def filled_model() -> ReadModel:
         model.apply(
             AnalysisReady(f"{symbol} DEMO-15M", symbol, "analyzer-0", "running", (), MARKET_MS - 450_000, 38.0 + number)
         )
+    loads = tuple(AnalysisLoad(f"{symbol} DEMO-15M", 9.0 + n, 38.0 + n) for n, symbol in enumerate(SYMBOLS))
+    model.apply(AnalyzerLoad("analyzer-0", loads))
     _simulations(model)
     for name in ("main", "binance_api", "data", "trade", "simulation", "neural_network", "gui", "analyzer-0"):
         model.apply(ProcessState(name, "running", 100, 0, 45 << 20))

@@ -92,6 +92,13 @@ def test_symbols_with_data_come_before_those_only_listed() -> None:
     assert filled.filled_model().symbols() == ["AVAXUSDT", "FILUSDT", "NEARUSDT", "BTCUSDT", "ETHUSDT"]
 
 
+def test_an_analyzers_load_is_shown_until_it_stops() -> None:
+    model = filled.filled_model()
+    assert model.analyzers["analyzer-0"].minute_us == 9.0 + 10.0 + 11.0
+    model.apply(ProcessState("analyzer-0", "stopped", 100, 0))
+    assert not model.analyzers
+
+
 def test_a_revision_is_counted_for_what_is_shown_only() -> None:
     model = ReadModel()
     model.apply(AnalysisReady("a", "X", "analyzer-0", "running"))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from atm.ipc.messages import ProcessState
-from atm.managers.analysis_placement import AnalysisPlacement, Halt, Retire, Run, StartAnalyzer
+from atm.managers.analysis_placement import SHARE_SECONDS, AnalysisPlacement, Halt, Retire, Run, StartAnalyzer
 from atm.managers.worker_pool import IDLE_SECONDS, REFUSED_SECONDS
 
 
@@ -81,3 +81,40 @@ def test_a_restarted_analysis_is_told_to_the_same_analyzer_again() -> None:
     assert placement.plan(0.0) == [Run("a", "analyzer-0")]
     placement.failed("a", "analyzer-0")
     assert placement.plan(0.0) == [Run("a", "analyzer-0")]
+
+
+def test_measured_loads_decide_the_heaviest_first() -> None:
+    placement = running("analyzer-0", "analyzer-1")
+    placement.wanted = {"a", "b", "c", "heavy"}
+    for analysis, cost in (("a", 10.0), ("b", 20.0), ("heavy", 100.0), ("unwanted", 9_999.0), ("c", 0.0)):
+        placement.measured(analysis, cost)
+    assert placement.plan(0.0) == [
+        Run("heavy", "analyzer-0"),
+        Run("c", "analyzer-1"),  # not measured yet: counts as the mean, 43 µs
+        Run("b", "analyzer-1"),
+        Run("a", "analyzer-1"),
+    ]
+
+
+def test_a_survivor_takes_over_at_once_and_shares_when_the_other_is_back() -> None:
+    placement = running("analyzer-0", "analyzer-1")
+    placement.wanted = {"a", "b", "c"}
+    placement.plan(0.0)
+    for analysis, cost in (("a", 30.0), ("b", 10.0), ("c", 20.0)):
+        placement.measured(analysis, cost)
+    placement.process(state("analyzer-0", "dead", 100), 1.0)
+    assert placement.plan(1.0) == [Run("a", "analyzer-1"), Run("c", "analyzer-1")]
+    placement.process(state("analyzer-0", "running", 300), 2.0)
+    assert placement.plan(2.0) == []
+    later = 2.0 + SHARE_SECONDS
+    assert placement.plan(later) == [Halt("a", "analyzer-1"), Run("a", "analyzer-0")]
+    assert placement.plan(later) == []
+    assert placement.plan(later + 2 * IDLE_SECONDS) == []
+
+
+def test_one_analysis_is_not_moved_to_and_fro() -> None:
+    placement = running("analyzer-0", "analyzer-1")
+    placement.wanted = {"a"}
+    placement.plan(0.0)
+    placement.measured("a", 50.0)
+    assert placement.plan(SHARE_SECONDS) == []

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import msgspec
+
+from atm.analyzers.cache import AnalysisCache
 from atm.managers.presets import demo_presets
 from atm.managers.trade_setups import analysis_id
+from atm.model.analysis_configuration import AnalysisConfiguration, IntervalAnalyses, MovingAverageLine
 from atm.model.bars import Bars
-from atm.model.interval import DAY_MS, MINUTE_MS, format_time, parse_time
+from atm.model.interval import DAY_MS, MINUTE_MS, Interval, format_time, parse_time
 from atm.model.simulation import SimulationSpec
 from atm.simulators import backtest
 from atm.storage.database import Database
@@ -27,13 +31,20 @@ def sample(folder: Path) -> dict[str, Bars]:
     return {s: store.read(s, BEGIN - HISTORY_DAYS * DAY_MS, BEGIN + PLAYED * MINUTE_MS) for s in SYMBOLS}
 
 
+def with_an_hour(configuration: AnalysisConfiguration) -> AnalysisConfiguration:
+    """A second interval, which does not decide."""
+    hour = IntervalAnalyses(interval=Interval.H1, ema=(MovingAverageLine(5),))
+    return msgspec.structs.replace(configuration, intervals=(hour, *configuration.intervals))
+
+
 def test_virtual_account_and_backtest_agree_over_a_sample_day(tmp_path: Path) -> None:
     presets = demo_presets(SYMBOLS)
+    analyses = tuple(with_an_hour(analysis) for analysis in presets.analysis)
     instruments = load_instruments(ASSETS)
     history = HISTORY_DAYS * DAY_MS // MINUTE_MS
     program = Program(tmp_path, sample(tmp_path), history, instruments=instruments, real_data=True)
     database = Database(program.url)
-    for analysis in presets.analysis:
+    for analysis in analyses:
         database.configurations.put_analysis(analysis)
     for trade in presets.trade:
         database.configurations.put_trade(trade)
@@ -64,10 +75,13 @@ def test_virtual_account_and_backtest_agree_over_a_sample_day(tmp_path: Path) ->
         end=format_time(BEGIN + PLAYED * MINUTE_MS),
         assets=presets.account.assets,
         positions=presets.account.positions,
-        analysis=presets.analysis,
+        analysis=analyses,
         trade=presets.trade,
         costs=presets.account.costs,
     )
-    simulated = backtest.run(spec, program.reader, instruments, analysis_start_ms=starts).trades
-    assert traded == simulated
+    cache = AnalysisCache(tmp_path / "cache", 100_000_000)
+    for stored_results in (0, len(SYMBOLS)):
+        assert len(list(tmp_path.glob("cache/*"))) == stored_results
+        simulated = backtest.run(spec, program.reader, instruments, analysis_start_ms=starts, cache=cache).trades
+        assert traded == simulated
     assert {trade.symbol for trade in traded} == set(SYMBOLS) and len(traded) > 20

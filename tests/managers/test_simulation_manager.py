@@ -37,7 +37,7 @@ from atm.storage.database import Database
 ASSETS = Path(__file__).parents[2] / "assets"
 SPEC = SimulationSpec(
     "one", "2023-08-01", "2023-08-02", {"USDT": AssetSetup(1000.0)}, (PositionSetup("FILUSDT", "A", "T"),),
-    (AnalysisConfiguration("A", mmacd_short=MultiMACD(), pip=ClassicalSignal()),), (TradeConfiguration("T"),),
+    (AnalysisConfiguration.of_one("A", mmacd_short=MultiMACD(), pip=ClassicalSignal()),), (TradeConfiguration("T"),),
 )  # fmt: skip
 
 

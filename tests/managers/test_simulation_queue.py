@@ -21,7 +21,7 @@ QUEUED, RUNNING, COMPLETED, CANCELLED, FAILED = SimulationStatus
 def spec(code: str) -> SimulationSpec:
     return SimulationSpec(
         code, "2023-08-01", "2023-08-02", {"USDT": AssetSetup(1000.0)},
-        (PositionSetup("FILUSDT", "A", "T"),), (AnalysisConfiguration("A"),), (TradeConfiguration("T"),),
+        (PositionSetup("FILUSDT", "A", "T"),), (AnalysisConfiguration.of_one("A"),), (TradeConfiguration("T"),),
     )  # fmt: skip
 
 

@@ -9,21 +9,33 @@ import msgspec
 import numpy as np
 import pytest
 
+from atm.analyzers import installed
+from atm.analyzers.checker import Verdict
+from atm.analyzers.user_indicators import UserIndicators
 from atm.ipc.messages import (
+    ConfigurationsUpdated,
+    CopyConfiguration,
     Done,
+    ExportConfiguration,
     ForceClear,
+    ImportConfiguration,
+    IndicatorBadge,
+    ListIndicators,
     PutAccount,
     PutAnalysisConfiguration,
     PutTradeConfiguration,
     RemoveAccount,
     RemoveConfiguration,
+    RenameConfiguration,
     SetTrading,
+    UserIndicatorList,
 )
 from atm.managers.trade_setups import analysis_id
 from atm.model.account import AssetSetup, PositionSetup, TradeReason, TradeRecord
 from atm.model.bars import Source
 from atm.model.errors import ATMError, Invalid, Refused, Unavailable
 from atm.model.interval import MINUTE_MS
+from tests.analyzers.market import changed
 from tests.managers.trade_harness import ACCOUNT, ANALYSIS, SYMBOLS, T0, TRADE, Program, walk
 
 HISTORY = 600
@@ -187,7 +199,7 @@ def test_a_second_account_and_a_changed_configuration(tmp_path: Path) -> None:
     assert made.ask(PutAnalysisConfiguration(faster)) == Done()
     second = msgspec.structs.replace(ACCOUNT, name="second", positions=(PositionSetup(SYMBOLS[0], "A5b", "T"),))
     assert made.ask(PutAccount(second)) == Done()
-    assert made.ask(PutAnalysisConfiguration(msgspec.structs.replace(faster, swing_range=0.05))) == Done()
+    assert made.ask(PutAnalysisConfiguration(changed(faster, swing_range=0.05))) == Done()
     made.play(500)
     made.wait(10.0)
     trades, market_ms, _ = made.stored("second")
@@ -251,3 +263,68 @@ def test_minutes_fetched_for_the_past_do_not_begin_an_account(tmp_path: Path) ->
 
 def test_analysis_ids() -> None:
     assert analysis_id(ACCOUNT.positions[0]) == "AAAUSDT/A5"
+
+
+def test_configurations_are_copied_renamed_exported_and_imported(tmp_path: Path) -> None:
+    made = program(tmp_path / "p")
+    made.start()
+    seen: list[ConfigurationsUpdated] = []
+    made.user.subscribe(ConfigurationsUpdated, seen.append)
+    file = tmp_path / "kept" / "c.toml"
+    for request in (
+        CopyConfiguration("analysis", ANALYSIS.code, "B"),
+        CopyConfiguration("trade", TRADE.code, "U"),
+        RenameConfiguration("analysis", "B", "C"),
+        RenameConfiguration("trade", "U", "V"),
+        ExportConfiguration("C", str(file)),
+        RemoveConfiguration("analysis", "C"),
+        ImportConfiguration(str(file)),
+        ImportConfiguration(str(file), replace=True),
+    ):
+        assert made.ask(request) == Done()
+    for request, words in (
+        (CopyConfiguration("analysis", "none", "D"), "A5, C"),
+        (CopyConfiguration("analysis", "C", "A5"), "no other configuration has"),
+        (CopyConfiguration("analysis", "C", ""), "new_code: ''"),
+        (CopyConfiguration("other", "C", "D"), "analysis or trade"),
+        (RenameConfiguration("analysis", ANALYSIS.code, "D"), "keeps its code .*paper: AAAUSDT"),
+        (ExportConfiguration("C", "c.yaml"), "yaml"),
+        (ImportConfiguration(str(file)), "code: 'C'"),
+        (ImportConfiguration(str(tmp_path / "none.json")), "existing file"),
+    ):
+        with pytest.raises(ATMError, match=words):
+            made.ask(request)
+    made.wait(1.0)
+    assert [each.code for each in seen[-1].analysis] == ["A5", "C"]
+    assert seen[-1].analysis[1].intervals == ANALYSIS.intervals
+    made.kill()
+    made.start()
+    assert sorted(made.manager.book.configurations.analysis) == ["A5", "C"]  # type: ignore[union-attr]
+    assert sorted(made.manager.book.configurations.trade) == ["T", "V"]  # type: ignore[union-attr]
+
+
+def test_a_changed_indicator_begins_the_analyses_of_flat_positions_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "strategies"
+    folder.mkdir()
+    example = (Path(__file__).parent.parent.parent / "strategies" / "example_indicator.py").read_text()
+    (folder / "mine.py").write_text(example)
+    monkeypatch.setattr("atm.managers.configuration_commands.apart", lambda work: work())
+    monkeypatch.setattr(installed, "_users", UserIndicators([folder], None, lambda _path: Verdict(True)))
+    made = program(tmp_path / "p")
+    made.start()
+    assert made.ask(PutAnalysisConfiguration(changed(ANALYSIS, user={"ROC": ({"window": 3},)}))) == Done()
+    badge = IndicatorBadge(str(folder / "mine.py"), ("ROC",), True)
+    assert made.ask(ListIndicators()) == UserIndicatorList((badge,))
+    made.play(200)
+    while len(made.manager.book.account("paper").open_symbols()) != 1:  # type: ignore[union-attr]
+        made.play(1)
+    (opened,) = made.manager.book.account("paper").open_symbols()  # type: ignore[union-attr]
+    (flat,) = set(SYMBOLS) - {opened}
+    started: list[str] = []
+    desk = made.manager.desk  # type: ignore[union-attr]
+    monkeypatch.setattr(desk._placement, "restart", started.append)
+    (folder / "mine.py").write_text(example + "\n# a change\n")
+    assert made.ask(ListIndicators()) == UserIndicatorList((badge,))
+    assert started == [f"{flat}/A5"]

@@ -17,7 +17,7 @@ from atm.managers.trade_setups import (
     uses,
 )
 from atm.model.account import AccountKind, AccountSetup, AssetSetup, CostModel, PositionSetup
-from atm.model.analysis_configuration import AnalysisConfiguration, ClassicalSignal, MovingAverageLine
+from atm.model.analysis_configuration import AnalysisConfiguration, ClassicalSignal, MovingAverageLine, MultiMACD
 from atm.model.errors import Invalid, Refused
 from atm.model.trade_configuration import TradeConfiguration
 from tests.managers.trade_harness import ACCOUNT, instrument
@@ -30,8 +30,12 @@ def replace(value: msgspec.Struct, **changes: object) -> msgspec.Struct:
 @pytest.mark.parametrize(
     ("value", "field", "shown"),
     [
-        (AnalysisConfiguration("A", sma=(MovingAverageLine(20), MovingAverageLine(1))), "sma[1].window", "1"),
-        (AnalysisConfiguration(""), "code", "''"),
+        (
+            AnalysisConfiguration.of_one("A", sma=(MovingAverageLine(20), MovingAverageLine(1))),
+            "intervals[0].sma[1].window",
+            "1",
+        ),
+        (AnalysisConfiguration.of_one(""), "code", "''"),
         (TradeConfiguration("T", leverage=500), "leverage", "500"),
         (CostModel(taker_fee=0.5), "taker_fee", "0.5"),
     ],
@@ -45,7 +49,7 @@ def test_bounds_name_the_field(value: msgspec.Struct, field: str, shown: str) ->
 def test_parameters_that_do_not_fit_each_other() -> None:
     pip = ClassicalSignal(enter_threshold=0.1, leave_threshold=0.3)
     with pytest.raises(Invalid, match=r"leave_threshold.*0\.1"):
-        check_analysis(AnalysisConfiguration("A", pip=pip))
+        check_analysis(AnalysisConfiguration.of_one("A", mmacd_short=MultiMACD(), pip=pip))
     with pytest.raises(Invalid, match=r"full_stop_loss_close.*0\.02"):
         check_trade(TradeConfiguration("T", full_stop_loss_immediate=0.02, full_stop_loss_close=0.02))
     with pytest.raises(Invalid, match="kind"):

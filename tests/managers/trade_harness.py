@@ -53,7 +53,7 @@ DAY = 1_440
 SYMBOLS = ("AAAUSDT", "BBBUSDT")
 
 ROUND = RotationalGaussian1(theta=0.5, alpha=0.01, beta0=0.03, beta1=0.02, gamma=2)
-ANALYSIS = AnalysisConfiguration(
+ANALYSIS = AnalysisConfiguration.of_one(
     "A5",
     interval=Interval.M5,
     mmacd_short=MultiMACD(windows=(2, 4, 8), signal=2, multiplier=1, normaliser=8),

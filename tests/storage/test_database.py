@@ -1,18 +1,26 @@
+import json
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
-from sqlalchemy import inspect
+from sqlalchemy import insert, inspect, update
 
 from atm.model.account import AccountSetup, AssetSetup, PositionSetup, TradeReason, TradeRecord
-from atm.model.analysis_configuration import AnalysisConfiguration
+from atm.model.analysis_configuration import AnalysisConfiguration, IntervalAnalyses, MovingAverageLine
 from atm.model.errors import Refused, Unavailable
+from atm.model.interval import Interval
 from atm.model.order import Side
 from atm.model.simulation import SimulationSpec, SimulationStatus, SimulationSummary
 from atm.model.trade_configuration import TradeConfiguration
 from atm.storage.database import Database
-from atm.storage.schema import Base
+from atm.storage.schema import Base, ConfigurationRow, SimulationRow
+
+SPEC = SimulationSpec(
+    "s", "2023-08-01", "2023-08-02", {"USDT": AssetSetup(100)}, (PositionSetup("X", "a", "t"),),
+    (AnalysisConfiguration.of_one("a"),), (TradeConfiguration("t"),),
+)  # fmt: skip
 
 
 @pytest.fixture
@@ -47,14 +55,29 @@ def test_processes_that_start_together_may_all_open_a_new_database(home: Path) -
 
 def test_configurations_survive_and_can_be_replaced_and_removed(database: Database) -> None:
     store = database.configurations
-    store.put_analysis(AnalysisConfiguration("b"))
-    store.put_analysis(AnalysisConfiguration("a", swing_range=0.01))
-    store.put_analysis(AnalysisConfiguration("a", swing_range=0.02))
+    store.put_analysis(AnalysisConfiguration.of_one("b"))
+    store.put_analysis(AnalysisConfiguration.of_one("a", swing_range=0.01))
+    store.put_analysis(AnalysisConfiguration.of_one("a", swing_range=0.02))
     store.put_trade(TradeConfiguration("t", leverage=7))
-    assert [(c.code, c.swing_range) for c in store.analyses()] == [("a", 0.02), ("b", 0.025)]
+    assert [(c.code, c.intervals[0].swing_range) for c in store.analyses()] == [("a", 0.02), ("b", 0.025)]
     assert store.trades() == [TradeConfiguration("t", leverage=7)]
     store.remove_analysis("a")
     assert [c.code for c in store.analyses()] == ["b"]
+
+
+def test_what_an_earlier_version_stored_with_one_interval_is_read(database: Database) -> None:
+    flat = {"code": "old", "interval": "5m", "sma": [{"window": 30}], "swing_range": 0.03, "pip": None}
+    spec = msgspec.to_builtins(SPEC) | {"analysis": [flat]}
+    database.simulations.add(SPEC, 1)
+    with database.engine.begin() as connection:
+        row = {"kind": "analysis", "code": "old", "payload": json.dumps(flat).encode(), "version": 1, "updated_ms": 0}
+        connection.execute(insert(ConfigurationRow), row)
+        connection.execute(update(SimulationRow).values(spec=json.dumps(spec).encode()))
+    expected = AnalysisConfiguration(
+        "old", (IntervalAnalyses(interval=Interval.M5, sma=(MovingAverageLine(30),), swing_range=0.03),)
+    )
+    assert database.configurations.analyses() == [expected]
+    assert database.simulations.spec(SPEC.code).analysis == (expected,)
 
 
 def test_progress_is_all_or_nothing(database: Database) -> None:
@@ -74,10 +97,7 @@ def test_progress_is_all_or_nothing(database: Database) -> None:
 
 
 def test_a_simulation_from_queue_to_result(database: Database) -> None:
-    spec = SimulationSpec(
-        "s", "2023-08-01", "2023-08-02", {"USDT": AssetSetup(100)}, (PositionSetup("X", "a", "t"),),
-        (AnalysisConfiguration("a"),), (TradeConfiguration("t"),),
-    )  # fmt: skip
+    spec = SPEC
     database.simulations.add(spec, 5)
     with pytest.raises(Refused, match="s exists already"):
         database.simulations.add(spec, 6)

@@ -40,7 +40,7 @@ def equal(one: TradeRecord, other: TradeRecord) -> bool:
 
 SPEC = SimulationSpec(
     "s", "2023-08-01", "2023-08-02", {"USDT": AssetSetup(100)}, (PositionSetup("X", "a", "t"),),
-    (AnalysisConfiguration("a"),), (TradeConfiguration("t"),),
+    (AnalysisConfiguration.of_one("a"),), (TradeConfiguration("t"),),
 )  # fmt: skip
 SUMMARY = SimulationSummary(
     "s", ("X",), "a", "b", 1, 0, 2, 1, 1.0, 3.0, 0.03, 0.1, 0.0, math.inf, 0.01, math.nan, 0.5, 103.0, 0, 0.1, "hash"
@@ -66,7 +66,7 @@ def test_a_database_of_the_first_schema_is_backed_up_migrated_and_can_go_back(pa
     database = open_database(path)
     setup = AccountSetup("demo", assets={"USDT": AssetSetup(100)})
     database.accounts.put(setup)
-    database.configurations.put_analysis(AnalysisConfiguration("a"))
+    database.configurations.put_analysis(AnalysisConfiguration.of_one("a"))
     database.migrate("0001")
     database.close()
     records = [trade(n) for n in range(3)]
@@ -138,7 +138,7 @@ def test_undefined_and_infinite_figures_survive(path: Path) -> None:
 def test_a_configuration_counts_its_changes(path: Path) -> None:
     database = open_database(path)
     for swing_range in (0.01, 0.02, 0.02):
-        database.configurations.put_analysis(AnalysisConfiguration("a", swing_range=swing_range))
+        database.configurations.put_analysis(AnalysisConfiguration.of_one("a", swing_range=swing_range))
     with sqlite3.connect(path) as direct:
         assert direct.execute("SELECT version, updated_ms FROM configurations").fetchall() == [(2, 1_700_000_000_000)]
     direct.close()
@@ -146,8 +146,8 @@ def test_a_configuration_counts_its_changes(path: Path) -> None:
 
 def test_a_row_that_cannot_be_read_is_left_out_and_kept(path: Path, caplog: pytest.LogCaptureFixture) -> None:
     database = open_database(path)
-    database.configurations.put_analysis(AnalysisConfiguration("good"))
-    database.configurations.put_analysis(AnalysisConfiguration("later"))
+    database.configurations.put_analysis(AnalysisConfiguration.of_one("good"))
+    database.configurations.put_analysis(AnalysisConfiguration.of_one("later"))
     database.accounts.put(AccountSetup("demo"))
     with sqlite3.connect(path) as direct:
         direct.execute(

@@ -34,7 +34,7 @@ def engine(
     return AccountEngine(
         {"USDT": AssetSetup(10_000, 0.5)},
         [PositionSetup(symbol, "a", trade.code, ratio, n + 1) for n, symbol in enumerate(symbols)],
-        [AnalysisConfiguration("a", pip=ClassicalSignal())],
+        [AnalysisConfiguration.of_one("a", pip=ClassicalSignal())],
         [trade],
         [instrument(symbol) for symbol in symbols],
         costs,

@@ -210,6 +210,9 @@ class DashboardPage:
                 widgets.tooltip(
                     analysis.error or ui.t("dashboard.last_row", time=formats.moment(analysis.last_close_time))
                 )
+            for load in ui.model.analyzers.values():
+                count, minute = str(len(load.analyses)), formats.number(load.minute_us, 0)
+                ui.text(ui.t("dashboard.analyzer_load", name=load.analyzer, count=count, time=minute), ui.colors.muted)
         imgui.same_line(0, ui.px(14))
         with widgets.card(ui, "simulations", 0, height, ui.t("dashboard.simulations")):
             self._simulations(ui)
