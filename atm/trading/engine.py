@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import struct
 from collections.abc import Callable, Iterable, Mapping
+from functools import cached_property
 from typing import NamedTuple
 
 import msgspec
@@ -83,7 +84,7 @@ class AccountEngine:
         self._buffer = np.zeros((_BUFFER_ROWS + 3 * n, len(Trade)))
         self._columns: dict[tuple[str, ...], Ints] = {}
 
-    @property
+    @cached_property
     def symbols(self) -> tuple[str, ...]:
         """Symbols in priority order."""
         return tuple(position.symbol for position in self.setup.positions)
@@ -222,21 +223,21 @@ class AccountEngine:
         return [self._record(row) for row in self._buffer[:count].tolist()]
 
     def _record(self, row: list[float]) -> TradeRecord:
-        quantity = row[Trade.QUANTITY]
+        time, decision, position, reason, quantity, price, profit, fee, after, entry, wallet, index = row
         return TradeRecord(
-            index=int(row[Trade.INDEX]),
-            time_ms=int(row[Trade.TIME]),
-            decision_ms=int(row[Trade.DECISION]),
-            symbol=self.symbols[int(row[Trade.POSITION])],
-            side=Side.BUY if quantity > 0 else Side.SELL,
-            reason=_REASONS[int(row[Trade.REASON])],
-            quantity=abs(quantity),
-            price=row[Trade.PRICE],
-            profit=row[Trade.PROFIT],
-            fee=row[Trade.FEE],
-            quantity_after=row[Trade.QUANTITY_AFTER],
-            entry_price_after=row[Trade.ENTRY_AFTER],
-            wallet_after=row[Trade.WALLET_AFTER],
+            int(index),
+            int(time),
+            int(decision),
+            self.symbols[int(position)],
+            Side.BUY if quantity > 0 else Side.SELL,
+            _REASONS[int(reason)],
+            abs(quantity),
+            price,
+            profit,
+            fee,
+            after,
+            entry,
+            wallet,
         )
 
     def funding_paid(self) -> float:
