@@ -228,25 +228,28 @@ BUSY = TradeConfiguration(
 )  # fmt: skip
 
 
+@pytest.mark.parametrize("symbols", [SYMBOLS[:1], SYMBOLS])
 @settings(max_examples=12, deadline=None)
 @given(seed=st.integers(0, 10_000), cuts=st.sets(st.integers(1, 599), max_size=6))
-def test_minute_by_minute_with_restarts_is_the_backtest_bit_for_bit(seed: int, cuts: set[int]) -> None:
-    market = random_market(seed, 600, 2)
-    whole = engine(BUSY, CostModel(), SYMBOLS, 0.6)
+def test_minute_by_minute_with_restarts_is_the_backtest_bit_for_bit(
+    symbols: tuple[str, ...], seed: int, cuts: set[int]
+) -> None:
+    market = random_market(seed, 600, len(symbols))
+    whole = engine(BUSY, CostModel(), symbols, 0.6)
     expected, equity = whole.run(market)
-    live = engine(BUSY, CostModel(), SYMBOLS, 0.6)
+    live = engine(BUSY, CostModel(), symbols, 0.6)
     fills = []
     for t in range(600):
         if t in cuts:  # the process has died and another one takes over
             state = live.dump()
-            live = engine(BUSY, CostModel(), SYMBOLS, 0.6)
+            live = engine(BUSY, CostModel(), symbols, 0.6)
             live.load(state)
         bars = {
             symbol: Bar(t * MINUTE_MS, *(float(a[t, i]) for a in market[1:5]), 0, 0, 0, 0, 0)
-            for i, symbol in enumerate(SYMBOLS)
+            for i, symbol in enumerate(symbols)
             if not math.isnan(market.opens[t, i])
         }
-        rows = {f"{s}/a": market.rows[market.row_at[t, i]] for i, s in enumerate(SYMBOLS) if market.row_at[t, i] >= 0}
+        rows = {f"{s}/a": market.rows[market.row_at[t, i]] for i, s in enumerate(symbols) if market.row_at[t, i] >= 0}
         assert live.minute(t * MINUTE_MS, bars, rows) == equity[t]
         fills += live.trades()
     assert fills == expected
