@@ -37,7 +37,9 @@ logger = logging.getLogger(__name__)
 
 MAX_FETCH_MINUTES = 1_500
 INSTRUMENTS_PERIOD_S = 600.0
-INSTRUMENTS_RETRY_S = 5.0
+INSTRUMENTS_RETRY_S = (0.2, 0.3, 0.5, 1.0, 2.0, 5.0)
+"""Growing, and short at first: the demo exchange starts together with this process."""
+EXPECTED_TRIES = 4
 DATA_RETRY_S = 1.0
 LONGEST_SLEEP_S = 3_600.0
 
@@ -197,15 +199,19 @@ class BinanceAPIManager:
 
     async def _keep_instruments(self) -> None:
         """Read the exchange's instruments now and then, publish them when they have changed."""
+        failed = 0
         while True:
             try:
                 instruments = await self._rest.exchange_info()
                 if self._rest.signs:
                     instruments = await self._bracketed(instruments)
             except ATMError as error:
-                logger.warning("the exchange's instruments cannot be read: %s", error)
-                await asyncio.sleep(INSTRUMENTS_RETRY_S)
+                level = logging.INFO if failed < EXPECTED_TRIES else logging.WARNING
+                logger.log(level, "the exchange's instruments cannot be read: %s", error)
+                await asyncio.sleep(INSTRUMENTS_RETRY_S[min(failed, len(INSTRUMENTS_RETRY_S) - 1)])
+                failed += 1
                 continue
+            failed = 0
             if instruments != self._instruments:
                 self._instruments = instruments
                 self._assistant.publish(Instruments(instruments))
