@@ -145,7 +145,7 @@ def _significance(e: Evidence) -> Iterator[Finding]:
         days = f"{e.statistics.days:.0f}"
         yield Finding(Severity.WARNING, "finding.too_short", e.statistics.days, {"days": days})
         return
-    said = {"t": f"{tested.t:.2f}", "p": f"{tested.p:.3f}", "days": str(tested.days)}
+    said = {"t": f"{tested.t:.2f}", "p": f"{tested.p:.3f}" if tested.p >= 0.001 else "< 0.001", "days": str(tested.days)}
     if tested.p >= ALPHA:
         yield Finding(Severity.WARNING, "finding.not_significant", tested.p, said)
     elif tested.t < 0.0:
@@ -213,16 +213,16 @@ def _bars(e: Evidence) -> Iterator[Finding]:
 
 
 def _thin_fills(e: Evidence) -> Iterator[Finding]:
-    """Fills against the volume of the minute that they happened in; one of a minute without volume counts as 100 times it."""
-    shares = np.empty(len(e.trades))
-    for k, t in enumerate(e.trades):
-        path = e.paths[t.symbol]
-        volume = float(path.volumes[path.minute(t.time_ms)])
-        shares[k] = min(100.0, t.quantity / volume) if volume > 0.0 else 100.0
+    """Fills against the volume of the minute that they happened in; where nobody traded at all is said apart."""
+    volumes = np.array([e.paths[t.symbol].volumes[e.paths[t.symbol].minute(t.time_ms)] for t in e.trades], float)
+    sizes = np.array([t.quantity for t in e.trades])
+    shares = np.divide(sizes, volumes, out=np.zeros(len(sizes)), where=volumes > 0.0)
     worst = int(np.argmax(shares))
-    count = int((shares > VOLUME_SHARE).sum())
+    silent = int((volumes <= 0.0).sum())
+    count = int((shares > VOLUME_SHARE).sum()) + silent
     said = {
         "count": f"{count:,}",
+        "silent": f"{silent:,}",
         "fills": f"{len(shares):,}",
         "limit": percent(VOLUME_SHARE),
         "worst": percent(float(shares[worst])),
