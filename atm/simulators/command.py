@@ -28,9 +28,7 @@ class Backtest:
     result: backtest.BacktestResult
 
 
-def run_backtest(
-    path: Path, context: ProgramContext, progress: Callable[[float], None] | None = None
-) -> Backtest:
+def run_backtest(path: Path, context: ProgramContext, progress: Callable[[float], None] | None = None) -> Backtest:
     """Read and run. Raises `Invalid` for anything wrong in the file."""
     install_for(context)
     spec = read_specification(path)

@@ -58,8 +58,10 @@ def findings(evidence: Evidence) -> tuple[Finding, ...]:
 
 
 def percent(value: float) -> str:
-    """A fraction for a sentence."""
-    return f"{value:.2%}" if abs(value) < 0.01 else f"{value:,.1%}"
+    """A fraction for a sentence: in percent, a large one as a multiple."""
+    if abs(value) >= 10.0:
+        return f"{value:,.0f}×"
+    return f"{value:.2%}" if abs(value) < 0.01 else f"{value:.1%}"
 
 
 def money(value: float) -> str:
@@ -118,7 +120,9 @@ def _concentration(e: Evidence) -> Iterator[Finding]:
 def parameters(spec: SimulationSpec) -> int:
     """Numbers that could have been fitted: numeric settings of the configurations that the positions use, each once."""
     used = {position.analysis for position in spec.positions} | {position.trade for position in spec.positions}
-    return sum(_numbers(msgspec.to_builtins(one)) for one in (*spec.analysis, *spec.trade) if one.code in used)
+    analyses = [msgspec.to_builtins(one) for one in spec.analysis if one.code in used]
+    trades = [msgspec.to_builtins(one) for one in spec.trade if one.code in used]
+    return sum(_numbers(raw) for raw in (*analyses, *trades))
 
 
 def _numbers(raw: Any) -> int:
@@ -145,7 +149,11 @@ def _significance(e: Evidence) -> Iterator[Finding]:
         days = f"{e.statistics.days:.0f}"
         yield Finding(Severity.WARNING, "finding.too_short", e.statistics.days, {"days": days})
         return
-    said = {"t": f"{tested.t:.2f}", "p": f"{tested.p:.3f}" if tested.p >= 0.001 else "< 0.001", "days": str(tested.days)}
+    said = {
+        "t": f"{tested.t:.2f}",
+        "p": f"{tested.p:.3f}" if tested.p >= 0.001 else "< 0.001",
+        "days": str(tested.days),
+    }
     if tested.p >= ALPHA:
         yield Finding(Severity.WARNING, "finding.not_significant", tested.p, said)
     elif tested.t < 0.0:

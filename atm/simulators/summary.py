@@ -99,9 +99,9 @@ def statistics(
         months=reports.periods(day, start, end, True),
         years=reports.periods(day, start, end, False),
         significance=significance(returns),
-        **trips.outcome(done),  # type: ignore[arg-type]  # typed by its keys
-        **_excursions(done),
-        **_size(outcome, hourly),
+        **trips.outcome(done),  # type: ignore[arg-type]  # the keys are names of fields
+        **_excursions(done),  # type: ignore[arg-type]
+        **_size(outcome, hourly),  # type: ignore[arg-type]
         **_market(start, outcome, initial, returns, hourly, day),  # type: ignore[arg-type]
     )
 

@@ -11,14 +11,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from atm.model.simulation import SimulationSpec, SimulationSummary
-from atm.model.statistics import BalanceReport, Finding, RoundTrip, SideStatistics, SimulationDetails, SimulationStatistics
-from atm.simulators.figures import FIGURES, GROUPS, UNDEFINED, Figure, Kind, shown
+from atm.model.statistics import BalanceReport, Finding, RoundTrip, SimulationDetails, SimulationStatistics
+from atm.simulators.figures import FIGURES, GROUPS, UNDEFINED, Figure, shown
 from atm.simulators.statistics.equity import thin
 from atm.simulators.tear_sheet import charts
 
 _STYLE = (Path(__file__).parent / "style.css").read_text("utf-8")
 _TILES = ("net_profit", "total_return", "max_drawdown", "sharpe", "profit_factor", "win_rate")
 _SIGNED = ("net_profit", "total_return", "cagr", "sharpe", "sortino", "calmar", "alpha", "expectancy", "growth_per_day")
+_COLUMNS = (("result", "costs"), ("risk", "path"), ("trades",))
+_SIDES = {
+    "round_trips": "trips",
+    "win_rate": "win_rate",
+    "net_profit": "profit",
+    "expectancy": "average_profit",
+    "profit_factor": "profit_factor",
+}
+"""Fields of `SideStatistics` by the figure whose name and form they have."""
 _POINTS = 2_400
 _STRONGEST = 62.0
 
@@ -48,9 +57,9 @@ def tear_sheet(
         f'<div class="tiles">{"".join(_tile(summary, name, t) for name in _TILES)}</div>',
         _section(t("tear_sheet.findings"), _findings(summary.findings, t)),
         _curves(equity_time, equity, details.hourly, initial, t),
-        f'<div class="two">{_months(statistics, t)}{_distribution(details.trips, t)}</div>',
-        _statistics(summary, t),
-        f'<div class="two">{_sides(statistics, t)}{_regimes(statistics, t)}</div>',
+        f'<div class="two"><div>{_months(statistics, t)}{_regimes(statistics, t)}</div>',
+        f"{_distribution(details.trips, t)}</div>",
+        _statistics(summary, statistics, t),
         _footer(spec, summary, t),
     ]
     return (
@@ -80,7 +89,7 @@ def _tile(summary: SimulationSummary, name: str, t: Texts) -> str:
     figure = FIGURES[name]
     value = figure.of(summary)
     return (
-        f'<section><span>{escape(t(f"statistic.{name}"))}</span>'
+        f"<section><span>{escape(t(f'statistic.{name}'))}</span>"
         f'<b class="{_tone(figure, value)}">{escape(shown(figure, value))}</b></section>'
     )
 
@@ -112,7 +121,7 @@ def _curves(
     title, below = t("tear_sheet.equity"), t("tear_sheet.drawdown")
     upper = charts.line_chart(time, equity, (held_time, held), lambda value: f"{value:,.0f}", title)
     lower = charts.line_chart(fall_time, fall, None, lambda value: f"{value:.0%}", below, 170, area=True)
-    return _section(title, f"{upper}<h2>{escape(below)}</h2>{lower}", key)
+    return _section(title, f'{upper}<h2 class="below">{escape(below)}</h2>{lower}', key)
 
 
 def _months(statistics: SimulationStatistics, t: Texts) -> str:
@@ -137,7 +146,9 @@ def _months(statistics: SimulationStatistics, t: Texts) -> str:
             cells.append(f'<td class="{side}{part}" style="--v:{strength:.0f}">{text}</td>')
         rows.append(f"<tr>{''.join(cells)}</tr>")
     note = f'<p class="note">{escape(t("tear_sheet.months_note"))}</p>'
-    return _section(t("tear_sheet.months"), f'<div class="scroll"><table class="heat">{"".join(rows)}</table></div>{note}')
+    return _section(
+        t("tear_sheet.months"), f'<div class="scroll"><table class="heat">{"".join(rows)}</table></div>{note}'
+    )
 
 
 def _distribution(trips: Sequence[RoundTrip], t: Texts) -> str:
@@ -149,16 +160,16 @@ def _distribution(trips: Sequence[RoundTrip], t: Texts) -> str:
     return _section(title, f'{chart}<p class="note">{escape(t("tear_sheet.distribution_note"))}</p>')
 
 
-def _statistics(summary: SimulationSummary, t: Texts) -> str:
-    """All figures by group in three columns."""
-    columns = [("result", "costs"), ("risk", "path"), ("trades",)]
+def _statistics(summary: SimulationSummary, statistics: SimulationStatistics, t: Texts) -> str:
+    """All figures by group in three columns, the sides apart below the trades."""
     parts = []
-    for groups in columns:
-        tables = "".join(
-            f"<h3>{escape(t(f'statistic_group.{group}'))}</h3>{_table(summary, GROUPS[group], t)}<br>" for group in groups
-        )
-        parts.append(f"<div>{tables.removesuffix('<br>')}</div>")
-    return _section(t("tear_sheet.statistics"), f'<div class="three">{"".join(parts)}</div>')
+    for groups in _COLUMNS:
+        tables = [(t(f"statistic_group.{group}"), _table(summary, GROUPS[group], t)) for group in groups]
+        if "trades" in groups:
+            tables.append((t("tear_sheet.sides"), _sides(statistics, t)))
+        parts.append("".join(f"<h3>{escape(name)}</h3>{table}" for name, table in tables))
+    columns = "".join(f"<div>{part}</div>" for part in parts)
+    return _section(t("tear_sheet.statistics"), f'<div class="three">{columns}</div>')
 
 
 def _table(summary: SimulationSummary, figures: Sequence[Figure], t: Texts) -> str:
@@ -171,22 +182,11 @@ def _table(summary: SimulationSummary, figures: Sequence[Figure], t: Texts) -> s
 
 
 def _sides(statistics: SimulationStatistics, t: Texts) -> str:
-    rows = [("", t("tear_sheet.long"), t("tear_sheet.short"))]
-
-    def add(name: str, kind: Kind, value: object) -> None:
-        figure = Figure(name, kind, 0)
-        texts = [shown(figure, getattr(side, str(value))) for side in (statistics.long, statistics.short)]
-        rows.append((t(f"statistic.{name}"), *texts))
-
-    for name, kind, field in (
-        ("round_trips", Kind.COUNT, "trips"),
-        ("win_rate", Kind.PERCENT, "win_rate"),
-        ("net_profit", Kind.MONEY, "profit"),
-        ("expectancy", Kind.MONEY, "average_profit"),
-        ("profit_factor", Kind.RATIO, "profit_factor"),
-    ):
-        add(name, kind, field)
-    return _section(t("tear_sheet.sides"), _plain(rows))
+    rows = [["", t("tear_sheet.long"), t("tear_sheet.short")]]
+    for name, field in _SIDES.items():
+        values = (getattr(side, field) for side in (statistics.long, statistics.short))
+        rows.append([t(f"statistic.{name}"), *(shown(FIGURES[name], value) for value in values)])
+    return _plain(rows)
 
 
 def _regimes(statistics: SimulationStatistics, t: Texts) -> str:
