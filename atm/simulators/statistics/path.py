@@ -6,6 +6,7 @@ over the minutes of each holding, so that five years of minutes cost millisecond
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -15,6 +16,7 @@ from numpy.typing import NDArray
 from atm.ledger.margin import liquidation_price
 from atm.model.account import TradeReason, TradeRecord
 from atm.model.interval import MINUTE_MS
+from atm.model.kernel import kernel
 from atm.model.order import Side
 from atm.model.statistics import RoundTrip
 from atm.simulators.statistics.trips import round_trip, split
@@ -46,116 +48,100 @@ class SymbolPath:
         return (time_ms - self.start_ms) // MINUTE_MS
 
 
-@dataclass(frozen=True, slots=True)
-class Holding:
-    """Quantity and entry price after a fill in minute `first`, up to the fill in minute `last` (n: held to the end)."""
-
-    first: int
-    last: int
-    quantity: float
-    entry: float
-
-
 def measured_trips(trades: Sequence[TradeRecord], paths: Mapping[str, SymbolPath]) -> tuple[list[RoundTrip], float]:
     """(closed round trips in the order they ended, smallest room to liquidation of all, the open ones included)."""
     groups = split(trades)
-    measured: dict[int, tuple[float, float, float, float]] = {}
+    trips: list[RoundTrip | None] = [None] * len(groups)
+    least = 1.0
     for symbol, path in paths.items():
         mine = [index for index, fills in enumerate(groups) if fills[0].symbol == symbol]
-        holdings = [holding for index in mine for holding in _holdings(groups[index], path)]
-        lows, highs = extremes(path, holdings)
-        at = 0
-        for index in mine:
-            count = len(_holdings(groups[index], path))
-            part = slice(at, at + count)
-            measured[index] = _measure(groups[index], path, holdings[part], lows[part], highs[part])
-            at += count
-    trips = []
-    for index, fills in enumerate(groups):
-        if fills[-1].quantity_after == 0.0:
-            funding, adverse, favourable, room = measured[index]
-            trip = round_trip(fills, funding)
-            trips.append(_with(trip, adverse, favourable, room))
-    return trips, min((values[3] for values in measured.values()), default=1.0)
+        if not mine:
+            continue
+        rows = measure([t for index in mine for t in groups[index]], path).tolist()
+        for index, (funding, adverse, favourable, room) in zip(mine, rows, strict=True):
+            fills = groups[index]
+            if fills[-1].reason is TradeReason.LIQUIDATION:
+                room = 0.0
+            least = min(least, room)
+            if fills[-1].quantity_after == 0.0:
+                trips[index] = round_trip(fills, funding, adverse, favourable, room)
+    return [trip for trip in trips if trip is not None], least
 
 
-def _with(trip: RoundTrip, adverse: float, favourable: float, room: float) -> RoundTrip:
-    return RoundTrip(
-        trip.symbol, trip.side, trip.start_ms, trip.end_ms, trip.fills, trip.notional, trip.profit, trip.fees,
-        trip.funding, trip.exit_reason, adverse, favourable, room,
-    )  # fmt: skip
+def measure(fills: Sequence[TradeRecord], path: SymbolPath) -> Floats:
+    """Of the successive round trips of one symbol: float64 (trips, 4), funding paid, adverse, favourable, room."""
+    table = np.array(
+        [
+            (t.quantity if t.side is Side.BUY else -t.quantity, t.price, t.quantity_after, t.entry_price_after)
+            for t in fills
+        ]
+    )
+    minutes = (np.array([t.time_ms for t in fills], np.int64) - path.start_ms) // MINUTE_MS
+    ends = np.append(minutes[1:], len(path.closes))
+    lows, highs = extremes(path, minutes, ends, table[:, 2] != 0.0)
+    paid = funding_paid(path, minutes, ends, table[:, 2])
+    return walk(table, lows, highs, paid, path.leverage, path.brackets)
 
 
-def _holdings(fills: Sequence[TradeRecord], path: SymbolPath) -> list[Holding]:
-    """One per fill that leaves something open."""
-    ends = [path.minute(t.time_ms) for t in fills[1:]] + [len(path.closes)]
-    return [
-        Holding(path.minute(t.time_ms), end, t.quantity_after, t.entry_price_after)
-        for t, end in zip(fills, ends, strict=True)
-        if t.quantity_after != 0.0
-    ]
-
-
-def extremes(path: SymbolPath, holdings: Sequence[Holding]) -> tuple[Floats, Floats]:
-    """(lowest low, highest high) of the minutes first … last − 1 of each holding; NaN where there are none.
+def extremes(path: SymbolPath, first: Ints, last: Ints, held: NDArray[np.bool_]) -> tuple[Floats, Floats]:
+    """(lowest low, highest high) of the minutes first … last − 1 where something is held; NaN where there are none.
 
     The minute of the fill that ends a holding is left out: what came after that fill was not suffered any more, and what
     came before lies between its open and the fill price, which is counted by itself.
     """
-    if not holdings:
-        return np.zeros(0), np.zeros(0)
-    edges = np.array([(h.first, h.last) for h in holdings], np.int64)
-    flat = edges.ravel()
-    inside = flat[:-1] if flat[-1] >= len(path.closes) else flat
-    empty = edges[:, 0] == edges[:, 1]
-    lows = np.fmin.reduceat(path.lows, inside)[::2]
-    highs = np.fmax.reduceat(path.highs, inside)[::2]
-    return np.where(empty, np.nan, lows), np.where(empty, np.nan, highs)
+    lows, highs = np.full(len(first), np.nan), np.full(len(first), np.nan)
+    known = held & (first < last)
+    if known.any():
+        edges = np.column_stack((first[known], last[known])).ravel()
+        inside = edges[:-1] if edges[-1] >= len(path.closes) else edges
+        lows[known] = np.fmin.reduceat(path.lows, inside)[::2]
+        highs[known] = np.fmax.reduceat(path.highs, inside)[::2]
+    return lows, highs
 
 
-def _measure(
-    fills: Sequence[TradeRecord], path: SymbolPath, holdings: Sequence[Holding], lows: Floats, highs: Floats
-) -> tuple[float, float, float, float]:
-    """(funding paid, adverse, favourable, room to liquidation) of one round trip; holding k follows fill k."""
-    side = 1.0 if fills[0].side is Side.BUY else -1.0
-    worst, best = (lows, highs) if side > 0 else (highs, lows)
-    funding, adverse, favourable, room, margin = 0.0, 0.0, 0.0, 1.0, 0.0
-    for k, holding in enumerate(holdings):
-        margin = _margin_after(fills[k], margin, side, path.leverage)
-        paid = funding_paid(path, holding)
-        low_margin = min(margin, margin - paid)
-        room = min(room, _room(path, holding, low_margin, side, float(worst[k])))
-        funding += paid
-        margin -= paid
-        prices = [float(worst[k]), float(best[k])]
-        if k + 1 < len(fills) and fills[k + 1].side is not fills[0].side:
-            prices.append(fills[k + 1].price)
-        for price in prices:
-            if price == price:
-                gain = side * (price / holding.entry - 1.0)
-                adverse, favourable = min(adverse, gain), max(favourable, gain)
-    return funding, adverse, favourable, 0.0 if fills[-1].reason is TradeReason.LIQUIDATION else room
-
-
-def _margin_after(fill: TradeRecord, margin: float, side: float, leverage: float) -> float:
-    """Isolated margin after a fill: the engine's rules for opening and for a partial reduction."""
-    if (fill.side is Side.BUY) == (side > 0):
-        return margin + fill.quantity * fill.price / leverage
-    before = abs(fill.quantity_after) + fill.quantity
-    return margin * abs(fill.quantity_after) / before
-
-
-def _room(path: SymbolPath, holding: Holding, margin: float, side: float, worst: float) -> float:
-    level = liquidation_price(path.brackets, holding.quantity, holding.entry, margin)
-    if level <= 0.0 or worst != worst:
-        return 1.0
-    return min(1.0, max(0.0, side * (worst - level) / worst))
-
-
-def funding_paid(path: SymbolPath, holding: Holding) -> float:
+def funding_paid(path: SymbolPath, first: Ints, last: Ints, quantity: Floats) -> Floats:
     """Funding of the stamps after minute `first` up to `last`: at a stamp funding comes before the fills of its minute."""
     step = path.funding_ms // MINUTE_MS
     lead = -path.start_ms // MINUTE_MS % step
-    begin = lead + max(0, -(-(holding.first + 1 - lead) // step)) * step
-    prices = path.opens[begin : holding.last + 1 : step]
-    return float(holding.quantity * np.nansum(prices) * path.funding_rate)
+    sums = np.concatenate(([0.0], np.cumsum(np.nan_to_num(path.opens[lead::step]))))
+    # stamps up to and including a minute: those at lead, lead + step, …
+    until = np.minimum((last - lead) // step + 1, len(sums) - 1).clip(0)
+    before = ((first - lead) // step + 1).clip(0)
+    paid: Floats = quantity * path.funding_rate * (sums[until] - sums[before])
+    return paid
+
+
+@kernel
+def walk(table: Floats, lows: Floats, highs: Floats, paid: Floats, leverage: float, brackets: Floats) -> Floats:
+    """The fills of one symbol in order → rows of `measure`.
+
+    table: float64 (n, 4), signed quantity, price, quantity and entry price after the fill; lows, highs, paid (n,): of the
+    time until the next fill. Isolated margin follows the engine's rules for opening, reduction and funding.
+    """
+    rows = np.zeros((table.shape[0] + 1, 4))
+    trip, side, margin, entry, before = -1, 0.0, 0.0, 0.0, 0.0
+    for k in range(table.shape[0]):
+        quantity, price, after = table[k, 0], table[k, 1], table[k, 2]
+        if before == 0.0:
+            trip += 1
+            rows[trip, 3] = 1.0
+            side, margin = math.copysign(1.0, quantity), 0.0
+        if side * quantity > 0.0:
+            margin += abs(quantity) * price / leverage
+        else:
+            gain = side * (price / entry - 1.0)
+            rows[trip, 1], rows[trip, 2] = min(rows[trip, 1], gain), max(rows[trip, 2], gain)
+            margin *= abs(after) / abs(before)
+        before, entry = after, table[k, 3]
+        if after == 0.0:
+            continue
+        worst, best = (lows[k], highs[k]) if side > 0.0 else (highs[k], lows[k])
+        if not math.isnan(worst):
+            low, high = side * (worst / entry - 1.0), side * (best / entry - 1.0)
+            rows[trip, 1], rows[trip, 2] = min(rows[trip, 1], low), max(rows[trip, 2], high)
+            level = liquidation_price(brackets, after, entry, min(margin, margin - paid[k]))
+            if level > 0.0:
+                rows[trip, 3] = min(rows[trip, 3], max(0.0, side * (worst - level) / worst))
+        margin -= paid[k]
+        rows[trip, 0] += paid[k]
+    return rows[: trip + 1]

@@ -24,6 +24,7 @@ Ints = NDArray[np.int64]
 HOUR_MS = 3_600_000
 DAY_MS = 86_400_000
 REASONS = tuple(reason.value.lower() for reason in TradeReason)
+_PLACE = {reason: place for place, reason in enumerate(TradeReason)}
 SUMS = ("fills", "buys", "sells", *REASONS, "gains", "losses", "profit", "fees")
 LEVELS = ("equity", "wallet")
 COLUMNS = (
@@ -45,8 +46,8 @@ def hourly(
     first = start // HOUR_MS * HOUR_MS
     values = np.zeros((len(COLUMNS), len(ends)))
     at = {name: values[COLUMNS.index(name)] for name in COLUMNS}
-    for t in trades:
-        _count(at, int((t.time_ms - first) // HOUR_MS), t)
+    hours = (np.array([t.time_ms for t in trades], np.int64) - first) // HOUR_MS
+    _count(at, hours, trades)
     unrealised, at["notional"][:] = held(trades, paths, ends)
     _levels(at, "equity", equity[ends - 1], initial)
     at["equity_low"][:] = np.minimum(at["equity_open"], np.minimum.reduceat(equity, starts))
@@ -54,22 +55,22 @@ def hourly(
     _levels(at, "wallet", equity[ends - 1] - unrealised, initial)
     at["wallet_low"][:] = np.minimum(at["wallet_open"], at["wallet_close"])
     at["wallet_high"][:] = np.maximum(at["wallet_open"], at["wallet_close"])
-    for t in trades:
-        hour = int((t.time_ms - first) // HOUR_MS)
-        at["wallet_low"][hour] = min(at["wallet_low"][hour], t.wallet_after)
-        at["wallet_high"][hour] = max(at["wallet_high"][hour], t.wallet_after)
+    wallets = np.array([t.wallet_after for t in trades])
+    np.minimum.at(at["wallet_low"], hours, wallets)
+    np.maximum.at(at["wallet_high"], hours, wallets)
     at["benchmark"][:] = benchmark
     return BalanceReport(HOUR_MS, COLUMNS, first + HOUR_MS * np.arange(len(ends), dtype=np.int64), values)
 
 
-def _count(at: Mapping[str, Floats], hour: int, t: TradeRecord) -> None:
-    at["fills"][hour] += 1
-    at["buys" if t.side is Side.BUY else "sells"][hour] += 1
-    at[t.reason.value.lower()][hour] += 1
-    at["gains"][hour] += t.profit > 0
-    at["losses"][hour] += t.profit < 0
-    at["profit"][hour] += t.profit
-    at["fees"][hour] += t.fee
+def _count(at: Mapping[str, Floats], hours: Ints, trades: Sequence[TradeRecord]) -> None:
+    profits, fees = np.array([t.profit for t in trades]), np.array([t.fee for t in trades])
+    bought = np.array([t.side is Side.BUY for t in trades], bool)
+    reasons = np.array([_PLACE[t.reason] for t in trades], np.int64)
+    weights = {"fills": np.ones(len(trades)), "profit": profits, "fees": fees}
+    chosen = {"buys": bought, "sells": ~bought, "gains": profits > 0, "losses": profits < 0}
+    chosen |= {reason: reasons == place for place, reason in enumerate(REASONS)}
+    for name, weight in (weights | chosen).items():
+        at[name][:] = np.bincount(hours, weight, len(at[name]))
 
 
 def _levels(at: Mapping[str, Floats], level: str, closes: Floats, initial: float) -> None:

@@ -20,11 +20,11 @@ _PACK = struct.Struct("<qqdddd")
 
 def trade_hash(trades: Iterable[TradeRecord]) -> str:
     """SHA-256 over a canonical encoding of the fills: equal for equal trades, on every machine."""
-    digest = hashlib.sha256()
+    parts = []
     for t in trades:
-        digest.update(f"{t.symbol}|{t.side.value}|{t.reason.value}|".encode())
-        digest.update(_PACK.pack(t.time_ms, t.decision_ms, t.quantity, t.price, t.profit, t.fee))
-    return digest.hexdigest()
+        parts.append(f"{t.symbol}|{t.side.value}|{t.reason.value}|".encode())
+        parts.append(_PACK.pack(t.time_ms, t.decision_ms, t.quantity, t.price, t.profit, t.fee))
+    return hashlib.sha256(b"".join(parts)).hexdigest()
 
 
 def split(trades: Iterable[TradeRecord]) -> list[list[TradeRecord]]:
@@ -38,8 +38,14 @@ def split(trades: Iterable[TradeRecord]) -> list[list[TradeRecord]]:
     return done + list(running.values())
 
 
-def round_trip(fills: Sequence[TradeRecord], funding: float = 0.0) -> RoundTrip:
-    """The round trip that these fills are; `funding` was paid meanwhile."""
+def round_trip(
+    fills: Sequence[TradeRecord],
+    funding: float = 0.0,
+    adverse: float = 0.0,
+    favourable: float = 0.0,
+    liquidation_room: float = 1.0,
+) -> RoundTrip:
+    """The round trip that these fills are; the rest is what happened between them (see `RoundTrip`)."""
     first, last = fills[0], fills[-1]
     fees = sum(t.fee for t in fills)
     return RoundTrip(
@@ -53,6 +59,9 @@ def round_trip(fills: Sequence[TradeRecord], funding: float = 0.0) -> RoundTrip:
         fees=fees,
         funding=funding,
         exit_reason=last.reason,
+        adverse=adverse,
+        favourable=favourable,
+        liquidation_room=liquidation_room,
     )
 
 

@@ -12,7 +12,9 @@ def test_buy_and_hold_by_weight_from_the_first_price() -> None:
     rising, falling = np.linspace(10, 20, 120), np.full(120, 8.0)
     falling[:10] = math.nan
     falling[60:] = 4.0
-    held = benchmark.buy_and_hold({"A": path(rising), "B": path(falling)}, {"A": 0.75, "B": 0.25}, 1_000, hour_ends(0, 120))
+    held = benchmark.buy_and_hold(
+        {"A": path(rising), "B": path(falling)}, {"A": 0.75, "B": 0.25}, 1_000, hour_ends(0, 120)
+    )
     assert held[-1] == pytest.approx(750 * 2 + 250 * 0.5)
     assert held[0] == pytest.approx(750 * rising[59] / 10 + 250)
 

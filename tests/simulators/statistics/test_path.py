@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from atm.ledger.margin import liquidation_price
 from atm.model.account import TradeReason
-from atm.simulators.statistics.path import Holding, SymbolPath, funding_paid, measured_trips
+from atm.simulators.statistics.path import SymbolPath, funding_paid, measured_trips
 from tests.simulators.statistics.fills import fill
 
 BRACKETS = np.array([[0.0, 1e9, 0.01, 0.0, 50.0]])
@@ -65,10 +65,10 @@ def test_an_open_position_counts_for_the_room_but_is_no_trip() -> None:
 def test_funding_is_due_at_stamps_after_the_entry_up_to_the_exit() -> None:
     opens = [10.0, 11, 12, 13, 20, 21, 22, 23, 30, 31, 32, 33, NAN]
     minutes = path(opens, opens, opens, rate=0.01)  # stamps: minutes 0, 4, 8, 12
-    assert funding_paid(minutes, Holding(0, 3, 2, 10)) == 0  # entered at the stamp: not held before
-    assert funding_paid(minutes, Holding(0, 4, 2, 10)) == pytest.approx(2 * 20 * 0.01)  # left at it: held before
-    assert funding_paid(minutes, Holding(4, 13, -1, 10)) == pytest.approx(-0.3)  # 8; minute 12 is missing
-    assert funding_paid(minutes, Holding(5, 7, 1, 10)) == 0
+    first, last = np.array([0, 0, 4, 5, 9]), np.array([3, 4, 13, 7, 13])
+    found = funding_paid(minutes, first, last, np.array([2.0, 2, -1, 1, 1]))
+    # entered at a stamp: not held before; left at one: held before; minute 12 is missing
+    np.testing.assert_allclose(found, [0, 2 * 20 * 0.01, -0.3, 0, 0])
 
 
 @settings(max_examples=60, deadline=None)
