@@ -70,7 +70,7 @@ def run(
         raise Cancelled
     equity_time = start + MINUTE_MS * np.arange(1, len(equity) + 1, dtype=np.int64)
     wall = time.perf_counter() - begun
-    outcome = Outcome(trades, equity, _paths(engine, grid, volumes), engine.fees_paid(), engine.funding_paid(), wall)
+    outcome = Outcome(trades, equity, symbol_paths(engine, grid, volumes), engine.fees_paid(), engine.funding_paid(), wall)
     summary, details = conclude(spec, start, end, outcome)
     return BacktestResult(summary, trades, equity_time, equity, details)
 
@@ -129,7 +129,7 @@ def _inputs(engine: AccountEngine, table: AnalysisTable) -> NDArray[np.float64]:
     return engine.inputs(table.columns, table.values)
 
 
-def _paths(engine: AccountEngine, grid: MinuteGrid, volumes: NDArray[np.float32]) -> dict[str, SymbolPath]:
+def symbol_paths(engine: AccountEngine, grid: MinuteGrid, volumes: NDArray[np.float32]) -> dict[str, SymbolPath]:
     """What the statistics look at: the minutes of each symbol and the rules that it was traded by."""
     setup = engine.setup
     return {

@@ -142,7 +142,7 @@ def _months(statistics: SimulationStatistics, t: Texts) -> str:
             strength = min(1.0, abs(period.value) / largest) * _STRONGEST
             side = "up" if period.value >= 0.0 else "down"
             part = "" if period.whole else " part"
-            text = f"{period.value:+.1%}".rstrip("%") if abs(period.value) < 10 else f"{period.value:+.0f}×"
+            text = f"{period.value * 100:+.1f}" if abs(period.value) < 10 else f"{period.value:+.0f}×"
             cells.append(f'<td class="{side}{part}" style="--v:{strength:.0f}">{text}</td>')
         rows.append(f"<tr>{''.join(cells)}</tr>")
     note = f'<p class="note">{escape(t("tear_sheet.months_note"))}</p>'
