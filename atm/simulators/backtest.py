@@ -70,7 +70,9 @@ def run(
         raise Cancelled
     equity_time = start + MINUTE_MS * np.arange(1, len(equity) + 1, dtype=np.int64)
     wall = time.perf_counter() - begun
-    outcome = Outcome(trades, equity, symbol_paths(engine, grid, volumes), engine.fees_paid(), engine.funding_paid(), wall)
+    outcome = Outcome(
+        trades, equity, symbol_paths(engine, grid, volumes), engine.fees_paid(), engine.funding_paid(), wall
+    )
     summary, details = conclude(spec, start, end, outcome)
     return BacktestResult(summary, trades, equity_time, equity, details)
 

@@ -151,7 +151,7 @@ def _significance(e: Evidence) -> Iterator[Finding]:
         return
     said = {
         "t": f"{tested.t:.2f}",
-        "p": f"{tested.p:.3f}" if tested.p >= 0.001 else "< 0.001",
+        "p": f"= {tested.p:.3f}" if tested.p >= 0.001 else "< 0.001",
         "days": str(tested.days),
     }
     if tested.p >= ALPHA:

@@ -107,13 +107,12 @@ def _curves(
     time: NDArray[np.int64], equity: NDArray[np.float64], hourly: BalanceReport, initial: float, t: Texts
 ) -> str:
     """Equity beside buy-and-hold, and the drawdown below it."""
-    time = np.concatenate(([hourly.open_time[0]], time))
-    equity = np.concatenate(([initial], equity))
-    peak = np.maximum.accumulate(equity)
-    fall_time, fall = thin(time, np.maximum(equity, 0.0) / peak - 1.0, _POINTS)
-    time, equity = thin(time, equity, _POINTS)
-    held_time = np.concatenate(([hourly.open_time[0]], np.minimum(hourly.open_time + hourly.step_ms, time[-1])))
-    held_time, held = thin(held_time, np.concatenate(([initial], hourly.column("benchmark"))), _POINTS)
+    begin = int(hourly.open_time[0])
+    peak = np.maximum(np.maximum.accumulate(equity), initial)
+    fall_time, fall = _from(begin, 0.0, time, np.maximum(equity, 0.0) / peak - 1.0)
+    held_time = np.minimum(hourly.open_time + hourly.step_ms, time[-1])
+    held_time, held = _from(begin, initial, held_time, hourly.column("benchmark"))
+    time, equity = _from(begin, initial, time, equity)
     key = (
         f'<div class="key"><span><i class="m"></i>{escape(t("tear_sheet.strategy"))}</span>'
         f'<span><i class="h"></i>{escape(t("tear_sheet.held"))}</span></div>'
@@ -122,6 +121,14 @@ def _curves(
     upper = charts.line_chart(time, equity, (held_time, held), lambda value: f"{value:,.0f}", title)
     lower = charts.line_chart(fall_time, fall, None, lambda value: f"{value:.0%}", below, 170, area=True)
     return _section(title, f'{upper}<h2 class="below">{escape(below)}</h2>{lower}', key)
+
+
+def _from(
+    begin: int, first: float, time: NDArray[np.int64], values: NDArray[np.float64]
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """A curve thinned for drawing that begins with the value before its first."""
+    time, values = thin(time, values, _POINTS)
+    return np.concatenate(([begin], time)), np.concatenate(([first], values))
 
 
 def _months(statistics: SimulationStatistics, t: Texts) -> str:
