@@ -7,7 +7,7 @@ from pathlib import Path
 from atm.analyzers import installed
 from atm.analyzers.cache import AnalysisCache
 from atm.analyzers.configuration_file import read_configuration
-from atm.analyzers.export import check_ending, export
+from atm.analyzers.export import export
 from atm.analyzers.pipeline import AnalysisPipeline
 from atm.model.analysis_configuration import AnalysisConfiguration
 from atm.model.errors import Invalid
@@ -15,6 +15,7 @@ from atm.model.interval import MINUTE_MS, format_time
 from atm.model.program import ProgramContext
 from atm.storage.database import Database
 from atm.storage.market_store import open_store
+from atm.storage.table_file import check_ending
 
 
 def analyse(name: str, context: ProgramContext, symbol: str, span: tuple[int, int], out: Path) -> int:

@@ -11,13 +11,9 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.csv
-import pyarrow.parquet
 
 from atm.analyzers.table import AnalysisTable
-from atm.model.errors import Invalid, Unavailable
-
-ENDINGS = (".parquet", ".csv")
+from atm.storage.table_file import write_table
 
 
 def export(table: AnalysisTable, path: Path) -> None:
@@ -25,24 +21,7 @@ def export(table: AnalysisTable, path: Path) -> None:
 
     Raises Invalid for another ending, Unavailable when it cannot be written.
     """
-    check_ending(path)
-    aside = path.with_name(f".{path.name}.writing")
-    try:
-        if path.suffix.lower() == ".csv":
-            pyarrow.csv.write_csv(to_arrow(table), aside)
-        else:
-            pyarrow.parquet.write_table(to_arrow(table), aside, compression="zstd")
-        aside.replace(path)
-    except OSError as error:
-        raise Unavailable(f"{path} could not be written: {error.strerror or error}") from error
-    finally:
-        aside.unlink(missing_ok=True)
-
-
-def check_ending(path: Path) -> None:
-    """Raises Invalid for a file that is neither Parquet nor CSV."""
-    if path.suffix.lower() not in ENDINGS:
-        raise Invalid("file", str(path), f"a name that ends in {' or '.join(ENDINGS)}")
+    write_table(to_arrow(table), path)
 
 
 def to_arrow(table: AnalysisTable) -> pa.Table:

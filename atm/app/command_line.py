@@ -10,7 +10,7 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -21,7 +21,17 @@ from atm.model.errors import ATMError, Invalid
 from atm.model.program import ProgramContext
 from atm.storage.home import default_home
 
+if TYPE_CHECKING:
+    from atm.gui.texts import Texts
+
 ROOT = Path(__file__).parent.parent.parent
+_TABLES = {
+    "trades": "every fill with the signal that caused it",
+    "trips": "every round trip with its excursions",
+    "equity": "the equity at the close of every minute",
+    "daily": "counts and balances of every day",
+    "hourly": "counts and balances of every hour",
+}
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -71,6 +81,12 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--json", action="store_true")
     command = add("backtest", _backtest, "run a backtest from a TOML file and print its summary")
     command.add_argument("file", type=Path, metavar="FILE.toml")
+    command.add_argument("--json", action="store_true")
+    command.add_argument("--tear-sheet", type=Path, metavar="OUT.html", help="the result as one self-contained page")
+    for name, text in _TABLES.items():
+        command.add_argument(f"--{name}", type=Path, metavar="OUT.{parquet,csv}", help=text)
+    command = add("compare", _compare, "compare simulations side by side: TOML files or codes of stored ones")
+    command.add_argument("simulations", nargs="+", metavar="FILE.toml|CODE")
     command.add_argument("--json", action="store_true")
     command = add("analyse", _analyse, "write the results of an analysis configuration to a Parquet or CSV file")
     command.add_argument(
@@ -162,18 +178,51 @@ def _import(options: Any) -> int:
 
 def _backtest(options: Any) -> int:
     from atm.app.tables import print_summary
-    from atm.simulators.command import run_backtest
+    from atm.simulators.command import check_outputs, run_backtest, write_sheet, write_tables
+
+    tables = {name: getattr(options, name) for name in _TABLES if getattr(options, name) is not None}
+    check_outputs(tables, options.tear_sheet)
+    context = make_context(options)
+    texts = _texts(context)
 
     def progress(share: float) -> None:
         if sys.stderr.isatty():
             print(f"\r{share:4.0%}", end="\r", file=sys.stderr)
 
-    summary = run_backtest(options.file, make_context(options), progress)
+    done = run_backtest(options.file, context, progress)
+    result = done.result
+    write_tables(done, tables)
+    if options.tear_sheet is not None:
+        from atm.simulators.tear_sheet.page import tear_sheet
+
+        curve = result.equity_time, result.equity
+        html = tear_sheet(done.spec, result.summary, result.details, *curve, texts, texts.language)
+        write_sheet(html, options.tear_sheet)
     if options.json:
-        print(msgspec.json.encode(summary).decode())
+        print(msgspec.json.encode(result.summary).decode())
     else:
-        print_summary(summary)
+        print_summary(result.summary, texts)
     return 0
+
+
+def _compare(options: Any) -> int:
+    from atm.app.tables import print_comparison
+    from atm.simulators.command import summaries
+    from atm.simulators.comparison import compare
+
+    context = make_context(options)
+    comparison = compare(summaries(options.simulations, context))
+    if options.json:
+        print(msgspec.json.encode(comparison).decode())
+    else:
+        print_comparison(comparison, _texts(context))
+    return 0
+
+
+def _texts(context: ProgramContext) -> Texts:
+    from atm.gui.texts import Texts
+
+    return Texts(context.assets / "texts", context.language)
 
 
 def _analyse(options: Any) -> int:

@@ -2,35 +2,58 @@
 
 from __future__ import annotations
 
+import unicodedata
+
 from atm.app.bench import BenchRow
 from atm.app.doctor import Finding
+from atm.gui.texts import Texts
 from atm.model.simulation import SimulationSummary
+from atm.simulators.comparison import Comparison
+from atm.simulators.figures import FIGURES, GROUPS, shown
 
 
-def print_summary(s: SimulationSummary) -> None:
-    """The summary of a backtest, one figure a line."""
-    lines = [
-        ("simulation", s.code),
-        ("symbols", ", ".join(s.symbols)),
-        ("range (UTC)", f"{s.start} … {s.end}"),
-        ("minutes (missing)", f"{s.bars:,} ({s.missing_bars:,})"),
-        ("final equity", f"{s.final_equity:,.2f}"),
-        ("net profit", f"{s.net_profit:+,.2f} ({s.total_return:+.2%})"),
-        ("fees / funding paid", f"{s.fees:,.2f} / {s.funding:,.2f}"),
-        ("fills / round trips", f"{s.trades:,} / {s.round_trips:,}"),
-        ("win rate", f"{s.win_rate:.1%}"),
-        ("profit factor", f"{s.profit_factor:.2f}"),
-        ("maximum drawdown", f"{s.max_drawdown:.2%}"),
-        ("Sharpe ratio (daily, 365)", f"{s.sharpe:.2f}"),
-        ("time in market", f"{s.exposure:.1%}"),
-        ("liquidations", str(s.liquidations)),
-        ("wall time", f"{s.wall_seconds:.3f} s"),
-        ("trade hash", s.trade_hash),
-    ]
-    for name, value in lines:
-        print(f"{name:<28}{value}")
+def print_summary(s: SimulationSummary, t: Texts) -> None:
+    """The result of a backtest: what was run, every figure by group, then what the doctor found, worst first."""
+    print(f"{s.code}: {t('tear_sheet.range', symbols=', '.join(s.symbols), start=s.start, end=s.end)}")
+    for group, figures in GROUPS.items():
+        print(f"\n{t(f'statistic_group.{group}')}")
+        for figure in figures:
+            print(f"  {padded(t(f'statistic.{figure.name}'), 34)}{shown(figure, figure.of(s)):>16}")
+    print(f"\n{t('tear_sheet.findings')}")
+    for finding in s.findings:
+        print(f"  {padded(t(f'severity.{finding.severity.value}'), 10)}{t(finding.text, **finding.parameters)}")
     for warning in s.warnings:
         print(f"! {warning}")
+    print(f"\n{s.bars:,} minutes ({s.missing_bars:,} missing) in {s.wall_seconds:.3f} s, trade hash {s.trade_hash}")
+
+
+def print_comparison(comparison: Comparison, t: Texts) -> None:
+    """One column a simulation; a star marks the best of a figure."""
+    rows = [
+        ("", *comparison.codes),
+        (t("comparison.range"), *comparison.ranges),
+        (t("comparison.symbols"), *(", ".join(symbols) for symbols in comparison.symbols)),
+    ]
+    for compared in comparison.figures:
+        texts = [shown(FIGURES[compared.name], value) for value in compared.values]
+        marked = [f"{text}{' *' if index in compared.best else '  '}" for index, text in enumerate(texts)]
+        rows.append((t(f"statistic.{compared.name}"), *marked))
+    widths = [max(width(row[column]) for row in rows) for column in range(len(rows[0]))]
+    for name, *cells in rows:
+        line = "".join(" " * (2 + w - width(cell)) + cell for cell, w in zip(cells, widths[1:], strict=True))
+        print(f"{padded(name, widths[0])}{line}")
+    if not comparison.comparable:
+        print(f"! {t('comparison.different')}")
+
+
+def width(text: str) -> int:
+    """Columns that a text takes in a terminal: East Asian wide characters take two."""
+    return sum(2 if unicodedata.east_asian_width(character) in "WF" else 1 for character in text)
+
+
+def padded(text: str, columns: int) -> str:
+    """The text, filled with spaces on the right to at least `columns`."""
+    return text + " " * max(1, columns - width(text))
 
 
 def print_bench(rows: list[BenchRow]) -> None:

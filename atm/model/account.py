@@ -74,11 +74,13 @@ class TradeReason(Enum):
     FORCE_CLEAR = "FORCE_CLEAR"
 
 
-class TradeRecord(msgspec.Struct, frozen=True):
+class TradeRecord(msgspec.Struct, frozen=True, omit_defaults=True):
     """One fill. Times Unix ms UTC; quantity in base asset (> 0); prices in quote; profit before fee.
 
     `time_ms` is the time of the fill (open of the minute it happened in); `decision_ms` the close time of the decision
-    bar that wanted it (0 for stops and liquidations); quantity_after is signed.
+    bar that wanted it (0 for stops and liquidations); quantity_after is signed. The signal that caused it, as target
+    exposures −1 … 1: `target_before` is the one that the position's previous fill was for (0 when flat), `target_after` the
+    one that this fill is for (0 for stops, liquidations and forced closes); None in records of earlier versions.
     """
 
     index: int
@@ -94,6 +96,8 @@ class TradeRecord(msgspec.Struct, frozen=True):
     quantity_after: float
     entry_price_after: float
     wallet_after: float
+    target_before: float | None = None
+    target_after: float | None = None
 
 
 class PositionState(msgspec.Struct, frozen=True):

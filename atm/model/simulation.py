@@ -9,6 +9,7 @@ import msgspec
 
 from atm.model.account import AssetSetup, CostModel, PositionSetup
 from atm.model.analysis_configuration import AnalysisConfiguration
+from atm.model.statistics import Finding, SimulationStatistics
 from atm.model.trade_configuration import TradeConfiguration
 
 
@@ -42,7 +43,8 @@ class SimulationSummary(msgspec.Struct, frozen=True):
 
     trades counts fills; win_rate and profit_factor are over round trips (flat to flat) net of fees and funding;
     net_profit = final_equity - initial equity; funding > 0 was paid; max_drawdown a fraction of the peak of the
-    minute equity; trade_hash a SHA-256 over the trade list, equal for equal trades.
+    minute equity; trade_hash a SHA-256 over the trade list, equal for equal trades; sharpe and profit_factor are 0 where they
+    are not defined (`statistics` says None). statistics and findings (worst first) are missing in results of earlier versions.
     """
 
     code: str
@@ -67,6 +69,8 @@ class SimulationSummary(msgspec.Struct, frozen=True):
     wall_seconds: float
     trade_hash: str
     warnings: tuple[str, ...] = ()
+    statistics: SimulationStatistics | None = None
+    findings: tuple[Finding, ...] = ()
 
 
 class SimulationState(msgspec.Struct, frozen=True):

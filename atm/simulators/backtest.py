@@ -19,13 +19,14 @@ from atm.model.errors import Invalid
 from atm.model.instrument import Instrument
 from atm.model.interval import MINUTE_MS, format_time
 from atm.model.simulation import SimulationSpec, SimulationSummary
-from atm.simulators import statistics
+from atm.model.statistics import SimulationDetails
 from atm.simulators.specification import time_range
+from atm.simulators.statistics.path import SymbolPath
+from atm.simulators.summary import Outcome, conclude
 from atm.storage.market_store import MarketStore
 from atm.trading.engine import AccountEngine, MinuteGrid
-from atm.trading.layout import Input, input_columns
+from atm.trading.layout import Input, Setup, input_columns
 
-FEW_TRIPS = 30
 NO_CACHE = AnalysisCache(Path(), 0)
 
 
@@ -37,6 +38,7 @@ class BacktestResult:
     trades: list[TradeRecord]
     equity_time: NDArray[np.int64]
     equity: NDArray[np.float64]
+    details: SimulationDetails
 
 
 class Cancelled(Exception):
@@ -62,14 +64,17 @@ def run(
     engine = AccountEngine(spec.assets, spec.positions, spec.analysis, spec.trade, instruments, spec.costs)
     for symbol in engine.symbols:
         _check_data(store, symbol, start, end)
-    grid, missing = _grid(spec, engine, store, (start, end), analysis_start_ms, cache or NO_CACHE)
+    grid, volumes = _grid(spec, engine, store, (start, end), analysis_start_ms, cache or NO_CACHE)
     trades, equity = engine.run(grid, progress, cancelled)
     if cancelled is not None and cancelled():
         raise Cancelled
     equity_time = start + MINUTE_MS * np.arange(1, len(equity) + 1, dtype=np.int64)
     wall = time.perf_counter() - begun
-    summary = summarise(spec, engine, trades, equity, missing, wall, start, end)
-    return BacktestResult(summary, trades, equity_time, equity)
+    outcome = Outcome(
+        trades, equity, symbol_paths(engine, grid, volumes), engine.fees_paid(), engine.funding_paid(), wall
+    )
+    summary, details = conclude(spec, start, end, outcome)
+    return BacktestResult(summary, trades, equity_time, equity, details)
 
 
 def _check_data(store: MarketStore, symbol: str, start: int, end: int) -> None:
@@ -89,14 +94,16 @@ def _grid(
     span: tuple[int, int],
     analysis_start_ms: Mapping[str, int] | None,
     cache: AnalysisCache,
-) -> tuple[MinuteGrid, int]:
+) -> tuple[MinuteGrid, NDArray[np.float32]]:
+    """(minutes of all positions, their volumes in base assets (minutes, positions))."""
     start, end = span
     n, minutes = len(engine.symbols), (end - start) // MINUTE_MS
     prices = np.empty((4, minutes, n))
+    volumes = np.empty((minutes, n), np.float32)
     row_at = np.full((minutes, n), -1, np.int64)
     rows = [np.zeros((0, len(Input)))]
     configurations = {configuration.code: configuration for configuration in spec.analysis}
-    count = missing = 0
+    count = 0
     for i, position in enumerate(engine.setup.positions):
         configuration = configurations[position.analysis]
         look_back = start - _look_back_ms(configuration)
@@ -104,7 +111,7 @@ def _grid(
         bars = store.read(position.symbol, min(first, start), end)
         dense = bars.dense(start, end)
         prices[:, :, i] = dense.values[:4]
-        missing += int(np.isnan(dense.close).sum())
+        volumes[:, i] = dense.volume
         inputs = input_columns(configuration.decision)
         origin = None if analysis_start_ms is None else first
         table = cache.table(configuration, bars.between(first, end), origin, inputs)
@@ -113,7 +120,7 @@ def _grid(
         rows.append(_inputs(engine, inside))
         count += len(inside)
     grid = MinuteGrid(start, prices[0], prices[1], prices[2], prices[3], np.concatenate(rows), row_at)
-    return grid, missing
+    return grid, volumes
 
 
 def _look_back_ms(configuration: AnalysisConfiguration) -> int:
@@ -124,50 +131,21 @@ def _inputs(engine: AccountEngine, table: AnalysisTable) -> NDArray[np.float64]:
     return engine.inputs(table.columns, table.values)
 
 
-def summarise(
-    spec: SimulationSpec,
-    engine: AccountEngine,
-    trades: list[TradeRecord],
-    equity: NDArray[np.float64],
-    missing: int,
-    wall: float,
-    start: int,
-    end: int,
-) -> SimulationSummary:
-    """All figures of the result; what to be careful about is in `warnings`, in plain sentences."""
-    initial = sum(asset.initial_balance for asset in spec.assets.values())
-    trips = statistics.round_trips(trades)
-    final = float(equity[-1]) if len(equity) else initial
-    liquidated = statistics.liquidations(trades)
-    warnings = []
-    if missing:
-        warnings.append(f"{missing:,} minutes without bars: nothing was decided or filled in them")
-    if len(trips) < FEW_TRIPS:
-        warnings.append(f"only {len(trips)} round trips: the figures say little about the future")
-    if liquidated:
-        warnings.append(f"{liquidated} positions were liquidated")
-    warnings.append(f"funding was charged at the constant rate of {spec.costs.funding_rate:.4%}: no recorded rates")
-    return SimulationSummary(
-        code=spec.code,
-        symbols=engine.symbols,
-        start=format_time(start),
-        end=format_time(end),
-        bars=len(equity) * len(engine.symbols) - missing,
-        missing_bars=missing,
-        trades=len(trades),
-        round_trips=len(trips),
-        win_rate=statistics.win_rate(trips),
-        net_profit=final - initial,
-        total_return=(final - initial) / initial if initial else 0.0,
-        fees=engine.fees_paid(),
-        funding=engine.funding_paid(),
-        profit_factor=statistics.profit_factor(trips),
-        max_drawdown=statistics.max_drawdown(equity, initial),
-        sharpe=statistics.sharpe_ratio(equity, initial),
-        exposure=statistics.exposure(trades, start, end),
-        final_equity=final,
-        liquidations=liquidated,
-        wall_seconds=wall,
-        trade_hash=statistics.trade_hash(trades),
-        warnings=tuple(warnings),
-    )
+def symbol_paths(engine: AccountEngine, grid: MinuteGrid, volumes: NDArray[np.float32]) -> dict[str, SymbolPath]:
+    """What the statistics look at: the minutes of each symbol and the rules that it was traded by."""
+    setup = engine.setup
+    return {
+        symbol: SymbolPath(
+            start_ms=grid.start_ms,
+            opens=grid.opens[:, i],
+            highs=grid.highs[:, i],
+            lows=grid.lows[:, i],
+            closes=grid.closes[:, i],
+            volumes=volumes[:, i],
+            leverage=float(setup.setups[i, Setup.LEVERAGE]),
+            brackets=setup.brackets[setup.first[i] : setup.first[i + 1]],
+            funding_rate=float(setup.setups[i, Setup.FUNDING_RATE]),
+            funding_ms=int(setup.setups[i, Setup.FUNDING_MS]),
+        )
+        for i, symbol in enumerate(engine.symbols)
+    }

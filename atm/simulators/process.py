@@ -14,7 +14,8 @@ from atm.ipc.messages import CancelSimulation, Done, Reply, RunSimulation, Simul
 from atm.model.errors import ATMError, Refused
 from atm.model.program import ProgramContext
 from atm.model.simulation import SimulationSpec, SimulationState, SimulationStatus, SimulationSummary
-from atm.simulators import backtest, statistics
+from atm.simulators import backtest
+from atm.simulators.statistics.equity import thin
 from atm.storage.database import Database
 from atm.storage.market_store import open_store
 from atm.storage.sample import load_instruments
@@ -71,9 +72,9 @@ class Simulator:
             instruments = load_instruments(self._context.assets)
             cache = AnalysisCache(self._context.analysis_cache, self._context.analysis_cache_bytes)
             result = backtest.run(spec, store, instruments, _rarely(publish), cancel.is_set, cache=cache)
-            equity = statistics.thin(result.equity_time, result.equity)
+            equity = thin(result.equity_time, result.equity)
             database = Database(self._context.database)
-            database.simulations.save_result(spec.code, result.summary, *equity, result.trades)
+            database.simulations.save_result(spec.code, result.summary, *equity, result.trades, result.details)
             database.close()
             publish(SimulationStatus.COMPLETED, 1.0, "", result.summary)
         except backtest.Cancelled:

@@ -1,4 +1,4 @@
-"""Compiles the kernels of ledger and account engine."""
+"""Compiles the kernels of ledger, account engine and statistics."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from atm.model.account import AssetSetup, CostModel, PositionSetup
 from atm.model.analysis_configuration import AnalysisConfiguration, ClassicalSignal
 from atm.model.instrument import Instrument
 from atm.model.trade_configuration import TradeConfiguration
+from atm.simulators.statistics.path import walk
 from atm.trading.engine import AccountEngine, MinuteGrid
 from atm.trading.layout import Input
 
@@ -31,3 +32,4 @@ def warm_up(progress: Callable[[str], None]) -> None:
     engine.run(MinuteGrid(0, prices[0], prices[1], prices[2], prices[3], rows, np.full((2, 1), -1, np.int64)))
     engine.minute(120_000, {}, {})
     engine.snapshot()
+    walk(np.zeros((0, 4)), np.zeros(0), np.zeros(0), np.zeros(0), 1.0, engine.setup.brackets)

@@ -128,4 +128,6 @@ def _record(row: AccountTradeRow) -> TradeRecord:
         quantity_after=row.quantity_after,
         entry_price_after=math.nan if row.entry_price_after is None else row.entry_price_after,
         wallet_after=row.wallet_after,
+        target_before=row.target_before,
+        target_after=row.target_after,
     )

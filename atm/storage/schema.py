@@ -9,7 +9,7 @@ from __future__ import annotations
 from sqlalchemy import BigInteger, Double, ForeignKey, Index, LargeBinary, Text
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
-HEAD = "0002"
+HEAD = "0003"
 
 
 class Base(DeclarativeBase):
@@ -38,7 +38,8 @@ class AccountRow(Base):
 
 
 class AccountTradeRow(Base):
-    """A `TradeRecord` in columns; number: its index. entry_price_after is NULL where it is undefined."""
+    """A `TradeRecord` in columns; number: its index. entry_price_after is NULL where it is undefined,
+    the targets where an earlier version has written the record."""
 
     __tablename__ = "account_trades"
     account: Mapped[str] = mapped_column(ForeignKey("accounts.name", ondelete="CASCADE"), primary_key=True)
@@ -55,6 +56,8 @@ class AccountTradeRow(Base):
     quantity_after: Mapped[float]
     entry_price_after: Mapped[float | None]
     wallet_after: Mapped[float]
+    target_before: Mapped[float | None] = mapped_column(default=None)
+    target_after: Mapped[float | None] = mapped_column(default=None)
     __table_args__ = (Index("account_trades_time", "account", "time_ms"),)
 
 
@@ -66,7 +69,7 @@ class AccountEquityRow(Base):
 
 
 class SimulationRow(Base):
-    """state: SimulationState; spec: SimulationSpec; equity and trades: compressed, NULL until completed."""
+    """state: SimulationState; spec: SimulationSpec; equity, trades and details: compressed, NULL until completed."""
 
     __tablename__ = "simulations"
     code: Mapped[str] = mapped_column(primary_key=True)
@@ -75,6 +78,7 @@ class SimulationRow(Base):
     state: Mapped[bytes]
     equity: Mapped[bytes | None] = mapped_column(default=None)
     trades: Mapped[bytes | None] = mapped_column(default=None)
+    details: Mapped[bytes | None] = mapped_column(default=None)
 
 
 class SettingRow(Base):

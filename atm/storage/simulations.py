@@ -14,6 +14,7 @@ from atm.model.account import TradeRecord
 from atm.model.analysis_configuration import expanded
 from atm.model.errors import Refused
 from atm.model.simulation import SimulationSpec, SimulationState, SimulationStatus, SimulationSummary
+from atm.model.statistics import SimulationDetails
 from atm.storage.repository import Repository, from_payload, readable, to_payload
 from atm.storage.schema import SimulationRow
 
@@ -54,8 +55,9 @@ class SimulationRepository(Repository):
         equity_time: NDArray[np.int64],
         equity: NDArray[np.float64],
         trades: list[TradeRecord],
+        details: SimulationDetails | None = None,
     ) -> None:
-        """Completed: summary, equity curve and trades in one transaction."""
+        """Completed: summary, equity curve, trades and details in one transaction."""
         curve = zlib.compress(equity_time.astype("<i8").tobytes() + equity.astype("<f8").tobytes())
         with self._writing() as session:
             row = session.get(SimulationRow, code)
@@ -65,6 +67,7 @@ class SimulationRepository(Repository):
             row.state = to_payload(state)
             row.equity = curve
             row.trades = zlib.compress(msgspec.msgpack.encode(trades))
+            row.details = None if details is None else details.pack()
 
     def states(self) -> list[SimulationState]:
         """All simulations, oldest first; one that this version cannot read is logged, left out and kept."""
@@ -93,6 +96,14 @@ class SimulationRepository(Repository):
         if packed is None:
             return []
         return msgspec.msgpack.decode(zlib.decompress(packed), type=list[TradeRecord])
+
+    def details(self, code: str) -> SimulationDetails | None:
+        """Round trips and hourly report; None before completion and in results of earlier versions.
+
+        Raises `Refused` when there is no such simulation.
+        """
+        packed = self._row(code).details
+        return None if packed is None else SimulationDetails.unpack(packed)
 
     def remove(self, code: str) -> None:
         with self._writing() as session:

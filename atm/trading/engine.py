@@ -42,7 +42,9 @@ from atm.trading.phases import run_minutes
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
-STATE_VERSION = 1
+STATE_VERSION = 2
+_COLUMNS = {1: 17, 2: len(Position)}
+"""Columns of a position by the version of the state; a state of an earlier one begins with 0 in those it lacks."""
 _BUFFER_ROWS = 8_192
 _HEADER = struct.Struct("<4sHHHH")
 _REASONS = tuple(TradeReason)
@@ -223,7 +225,8 @@ class AccountEngine:
         return [self._record(row) for row in self._buffer[:count].tolist()]
 
     def _record(self, row: list[float]) -> TradeRecord:
-        time, decision, position, reason, quantity, price, profit, fee, after, entry, wallet, index = row
+        (time, decision, position, reason, quantity, price, profit, fee, after, entry, wallet, index,
+         target_before, target_after) = row  # fmt: skip
         return TradeRecord(
             int(index),
             int(time),
@@ -238,6 +241,8 @@ class AccountEngine:
             after,
             entry,
             wallet,
+            target_before,
+            target_after,
         )
 
     def funding_paid(self) -> float:
@@ -308,23 +313,31 @@ class AccountEngine:
     def _identity(self) -> bytes:
         return hashlib.sha256(msgspec.json.encode([self.symbols, self.setup.assets])).digest()
 
+    def _prefix(self, version: int) -> bytes:
+        header = _HEADER.pack(b"ATME", version, len(self.symbols), len(self.setup.assets), len(Meta))
+        return header + self._identity()
+
     def dump(self) -> bytes:
         """The state, bit for bit; fills not yet taken by `trades` are not part of it."""
-        header = _HEADER.pack(b"ATME", STATE_VERSION, len(self.symbols), len(self.setup.assets), len(Meta))
         body = self._positions.tobytes() + self._assets.tobytes() + self._meta.tobytes()
-        return header + self._identity() + body
+        return self._prefix(STATE_VERSION) + body
 
     def load(self, data: bytes) -> None:
-        """Take a dumped state over. Raises `Invalid` when it belongs to another version or another set of positions."""
-        expected = _HEADER.pack(b"ATME", STATE_VERSION, len(self.symbols), len(self.setup.assets), len(Meta))
-        prefix = expected + self._identity()
-        sizes = (self._positions.nbytes, self._assets.nbytes, self._meta.nbytes)
-        if not data.startswith(prefix) or len(data) != len(prefix) + sum(sizes):
+        """Take a dumped state over, that of an earlier version too.
+
+        Raises `Invalid` when it belongs to a version that is not known or to another set of positions.
+        """
+        width = next((_COLUMNS[version] for version in _COLUMNS if data.startswith(self._prefix(version))), 0)
+        positions = np.zeros((len(self.symbols), width))
+        targets = (positions, self._assets, self._meta)
+        at = len(self._prefix(STATE_VERSION))
+        if not width or len(data) != at + sum(target.nbytes for target in targets):
             raise Invalid("engine state", f"{len(data)} bytes", "a state of this version and these positions")
-        at = len(prefix)
-        for target, size in zip((self._positions, self._assets, self._meta), sizes, strict=True):
-            target[:] = np.frombuffer(data[at : at + size], target.dtype).reshape(target.shape)
-            at += size
+        for target in targets:
+            target[:] = np.frombuffer(data[at : at + target.nbytes], target.dtype).reshape(target.shape)
+            at += target.nbytes
+        self._positions[:] = 0.0
+        self._positions[:, :width] = positions
         self._meta[Meta.BUFFERED] = 0
 
 

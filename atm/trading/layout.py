@@ -12,7 +12,9 @@ from atm.model.interval import Interval
 
 
 class PositionLayout(NamedTuple):
-    """State of a position. Pending orders are signed quantities for the next open; kinds are `Reason` numbers."""
+    """State of a position. Pending orders are signed quantities for the next open; kinds are `Reason` numbers.
+
+    TARGET: exposure that the last decision wanted; TRADED: the one that the last fill was for, 0 when flat."""
 
     QUANTITY: int = 0
     ENTRY: int = 1
@@ -31,6 +33,7 @@ class PositionLayout(NamedTuple):
     LIQUIDATION: int = 14
     STOP: int = 15
     PENDING_ALLOCATED: int = 16
+    TRADED: int = 17
 
 
 class AssetLayout(NamedTuple):
@@ -134,6 +137,8 @@ class TradeLayout(NamedTuple):
     ENTRY_AFTER: int = 9
     WALLET_AFTER: int = 10
     INDEX: int = 11
+    TARGET_BEFORE: int = 12
+    TARGET_AFTER: int = 13
 
 
 class ReasonLayout(NamedTuple):

@@ -34,8 +34,16 @@ def write_trade(
     P: Floats, A: Floats, S: Floats, meta: Ints, T: Floats, i: int, minute: int, decision: float, reason: int,
     quantity: float, price: float, profit: float, fee: float,
 ) -> None:  # fmt: skip
-    """Append one fill to the buffer; quantity is signed (> 0 bought)."""
+    """Append one fill to the buffer; quantity is signed (> 0 bought).
+
+    An order is filled before the next decision replaces it, so the target in force is the one that it is for; what closes
+    against the decision (stops, liquidation, the user) is for none.
+    """
     row = meta[Meta.BUFFERED]
+    after = 0.0 if reason >= Reason.STOP_IMMEDIATE else P[i, Position.TARGET]
+    T[row, Trade.TARGET_BEFORE] = P[i, Position.TRADED]
+    T[row, Trade.TARGET_AFTER] = after
+    P[i, Position.TRADED] = after if P[i, Position.QUANTITY] != 0.0 else 0.0
     T[row, Trade.TIME] = minute
     T[row, Trade.DECISION] = decision
     T[row, Trade.POSITION] = i

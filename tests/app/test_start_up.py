@@ -84,7 +84,8 @@ def test_every_command_explains_itself(command: str) -> None:
 def test_backtest_from_the_command_line(home: Path) -> None:
     table = run("--home", str(home), "backtest", "examples/rqpm_filusdt.toml")
     assert table.returncode == 0, table.stderr
-    assert "maximum drawdown" in table.stdout
+    assert "Maximum drawdown" in table.stdout
+    assert "What to know about this result" in table.stdout
     result = run("--home", str(home), "backtest", "examples/rqpm_filusdt.toml", "--json")
     summary = json.loads(result.stdout)
     wanted = (

@@ -15,6 +15,7 @@ from atm.model.endpoint import Endpoint
 from atm.model.notice import Notice, Severity
 from atm.model.order import Side
 from atm.model.simulation import SimulationStatus
+from atm.simulators.figures import FIGURES, GROUPS
 from tests.gui.filled import ASSETS, ROOT
 from tests.gui.pilot import Pilot
 
@@ -30,6 +31,10 @@ STATES = {
     "page": [page.value for page in PageName],
     "account_kind": [kind.value for kind in AccountKind],
     "simulation_status": [status.value for status in SimulationStatus],
+    "severity": [severity.value for severity in Severity],
+    "statistic": FIGURES,
+    "statistic_group": GROUPS,
+    "tear_sheet": ("trend", "volatility"),
     "trade_reason": [reason.value for reason in TradeReason],
     "side": [side.value for side in Side],
     "field": ("maker_fee", "taker_fee", "half_spread", "slippage", "funding_rate"),
@@ -47,7 +52,7 @@ def used_keys() -> set[str]:
     found |= {f"notice.{name}" for name in ASKED_FOR}
     for path in (ROOT / "atm").rglob("*.py"):
         source = path.read_text("utf-8")
-        found |= set(re.findall(r'"((?:notice|done)\.[a-z_]+)"', source))
+        found |= set(re.findall(r'"((?:notice|done|finding|tear_sheet|comparison)\.[a-z_]+)"', source))
         if "gui" in path.parts:
             found |= {
                 key

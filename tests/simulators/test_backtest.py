@@ -124,3 +124,23 @@ def test_a_hole_in_the_bars_is_counted_and_nothing_is_filled_in_it(
     assert not [t for t in result.trades if hole <= t.time_ms < after]
     assert not np.isnan(result.equity).any()
     assert (result.equity_time == start + MINUTE_MS * np.arange(1, 11 * 1440 + 1)).all()
+
+
+def test_round_trips_add_up_to_what_the_engine_has_booked(
+    store: MarketStore, instruments: tuple[Instrument, ...]
+) -> None:
+    result = backtest.run(example("rqpm_filusdt", end="2023-10-01"), store, instruments)
+    s, trips, last = result.summary, result.details.trips, result.trades[-1]
+    opened = [t for t in result.trades if t.time_ms >= trips[-1].end_ms and t.quantity_after]
+    assert last.quantity_after == 0.0 or len(opened) == 1
+    close = store.read("FILUSDT", parse_time("2023-09-30 23:59"), parse_time("2023-10-01")).close[-1]
+    unrealized = last.quantity_after * (close - last.entry_price_after) - sum(t.fee for t in opened)
+    assert len(trips) > 100
+    # what the last position has paid of funding is in no round trip; one stamp is at most a fraction of a unit
+    assert sum(trip.funding for trip in trips) == pytest.approx(s.funding, abs=3.0)
+    assert sum(trip.profit for trip in trips) + unrealized == pytest.approx(s.net_profit, abs=3.0)
+    assert all(trip.adverse <= 0 <= trip.favourable for trip in trips)
+    assert all(0 < trip.liquidation_room <= 1 for trip in trips)
+    stopped = [trip for trip in trips if trip.exit_reason is TradeReason.STOP_IMMEDIATE]
+    assert all(trip.adverse == pytest.approx(-0.04, abs=0.01) for trip in stopped)
+    assert stopped

@@ -1,4 +1,5 @@
 import json
+import math
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
@@ -13,7 +14,9 @@ from atm.model.errors import Refused, Unavailable
 from atm.model.interval import Interval
 from atm.model.order import Side
 from atm.model.simulation import SimulationSpec, SimulationStatus, SimulationSummary
+from atm.model.statistics import BalanceReport, SimulationDetails
 from atm.model.trade_configuration import TradeConfiguration
+from atm.simulators.statistics.trips import round_trip
 from atm.storage.database import Database
 from atm.storage.schema import Base, ConfigurationRow, SimulationRow
 
@@ -106,11 +109,21 @@ def test_a_simulation_from_queue_to_result(database: Database) -> None:
         "s", ("X",), "a", "b", 1, 0, 2, 1, 1.0, 3.0, 0.03, 0.1, 0.0, 2.0, 0.01, 1.0, 0.5, 103.0, 0, 0.1, "hash"
     )
     times, curve = np.array([1, 2], np.int64), np.array([100.0, 103.0])
+    explained = msgspec.structs.replace(trade(0), target_before=0.0, target_after=-0.5)
     database.simulations.save_result("s", summary, times, curve, [trade(0)])
     (state,) = database.simulations.states()
     assert (state.status, state.summary, state.created_ms) == (SimulationStatus.COMPLETED, summary, 5)
     np.testing.assert_array_equal(database.simulations.equity("s")[1], curve)
     assert database.simulations.trades("s") == [trade(0)]
+    assert database.simulations.details("s") is None
+    hourly = BalanceReport(3_600_000, ("a", "b"), np.array([0, 3_600_000]), np.array([[1.0, 2.0], [3.0, math.nan]]))
+    details = SimulationDetails((round_trip([trade(0)]),), hourly)
+    database.simulations.save_result("s", summary, times, curve, [explained], details)
+    assert database.simulations.trades("s") == [explained]
+    stored = database.simulations.details("s")
+    assert stored is not None
+    assert stored.trips == details.trips
+    np.testing.assert_array_equal(stored.hourly.column("b"), [3.0, math.nan])
     database.simulations.remove("s")
     with pytest.raises(Refused):
         database.simulations.trades("s")

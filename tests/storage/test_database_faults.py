@@ -78,8 +78,10 @@ def test_a_database_of_the_first_schema_is_backed_up_migrated_and_can_go_back(pa
     database = open_database(path)
     assert database.accounts.trades("demo") == records[::-1]
     assert [c.code for c in database.configurations.analyses()] == ["a"]
-    database.accounts.save_progress("demo", b"engine", 1, [trade(3)], [])
+    explained = msgspec.structs.replace(trade(3), target_before=0.25, target_after=-1.0)
+    database.accounts.save_progress("demo", b"engine", 1, [explained], [])
     assert database.accounts.count_trades("demo") == 4
+    assert database.accounts.trades("demo", 1) == [explained]
     with sqlite3.connect(f"{path}.0001.bak") as backup:
         assert backup.execute("SELECT version_num FROM alembic_version").fetchall() == [("0001",)]
         assert backup.execute("SELECT number, payload FROM account_trades").fetchall() == [r[1:] for r in rows]

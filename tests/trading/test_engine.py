@@ -14,7 +14,7 @@ from atm.model.instrument import Instrument, LeverageBracket
 from atm.model.interval import MINUTE_MS
 from atm.model.trade_configuration import Direction, RotationalGaussian1, Sense, TradeConfiguration
 from atm.trading.engine import AccountEngine, MinuteGrid
-from atm.trading.layout import Input
+from atm.trading.layout import Asset, Input, Meta, Position
 from atm.trading.rqpm import rotational_gaussian_1
 
 WIDE = RotationalGaussian1(theta=0.5, alpha=100, beta0=100, beta1=100)
@@ -93,6 +93,12 @@ def test_a_flip_closes_and_opens_the_other_side_at_the_same_open() -> None:
         (TradeReason.ENTRY, False),
     ]
     assert fills[1].profit == pytest.approx(237.5 * 10)
+    # both fills of the flip come from one signal; the first leaves the position flat
+    assert [(f.target_before, f.target_after, f.decision_ms) for f in fills] == [
+        (0, 1, 15 * MINUTE_MS),
+        (1, -1, 16 * MINUTE_MS),
+        (0, -1, 16 * MINUTE_MS),
+    ]
     # the wallet has grown to 12,375: · 0.475 · 5 / 110 = 267.18…, cut to the step
     assert fills[2].quantity == pytest.approx(267.1)
 
@@ -119,6 +125,7 @@ def test_the_remaining_quantity_only_shrinks_within_a_cycle() -> None:
     )
     assert [f.reason for f in fills] == [TradeReason.ENTRY, TradeReason.EXIT]
     assert fills[1].quantity_after == pytest.approx(47.5 * away, abs=0.11)
+    assert (fills[1].target_before, fills[1].target_after) == (1, pytest.approx(away))
 
 
 @pytest.mark.parametrize(
@@ -294,6 +301,43 @@ def test_a_configuration_that_cannot_be_traded_is_refused_by_field(trade: TradeC
     with pytest.raises(Invalid) as refused:
         engine(trade)
     assert refused.value.field == field
+
+
+def test_a_stop_is_for_no_target_and_follows_none_of_a_later_entry() -> None:
+    e = engine(TradeConfiguration("t", leverage=5, full_stop_loss_immediate=0.05, long=WIDE, short=WIDE))
+    fills = play(
+        e,
+        [
+            (bar(14, 100), row(1, 100, updated=1)),
+            (bar(15, 100), None),
+            (bar(16, 100, lo=90, c=92), row(-1, 92, updated=1)),
+            (bar(17, 92), None),
+        ],
+    )
+    assert [(f.reason, f.target_before, f.target_after) for f in fills] == [
+        (TradeReason.ENTRY, 0, 1),
+        (TradeReason.STOP_IMMEDIATE, 1, 0),
+        (TradeReason.ENTRY, 0, -1),
+    ]
+
+
+def test_a_state_of_the_version_before_goes_on_with_what_it_has() -> None:
+    e = engine(TREND)
+    play(e, [(bar(14, 100), row(1, 100, updated=1)), (bar(15, 100), None)])
+    state = e.dump()
+    width, old = len(Position), 17
+    body = np.frombuffer(state[-8 * (width + len(Asset) + len(Meta)) :][: 8 * width])
+    rest = state[-8 * (len(Asset) + len(Meta)) :]
+    head = state[: -8 * (width + len(Asset) + len(Meta))]
+    earlier = head[:4] + (1).to_bytes(2, "little") + head[6:] + body[:old].tobytes() + rest
+    later = engine(TREND)
+    later.load(earlier)
+    (fill,) = play(later, [(bar(16, 101, c=102), row(-1, 102, updated=1)), (bar(17, 102), None)])[:1]
+    (same,) = play(e, [(bar(16, 101, c=102), row(-1, 102, updated=1)), (bar(17, 102), None)])[:1]
+    assert (fill.target_before, same.target_before) == (0, 1)  # it did not know what the position was for
+    assert (fill.quantity, fill.profit, fill.target_after) == (same.quantity, same.profit, same.target_after)
+    with pytest.raises(Invalid, match="engine state"):
+        later.load(earlier[:-8])
 
 
 def test_state_of_other_positions_is_refused(tmp_path: Path) -> None:

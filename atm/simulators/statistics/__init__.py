@@ -1,0 +1,1 @@
+"""Statistics of simulations, by subject: equity curve, round trips, the path between fills, reports, significance."""

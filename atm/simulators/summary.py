@@ -1,0 +1,207 @@
+"""From fills and equity to everything that is said about a simulation. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from atm.model.account import TradeRecord
+from atm.model.interval import format_time
+from atm.model.order import Side
+from atm.model.simulation import SimulationSpec, SimulationSummary
+from atm.model.statistics import BalanceReport, RoundTrip, SimulationDetails, SimulationStatistics
+from atm.simulators import diagnosis
+from atm.simulators.statistics import benchmark, equity, reports, trips
+from atm.simulators.statistics.path import SymbolPath, measured_trips
+from atm.simulators.statistics.significance import significance
+
+Floats = NDArray[np.float64]
+
+FEW_TRIPS = 30
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What the engine made: fills, equity per minute, the path of each symbol, money paid, seconds it took."""
+
+    trades: list[TradeRecord]
+    equity: Floats
+    paths: Mapping[str, SymbolPath]
+    fees: float
+    funding: float
+    wall_seconds: float
+
+
+def conclude(
+    spec: SimulationSpec, start: int, end: int, outcome: Outcome
+) -> tuple[SimulationSummary, SimulationDetails]:
+    """Summary with statistics and findings, and what is kept beside it."""
+    initial = sum(asset.initial_balance for asset in spec.assets.values())
+    done, room = measured_trips(outcome.trades, outcome.paths)
+    ends = reports.hour_ends(start, len(outcome.equity))
+    weights = {position.symbol: position.assumed_ratio for position in spec.positions}
+    held = benchmark.buy_and_hold(outcome.paths, weights, initial, ends)
+    hourly = reports.hourly(outcome.trades, outcome.paths, outcome.equity, initial, held)
+    day = reports.daily(hourly)
+    fall = equity.drawdown(outcome.equity, initial)
+    figures = statistics(start, end, initial, outcome, done, fall, hourly, day)
+    summary = summarise(spec, start, end, initial, outcome, done, fall, figures)
+    evidence = diagnosis.Evidence(spec, summary, figures, done, outcome.trades, outcome.paths, room)
+    findings = diagnosis.findings(evidence)
+    return msgspec.structs.replace(summary, findings=findings), SimulationDetails(tuple(done), hourly)
+
+
+def statistics(
+    start: int,
+    end: int,
+    initial: float,
+    outcome: Outcome,
+    done: list[RoundTrip],
+    fall: equity.Drawdown,
+    hourly: BalanceReport,
+    day: BalanceReport,
+) -> SimulationStatistics:
+    """All figures beyond the summary's."""
+    curve = outcome.equity
+    returns = equity.daily_returns(curve, initial, start)
+    cagr = equity.annual_growth(curve, initial)
+    growth, deviation = equity.growth_fit(curve, initial, start)
+    mean, median, longest = trips.holding_minutes(done)
+    gross = sum(t.profit for t in outcome.trades)
+    per_day = equity.MINUTES_PER_DAY
+    return SimulationStatistics(
+        days=len(curve) / per_day,
+        ruined=bool(len(curve)) and float(curve.min()) <= 0.0,
+        cagr=cagr,
+        volatility=equity.volatility(returns),
+        sharpe=equity.sharpe_ratio(returns),
+        sortino=equity.sortino_ratio(returns),
+        calmar=cagr / fall.largest if fall.largest > 0.0 else None,
+        ulcer=fall.ulcer,
+        max_drawdown_days=fall.minutes / per_day,
+        longest_under_water_days=fall.longest_minutes / per_day,
+        profit_factor=trips.profit_factor(done),
+        win_streak=trips.streak(done, True),
+        loss_streak=trips.streak(done, False),
+        mean_minutes=mean,
+        median_minutes=median,
+        longest_minutes=longest,
+        cost_share=(outcome.fees + outcome.funding) / gross if gross > 0.0 else None,
+        growth_per_day=growth,
+        growth_deviation=deviation,
+        long=trips.by_side(done, Side.BUY),
+        short=trips.by_side(done, Side.SELL),
+        fills_by_reason=trips.fills_by_reason(outcome.trades),
+        months=reports.periods(day, start, end, True),
+        years=reports.periods(day, start, end, False),
+        significance=significance(returns),
+        **trips.outcome(done),  # type: ignore[arg-type]  # the keys are names of fields
+        **_excursions(done),  # type: ignore[arg-type]
+        **_size(outcome, hourly),  # type: ignore[arg-type]
+        **_market(start, outcome, initial, returns, hourly, day),  # type: ignore[arg-type]
+    )
+
+
+def _excursions(done: list[RoundTrip]) -> dict[str, float]:
+    if not done:
+        return {}
+    adverse, favourable = (np.array([getattr(trip, name) for trip in done]) for name in ("adverse", "favourable"))
+    return {
+        "average_adverse": float(adverse.mean()),
+        "worst_adverse": float(adverse.min()),
+        "average_favourable": float(favourable.mean()),
+        "best_favourable": float(favourable.max()),
+    }
+
+
+def _size(outcome: Outcome, hourly: BalanceReport) -> dict[str, float]:
+    """Notional against equity at the ends of hours, and what was traded in a year."""
+    balance = hourly.column("equity_close")
+    leverage = np.divide(hourly.column("notional"), balance, out=np.zeros(len(balance)), where=balance > 0.0)
+    traded = sum(t.quantity * t.price for t in outcome.trades)
+    mean = float(np.mean(np.maximum(balance, 0.0)))
+    years = len(outcome.equity) / equity.MINUTES_PER_YEAR
+    return {
+        "mean_leverage": float(leverage.mean()),
+        "peak_leverage": float(leverage.max()),
+        "traded_notional": traded,
+        "turnover": traded / mean / years if mean > 0.0 else 0.0,
+    }
+
+
+def _market(
+    start: int, outcome: Outcome, initial: float, returns: Floats, hourly: BalanceReport, day: BalanceReport
+) -> dict[str, object]:
+    """Buy-and-hold over the same days, and the result by regime."""
+    held = hourly.column("benchmark")
+    lead = int(-hourly.open_time[0] % reports.DAY_MS // reports.HOUR_MS)
+    midnights = np.concatenate(([initial], held))[lead::24] if initial > 0.0 else np.ones(1)
+    market = midnights[1:] / midnights[:-1] - 1.0
+    alpha, beta = benchmark.alpha_beta(returns, market, equity.DAYS_PER_YEAR)
+    whole = (hourly.open_time[-1] + reports.HOUR_MS - hourly.open_time[0]) // reports.HOUR_MS - lead
+    days = max(0, int(whole) // 24)
+    first = 1 if lead else 0
+    gains = (day.column("equity_close") - day.column("equity_open"))[first : first + days]
+    ends = reports.hour_ends(start, len(outcome.equity))
+    return {
+        "benchmark_return": float(held[-1] / initial - 1.0) if initial > 0.0 else 0.0,
+        "benchmark_drawdown": equity.drawdown(held, initial).largest,
+        "benchmark_sharpe": equity.sharpe_ratio(market),
+        "alpha": alpha,
+        "beta": beta,
+        "regimes": benchmark.regimes(outcome.paths, ends, gains, lead),
+    }
+
+
+def summarise(
+    spec: SimulationSpec,
+    start: int,
+    end: int,
+    initial: float,
+    outcome: Outcome,
+    done: list[RoundTrip],
+    fall: equity.Drawdown,
+    figures: SimulationStatistics,
+) -> SimulationSummary:
+    """The summary; what to be careful about whatever the figures are is in `warnings`, in plain sentences."""
+    curve, trades = outcome.equity, outcome.trades
+    final = float(curve[-1]) if len(curve) else initial
+    liquidated = trips.liquidations(trades)
+    missing = sum(int(np.isnan(path.closes).sum()) for path in outcome.paths.values())
+    warnings = []
+    if missing:
+        warnings.append(f"{missing:,} minutes without bars: nothing was decided or filled in them")
+    if len(done) < FEW_TRIPS:
+        warnings.append(f"only {len(done)} round trips: the figures say little about the future")
+    if liquidated:
+        warnings.append(f"{liquidated} positions were liquidated")
+    warnings.append(f"funding was charged at the constant rate of {spec.costs.funding_rate:.4%}: no recorded rates")
+    return SimulationSummary(
+        code=spec.code,
+        symbols=tuple(outcome.paths),
+        start=format_time(start),
+        end=format_time(end),
+        bars=len(curve) * len(outcome.paths) - missing,
+        missing_bars=missing,
+        trades=len(trades),
+        round_trips=len(done),
+        win_rate=trips.win_rate(done),
+        net_profit=final - initial,
+        total_return=(final - initial) / initial if initial else 0.0,
+        fees=outcome.fees,
+        funding=outcome.funding,
+        profit_factor=figures.profit_factor or 0.0,
+        max_drawdown=fall.largest,
+        sharpe=figures.sharpe or 0.0,
+        exposure=trips.exposure(trades, start, end),
+        final_equity=final,
+        liquidations=liquidated,
+        wall_seconds=outcome.wall_seconds,
+        trade_hash=trips.trade_hash(trades),
+        warnings=tuple(warnings),
+        statistics=figures,
+    )
