@@ -6,9 +6,11 @@ from typing import ClassVar
 
 import msgspec
 
-from atm.ipc.message_forms import Delivery, Event, Reply, Request
+from atm.ipc.message_forms import Delivery, Event, FieldProblem, Reply, Request
 from atm.ipc.shared_array import ArrayReference
 from atm.model.analysis_configuration import AnalysisConfiguration
+from atm.model.interval import Interval
+from atm.model.parameter import Parameter
 from atm.model.trade_configuration import TradeConfiguration
 
 
@@ -176,3 +178,57 @@ class ListIndicators(Request, frozen=True):
 
 class UserIndicatorList(Reply, frozen=True):
     badges: tuple[IndicatorBadge, ...]
+
+
+class KnownIndicator(msgspec.Struct, frozen=True):
+    """An indicator that configurations may name.
+
+    analyses: the field of `IntervalAnalyses` that holds its lines, "" for a user's, whose lines stand under its name in
+    `user` and have these `parameters`. columns: its output fields. state: "passed", "failed" or, while it is being examined
+    in the background, "waiting"; sentence: what is wrong.
+    """
+
+    name: str
+    columns: tuple[str, ...]
+    analyses: str = ""
+    parameters: tuple[Parameter, ...] = ()
+    state: str = "waiting"
+    sentence: str = ""
+
+
+class IndicatorsUpdated(Event, frozen=True):
+    """All indicators, and what became of users' files, as of the last `ListIndicators`. Key: ""."""
+
+    delivery: ClassVar[Delivery] = "latest"
+    indicators: tuple[KnownIndicator, ...]
+    files: tuple[IndicatorBadge, ...]
+
+
+class DescribeAnalyses(Request, frozen=True):
+    """To trade: what a configuration, stored or not, would mean. → AnalysesDescription"""
+
+    configuration: AnalysisConfiguration
+
+
+class IntervalDescription(msgspec.Struct, frozen=True):
+    """columns: number of its columns; look_back_minutes: warm-up; settle_minutes: until the start is forgotten; unrecorded:
+    names of its analyses that have values only where something beside bars was recorded (order book, network)."""
+
+    interval: Interval
+    columns: int
+    look_back_minutes: int
+    settle_minutes: int
+    unrecorded: tuple[str, ...] = ()
+
+
+class AnalysesDescription(Reply, frozen=True):
+    """problems: everything that is wrong; then there are no intervals."""
+
+    intervals: tuple[IntervalDescription, ...] = ()
+    problems: tuple[FieldProblem, ...] = ()
+
+
+class RestartAnalysis(Request, frozen=True):
+    """To trade: begin an analysis that an account needs again, on the analyzer that has it or another. → Done"""
+
+    analysis: str

@@ -6,6 +6,8 @@ from typing import Any, ClassVar, Literal
 
 import msgspec
 
+from atm.model.errors import Invalid
+
 Delivery = Literal["ordered", "latest"]
 
 
@@ -32,12 +34,26 @@ class Done(Reply, frozen=True):
     parameters: dict[str, str] = {}
 
 
+class FieldProblem(msgspec.Struct, frozen=True):
+    """One wrong field: its path, its value as text, and what is allowed."""
+
+    field: str
+    value: str
+    allowed: str
+
+    @staticmethod
+    def of(problem: Invalid) -> FieldProblem:
+        return FieldProblem(problem.field, repr(problem.value), problem.allowed)
+
+
 class Failed(Reply, frozen=True):
-    """A refused or failed request. kind: class name of the error (atm.model.errors); field: of an `Invalid`."""
+    """A refused or failed request. kind: class name of the error (atm.model.errors); field: of an `Invalid`; problems:
+    every one of several wrong fields."""
 
     kind: str
     message: str
     field: str = ""
+    problems: tuple[FieldProblem, ...] = ()
 
 
 def message_types() -> tuple[type[Message], ...]:
