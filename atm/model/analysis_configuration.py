@@ -144,9 +144,10 @@ class VolumeProfile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """
 
     window: Annotated[int, msgspec.Meta(ge=2, le=10_000, description="bars over which volume is forgotten")] = 500
-    gamma: Annotated[float, msgspec.Meta(ge=0.0005, le=0.1, description="ten bins span this fraction of the price")] = (
-        0.01
-    )
+    gamma: Annotated[
+        float,
+        msgspec.Meta(ge=0.0005, le=0.1, description="ten bins span this fraction of the price", extra={"unit": "%"}),
+    ] = 0.01
     bins: Annotated[int, msgspec.Meta(ge=64, le=16_384, description="bins kept around the last close")] = 1_024
     sigma: Annotated[float, msgspec.Meta(gt=0, le=20, description="smoothing in bins")] = 1.0
     prominence: Annotated[
@@ -276,7 +277,13 @@ class IntervalAnalyses(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     mmacd_short: MultiMACD | None = None
     mmacd_long: MultiMACD | None = None
     swing_range: Annotated[
-        float, msgspec.Meta(ge=0.0001, le=0.5, description="reversal that confirms a swing, as a fraction of the price")
+        float,
+        msgspec.Meta(
+            ge=0.0001,
+            le=0.5,
+            description="reversal that confirms a swing, as a fraction of the price",
+            extra={"unit": "%"},
+        ),
     ] = 0.025
     pip: ClassicalSignal | None = None
     wma: Annotated[tuple[MovingAverageLine, ...], UpTo10] = ()

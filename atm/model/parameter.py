@@ -21,7 +21,8 @@ class Parameter(msgspec.Struct, frozen=True):
 
     kind: whole or decimal number, on/off, one of `choices`, text, a list whose members are `member`, or any other plain
     data. least, most: bounds of a number, of the length of a text or of the number of members; `above`, `below`: the
-    bound itself is not allowed. default: as plain data, None while `required`. optional: None is allowed.
+    bound itself is not allowed. default: as plain data, None while `required`. optional: None is allowed. unit: "%"
+    for a fraction that people write in percent (`msgspec.Meta(extra={"unit": "%"})`).
     """
 
     name: str
@@ -36,6 +37,7 @@ class Parameter(msgspec.Struct, frozen=True):
     choices: tuple[str, ...] = ()
     member: Parameter | None = None
     description: str = ""
+    unit: str = ""
 
     @property
     def allowed(self) -> str:
@@ -105,9 +107,10 @@ def parameter_of(field: inspect.Field) -> Parameter:
 
 
 def _described(name: str, kind: inspect.Type) -> Parameter:
-    description = ""
+    description = unit = ""
     if isinstance(kind, inspect.Metadata):
         description = str((kind.extra_json_schema or {}).get("description", ""))
+        unit = str((kind.extra or {}).get("unit", ""))
         kind = kind.type
     if isinstance(kind, inspect.UnionType):
         members = [member for member in kind.types if not isinstance(member, inspect.NoneType)]
@@ -115,7 +118,7 @@ def _described(name: str, kind: inspect.Type) -> Parameter:
             inner = _described(name, members[0])
             return msgspec.structs.replace(inner, optional=True, description=description or inner.description)
         return Parameter(name, "data", description=description)
-    return msgspec.structs.replace(_plain(name, kind), description=description)
+    return msgspec.structs.replace(_plain(name, kind), description=description, unit=unit)
 
 
 def _plain(name: str, kind: inspect.Type) -> Parameter:

@@ -1,0 +1,271 @@
+"""Currency Analysis: analysis configurations and their editor, what runs of them, and the indicators they may name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import msgspec
+from imgui_bundle import ImVec2, imgui
+
+from atm.gui import icons, widgets
+from atm.gui.analysis_draft import AnalysisDraft, Group, Reading, draft_of, groups_of, new_draft
+from atm.gui.dialogs import draw_unsaved
+from atm.gui.pages.analysis_editor import AnalysisEditor, sentences
+from atm.gui.pages.configuration_list import ConfigurationList
+from atm.gui.pages.indicator_list import RELOAD, IndicatorList, ask_for_indicators
+from atm.gui.pages.running_analyses import RunningAnalyses
+from atm.gui.ui import PageName, Ui
+from atm.ipc.messages import TRADE, AnalysesDescription, IndicatorsUpdated, PutAnalysisConfiguration
+from atm.model.analysis_configuration import AnalysisConfiguration
+
+SAVE = "analysis.save"
+UNSAVED = "analysis.unsaved"
+LIST_WIDTH = 372.0
+TABS = ("configurations", "running", "indicators")
+
+
+class CurrencyAnalysisPage:
+    """See the module. draft: of the chosen configuration, or of a new one while `creating`."""
+
+    def __init__(self) -> None:
+        self.tab = TABS[0]
+        self.selected = ""
+        self.creating = False
+        self.draft: AnalysisDraft | None = None
+        self._base: AnalysisDraft | None = None
+        self._seen: tuple[AnalysisConfiguration | None, IndicatorsUpdated | None] = (None, None)
+        self._saving: AnalysisDraft | None = None
+        self._awaited = ""
+        self._then: Callable[[], None] | None = None
+        self._ask = False
+        self._described: tuple[bytes, AnalysesDescription | None] = (b"", None)
+        self._list = ConfigurationList(self._wanted, self._copied)
+        self._editor = AnalysisEditor()
+        self._running = RunningAnalyses()
+        self._indicators = IndicatorList()
+
+    @property
+    def unsaved(self) -> bool:
+        """Whether the form differs from what is stored."""
+        return self.draft is not None and (self.creating or self.draft != self._base)
+
+    def draw(self, ui: Ui) -> None:
+        if ui.model.indicators is None and not ui.commands.pending(RELOAD) and ui.commands.failure(RELOAD) is None:
+            ask_for_indicators(ui)
+        self._saved(ui)
+        options = [(name, ui.t(f"analysis_tab.{name}")) for name in TABS]
+        self.tab = widgets.segments(ui, "analysis.tab", self.tab, options)
+        imgui.dummy(ImVec2(0, 0))
+        if self.tab == "configurations":
+            self._configurations(ui)
+        elif self.tab == "running":
+            self._running.draw(ui)
+        else:
+            self._indicators.draw(ui)
+        ui.unsaved = self.unsaved
+        if ui.held is not None:
+            page, selection = ui.held
+            ui.held = None
+            self._leave(lambda: self._go(ui, page, selection))
+        self._question(ui)
+
+    # --- what is edited
+
+    def _configurations(self, ui: Ui) -> None:
+        groups = groups_of(ui.model.indicators.indicators if ui.model.indicators is not None else ())
+        self._follow(ui, groups)
+        with widgets.card(ui, "configurations", ui.px(LIST_WIDTH), 0):
+            self._list.draw(ui, "" if self.creating else self.selected, lambda: self._new(ui))
+        imgui.same_line(0, ui.px(14))
+        imgui.begin_child("editor", ImVec2(0, 0))
+        if self.draft is None:
+            widgets.empty(ui, icons.ANALYSIS, ui.t("analysis.none_title"), ui.t("analysis.none"))
+        else:
+            self._edit(ui, self.draft, groups)
+        imgui.end_child()
+
+    def _follow(self, ui: Ui, groups: tuple[Group, ...]) -> None:
+        """Keep the draft on what is chosen and stored, unless the user has changed it."""
+        stored = ui.model.analysis_configurations
+        wanted = ui.take_selection(PageName.ANALYSIS)
+        if wanted in stored and wanted != self.selected:
+            self._wanted(wanted)
+        if self._awaited in stored:
+            self.selected, self._awaited = self._awaited, ""
+        if self.creating or self._awaited:
+            return
+        if self.selected not in stored:
+            self.selected, self.draft = min(stored, default=""), None
+        seen = (stored.get(self.selected), ui.model.indicators)
+        if seen[0] is not None and (self.draft is None or (seen != self._seen and not self.unsaved)):
+            self.draft = draft_of(seen[0], groups)
+            self._base = self.draft.copy()
+            self._seen = seen
+
+    def _saved(self, ui: Ui) -> None:
+        """What follows a save that has succeeded or failed."""
+        if self._saving is None or ui.commands.pending(SAVE):
+            return
+        saved, self._saving = self._saving, None
+        if not ui.commands.succeeded(SAVE):
+            self._then = None
+            return
+        self._base = saved
+        if self.creating:
+            self.creating, self._awaited = False, saved.code.strip()
+        if self._then is not None:
+            then, self._then = self._then, None
+            then()
+
+    def _new(self, ui: Ui) -> None:
+        groups = groups_of(ui.model.indicators.indicators if ui.model.indicators is not None else ())
+
+        def begin() -> None:
+            ui.commands.forget(SAVE)
+            self.creating, self.draft = True, new_draft(ui.model.analysis_configurations, groups)
+
+        self._leave(begin)
+
+    def _wanted(self, code: str) -> None:
+        """The user wants to see another configuration."""
+
+        def choose() -> None:
+            self.creating, self.selected, self.draft, self._awaited = False, code, None, ""
+
+        if self.creating or code != self.selected:
+            self._leave(choose)
+
+    def _copied(self, code: str) -> None:
+        """A configuration that will be there shortly is to be shown."""
+
+        def choose() -> None:
+            self.creating, self._awaited, self.draft = False, code, None
+
+        self._leave(choose)
+
+    # --- editor
+
+    def _edit(self, ui: Ui, draft: AnalysisDraft, groups: tuple[Group, ...]) -> None:
+        reading = draft.read(groups)
+        description = self._description(ui, reading)
+        failed = ui.commands.failure(SAVE)
+        remote = (*(failed.problems if failed is not None else ()), *(description.problems if description else ()))
+        errors = sentences(ui, reading, remote)
+        if self.creating and draft.code.strip() in ui.model.analysis_configurations:
+            errors["code"] = ui.t("analysis.code_taken", code=draft.code.strip())
+        with widgets.card(ui, "head", 0, -1):
+            self._head(ui, draft, reading, errors)
+        self._editor.draw(ui, draft, groups, errors, description)
+
+    def _head(self, ui: Ui, draft: AnalysisDraft, reading: Reading, errors: dict[str, str]) -> None:
+        right = imgui.get_cursor_pos_x() + imgui.get_content_region_avail().x
+        if self.creating:
+            draft.code = widgets.text_field(
+                ui, "analysis.code", "", draft.code, width=ui.px(260), hint=ui.t("field.code")
+            )
+        else:
+            imgui.align_text_to_frame_padding()
+            ui.text(draft.code, size=ui.theme.TITLE, bold=True)
+        imgui.same_line()
+        imgui.set_cursor_pos_y(imgui.get_cursor_pos_y() + ui.px(5))
+        if self.creating:
+            widgets.badge(ui, ui.t("analysis.new_badge"), ui.colors.info)
+        elif self.unsaved:
+            widgets.badge(ui, ui.t("analysis.changed_badge"), ui.colors.warning)
+        else:
+            widgets.badge(ui, ui.t("analysis.saved_badge"), ui.colors.good)
+        self._buttons(ui, draft, reading, errors, right)
+        failed = ui.commands.failure(SAVE)
+        if errors:
+            widgets.field_note(ui, ui.t("analysis.problems", count=len(errors)))
+        for place, text in errors.items():
+            if not place.startswith("intervals["):
+                widgets.field_note(ui, text)
+        if failed is not None and not failed.problems:
+            for line in failed.message.splitlines():
+                widgets.field_note(ui, line)
+
+    def _buttons(self, ui: Ui, draft: AnalysisDraft, reading: Reading, errors: Mapping[str, str], right: float) -> None:
+        save, discard = ui.t("analysis.save"), ui.t("analysis.discard")
+        padding = 2 * imgui.get_style().frame_padding.x
+        room = sum(imgui.calc_text_size(text).x + padding for text in (save, discard)) + ui.px(8)
+        widgets.same_line_right(right, room)
+        imgui.set_cursor_pos_y(imgui.get_cursor_pos_y() - ui.px(5))
+        why = "" if self.unsaved else ui.t("analysis.nothing_changed")
+        if widgets.button(ui, "analysis.discard", discard, why_not=why):
+            self._discard(ui)
+        imgui.same_line(0, ui.px(8))
+        if widgets.button(ui, SAVE, save, "primary", why_not=why or self._why_not(ui, reading, errors)):
+            self._save(ui, draft, reading)
+
+    def _why_not(self, ui: Ui, reading: Reading, errors: Mapping[str, object]) -> str:
+        """Why what is in the form cannot be saved; "" when it can. What the trade manager refused may be tried again."""
+        if ui.commands.pending(SAVE):
+            return ui.t("form.sending")
+        if reading.configuration is None or "code" in errors:
+            return ui.t("analysis.problems", count=len(errors))
+        return ""
+
+    def _save(self, ui: Ui, draft: AnalysisDraft, reading: Reading) -> None:
+        configuration = reading.configuration
+        if configuration is None:
+            return
+        self._saving = draft.copy()
+        parameters = {"code": configuration.code}
+        ui.commands.send(TRADE, PutAnalysisConfiguration(configuration), SAVE, "done.analysis_saved", parameters)
+
+    def _discard(self, ui: Ui) -> None:
+        ui.commands.forget(SAVE)
+        self.creating, self.draft = False, None
+
+    def _description(self, ui: Ui, reading: Reading) -> AnalysesDescription | None:
+        """What the trade manager says of the form; the last answer while the next one is awaited."""
+        configuration = reading.configuration
+        if configuration is None:
+            return None
+        key = msgspec.json.encode(configuration)
+        before, known = self._described
+        if key == before and known is not None:
+            return known
+        if key != before:
+            ui.stored.forget(("analyses", before))
+            self._described = key, None
+        results = ui.results
+        loaded = ui.stored.get(("analyses", key), lambda: results.description(configuration))
+        self._described = key, loaded.value
+        return loaded.value
+
+    # --- leaving
+
+    def _leave(self, action: Callable[[], None]) -> None:
+        """Do what ends the editing of this draft, after a question when there is something to lose."""
+        self._then = action
+        if self.unsaved:
+            self._ask = True
+        else:
+            self._then = None
+            action()
+
+    def _go(self, ui: Ui, page: PageName, selection: str) -> None:
+        ui.leave(page, selection)
+
+    def _question(self, ui: Ui) -> None:
+        if self._ask:
+            imgui.open_popup(UNSAVED)
+            self._ask = False
+        if self.draft is None:
+            return
+        groups = groups_of(ui.model.indicators.indicators if ui.model.indicators is not None else ())
+        reading = self.draft.read(groups)
+        what = ui.t("unsaved.analysis", code=self.draft.code)
+        why = self._why_not(ui, reading, reading.wrong)
+        chosen = draw_unsaved(ui, UNSAVED, what, why)
+        if chosen == "save":
+            self._save(ui, self.draft, reading)
+        elif chosen == "discard":
+            then, self._then = self._then, None
+            self._discard(ui)
+            if then is not None:
+                then()
+        elif chosen == "stay":
+            self._then = None
