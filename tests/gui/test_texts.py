@@ -65,7 +65,7 @@ def used_keys() -> set[str]:
     """Keys in the sources: literals of the window's calls, notices and replies of all processes, and the states."""
     found = {f"{prefix}.{name}" for prefix, names in STATES.items() for name in names}
     found |= {f"notice.{name}" for name in ASKED_FOR}
-    found |= {f"analysis.{name}_hint" for name in ("warm_up", "settle", "columns", "all_columns")}
+    found |= {f"analysis.{name}_hint" for name in ("warm_up", "settle", "columns")}
     found |= {each.description for group in groups_of(()) for each in group.parameters}
     for path in (ROOT / "atm").rglob("*.py"):
         source = path.read_text("utf-8")

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 
 from imgui_bundle import ImVec2, ImVec4, imgui
 
 from atm.gui import formats, icons, widgets
 from atm.gui.analysis_draft import AnalysisDraft, Group, IntervalDraft, Reading, unknown_groups
-from atm.gui.form_fields import Values, allowed, draw_fields, fields_width, fresh, refusal
+from atm.gui.form_fields import Values, allowed, draw_fields, fields_width, fresh, label_of, refusal
+from atm.gui.texts import Texts
 from atm.gui.theme import Color, fade
 from atm.gui.ui import Ui
 from atm.ipc.messages import AnalysesDescription, FieldProblem, IntervalDescription, KnownIndicator
@@ -16,6 +18,7 @@ from atm.model.interval import DAY_MS, MINUTE_MS
 
 ROOM_FOR_NUMBER = 26.0
 _DAY_MINUTES = DAY_MS // MINUTE_MS
+_INTERVAL = re.compile(r"intervals\[(\d+)\]\.(.+)")
 
 
 def sentences(ui: Ui, reading: Reading, remote: Sequence[FieldProblem]) -> dict[str, str]:
@@ -104,11 +107,10 @@ class AnalysisEditor:
         figures = [
             ("warm_up", _span(ui, one.look_back_minutes) if one else formats.UNKNOWN),
             ("settle", _span(ui, one.settle_minutes) if one else formats.UNKNOWN),
-            ("columns", str(one.columns) if one else formats.UNKNOWN),
-            ("all_columns", str(sum(each.columns for each in whole)) if whole else formats.UNKNOWN),
+            ("columns", f"{one.columns} / {sum(each.columns for each in whole)}" if one else formats.UNKNOWN),
         ]
         for name, value in figures:
-            imgui.same_line(0, ui.px(28))
+            imgui.same_line(0, ui.px(24))
             imgui.begin_group()
             widgets.label_above(ui, ui.t(f"analysis.{name}"))
             ui.text(value, size=ui.theme.BODY + 2, bold=True)
@@ -137,7 +139,7 @@ class AnalysisEditor:
     def _group(self, ui: Ui, interval: IntervalDraft, group: Group, errors: Mapping[str, str]) -> None:
         lines = interval.lines[group.key]
         with widgets.card(ui, f"group {group.key}", 0, -1):
-            self._head(ui, interval, group, lines)
+            self._head(ui, group, lines)
             whole = imgui.get_content_region_avail().x
             number_room = ui.px(ROOM_FOR_NUMBER) if group.many else 0.0
             wide = min(fields_width(ui, len(group.parameters)), whole - 2 * number_room)
@@ -155,8 +157,8 @@ class AnalysisEditor:
         if not lines:
             interval.lines.pop(group.key, None)
 
-    def _head(self, ui: Ui, interval: IntervalDraft, group: Group, lines: list[Values]) -> None:
-        right = imgui.get_cursor_pos_x() + imgui.get_content_region_avail().x
+    def _head(self, ui: Ui, group: Group, lines: list[Values]) -> None:
+        right, top = imgui.get_cursor_pos_x() + imgui.get_content_region_avail().x, imgui.get_cursor_pos_y()
         imgui.align_text_to_frame_padding()
         ui.text(group.name, bold=True)
         title = f"analysis_title.{group.key}"
@@ -167,18 +169,24 @@ class AnalysisEditor:
             imgui.same_line()
         imgui.set_cursor_pos_y(imgui.get_cursor_pos_y() + ui.px(4))
         badge_of(ui, group.known, group.is_user)
-        if group.always:
-            return
+        if not group.always:
+            self._tools(ui, group, lines, right, top)
+        if group.known is not None and group.known.sentence:
+            widgets.field_note(ui, group.known.sentence)
+
+    def _tools(self, ui: Ui, group: Group, lines: list[Values], right: float, top: float) -> None:
+        """At the right end of the heading, whose height is `top`."""
         add, more = f"{icons.ADD} {ui.t('analysis.line')}", f"analysis.more.{group.key}"
         widths = [imgui.calc_text_size(text).x + 2 * imgui.get_style().frame_padding.x for text in (add, icons.TRASH)]
         room = (sum(widths) + ui.px(8)) if group.many else widths[1]
         widgets.same_line_right(right, room)
-        imgui.set_cursor_pos_y(imgui.get_cursor_pos_y() - ui.px(4))
+        imgui.set_cursor_pos_y(top)
         if group.many:
             why = ui.t("analysis.most_lines", most=group.most) if len(lines) >= group.most else ""
             if widgets.button(ui, more, add, why_not=why):
                 lines.append(_next(group, lines))
             imgui.same_line(0, ui.px(8))
+            imgui.set_cursor_pos_y(top)
         if widgets.button(ui, f"analysis.drop.{group.key}", icons.TRASH):
             lines.clear()
         widgets.tooltip(ui.t("analysis.drop", name=group.name))
@@ -215,6 +223,24 @@ class AnalysisEditor:
             imgui.end_group()
         imgui.end_group()
         return removed
+
+
+def places(t: Texts, draft: AnalysisDraft, groups: Sequence[Group], errors: Mapping[str, str]) -> list[str]:
+    """Where in the form something is wrong, in words: "15m SMA 1 window"."""
+    names = {group.key: group.name for group in groups}
+    found = []
+    for path in errors:
+        part = _INTERVAL.match(path)
+        if part is None or int(part[1]) >= len(draft.intervals):
+            continue
+        key, _, name = part[2].partition(".")
+        if key == "user":
+            key, _, name = name.partition(".")
+        key, _, line = key.rstrip("]").partition("[")
+        words = [draft.intervals[int(part[1])].interval, names.get(key, key)]
+        words += [str(int(line) + 1)] if line.isdigit() else []
+        found.append(" ".join([*words, label_of(t, name.partition("[")[0])] if name else words))
+    return found
 
 
 def badge_of(ui: Ui, known: KnownIndicator | None, user: bool) -> None:

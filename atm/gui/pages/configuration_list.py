@@ -34,12 +34,18 @@ class ConfigurationRow:
     used: tuple[str, ...]
 
 
-def configuration_rows(model: ReadModel, query: str) -> list[ConfigurationRow]:
-    """The configurations whose code matches the query, the best match first; all by code without one."""
+def uses_of(model: ReadModel) -> dict[str, list[str]]:
+    """The positions that use a configuration as "account: SYMBOL", by its code."""
     uses: dict[str, list[str]] = {}
     for name, view in model.accounts.items():
         for position in view.setup.positions:
             uses.setdefault(position.analysis, []).append(f"{name}: {position.symbol}")
+    return uses
+
+
+def configuration_rows(model: ReadModel, query: str) -> list[ConfigurationRow]:
+    """The configurations whose code matches the query, the best match first; all by code without one."""
+    uses = uses_of(model)
     by_letters: dict[str, list[str]] = {}
     for code in sorted(model.analysis_configurations):
         by_letters.setdefault(code.upper(), []).append(code)

@@ -10,12 +10,12 @@ from imgui_bundle import ImVec2, imgui
 from atm.gui import icons, widgets
 from atm.gui.analysis_draft import AnalysisDraft, Group, Reading, draft_of, groups_of, new_draft
 from atm.gui.dialogs import draw_unsaved
-from atm.gui.pages.analysis_editor import AnalysisEditor, sentences
-from atm.gui.pages.configuration_list import ConfigurationList
+from atm.gui.pages.analysis_editor import AnalysisEditor, places, sentences
+from atm.gui.pages.configuration_list import ConfigurationList, uses_of
 from atm.gui.pages.indicator_list import RELOAD, IndicatorList, ask_for_indicators
 from atm.gui.pages.running_analyses import RunningAnalyses
 from atm.gui.ui import PageName, Ui
-from atm.ipc.messages import TRADE, AnalysesDescription, IndicatorsUpdated, PutAnalysisConfiguration
+from atm.ipc.messages import TRADE, AnalysesDescription, Failed, IndicatorsUpdated, PutAnalysisConfiguration
 from atm.model.analysis_configuration import AnalysisConfiguration
 
 SAVE = "analysis.save"
@@ -35,6 +35,7 @@ class CurrencyAnalysisPage:
         self._base: AnalysisDraft | None = None
         self._seen: tuple[AnalysisConfiguration | None, IndicatorsUpdated | None] = (None, None)
         self._saving: AnalysisDraft | None = None
+        self._refused: AnalysisDraft | None = None
         self._awaited = ""
         self._then: Callable[[], None] | None = None
         self._ask = False
@@ -74,7 +75,7 @@ class CurrencyAnalysisPage:
     def _configurations(self, ui: Ui) -> None:
         groups = groups_of(ui.model.indicators.indicators if ui.model.indicators is not None else ())
         self._follow(ui, groups)
-        with widgets.card(ui, "configurations", ui.px(LIST_WIDTH), 0):
+        with widgets.card(ui, "configurations", min(ui.px(LIST_WIDTH), imgui.get_content_region_avail().x * 0.31), 0):
             self._list.draw(ui, "" if self.creating else self.selected, lambda: self._new(ui))
         imgui.same_line(0, ui.px(14))
         imgui.begin_child("editor", ImVec2(0, 0))
@@ -108,7 +109,7 @@ class CurrencyAnalysisPage:
             return
         saved, self._saving = self._saving, None
         if not ui.commands.succeeded(SAVE):
-            self._then = None
+            self._refused, self._then = saved, None
             return
         self._base = saved
         if self.creating:
@@ -148,17 +149,23 @@ class CurrencyAnalysisPage:
     def _edit(self, ui: Ui, draft: AnalysisDraft, groups: tuple[Group, ...]) -> None:
         reading = draft.read(groups)
         description = self._description(ui, reading)
-        failed = ui.commands.failure(SAVE)
+        failed = self._refusal(ui)
         remote = (*(failed.problems if failed is not None else ()), *(description.problems if description else ()))
         errors = sentences(ui, reading, remote)
         if self.creating and draft.code.strip() in ui.model.analysis_configurations:
             errors["code"] = ui.t("analysis.code_taken", code=draft.code.strip())
         with widgets.card(ui, "head", 0, -1):
-            self._head(ui, draft, reading, errors)
+            self._head(ui, draft, groups, reading, errors)
         self._editor.draw(ui, draft, groups, errors, description)
 
-    def _head(self, ui: Ui, draft: AnalysisDraft, reading: Reading, errors: dict[str, str]) -> None:
-        right = imgui.get_cursor_pos_x() + imgui.get_content_region_avail().x
+    def _refusal(self, ui: Ui) -> Failed | None:
+        """Why the trade manager has not taken what is in the form, until that is changed."""
+        return ui.commands.failure(SAVE) if self.draft == self._refused else None
+
+    def _head(
+        self, ui: Ui, draft: AnalysisDraft, groups: tuple[Group, ...], reading: Reading, errors: Mapping[str, str]
+    ) -> None:
+        right, top = imgui.get_cursor_pos_x() + imgui.get_content_region_avail().x, imgui.get_cursor_pos_y()
         if self.creating:
             draft.code = widgets.text_field(
                 ui, "analysis.code", "", draft.code, width=ui.px(260), hint=ui.t("field.code")
@@ -174,10 +181,15 @@ class CurrencyAnalysisPage:
             widgets.badge(ui, ui.t("analysis.changed_badge"), ui.colors.warning)
         else:
             widgets.badge(ui, ui.t("analysis.saved_badge"), ui.colors.good)
-        self._buttons(ui, draft, reading, errors, right)
-        failed = ui.commands.failure(SAVE)
+        self._buttons(ui, draft, reading, errors, (right, top))
+        used = "" if self.creating else ", ".join(uses_of(ui.model).get(draft.code, ()))
+        if used:
+            with ui.font(ui.theme.SMALL):
+                ui.wrapped(ui.t("analysis.in_use", uses=used))
+        failed = self._refusal(ui)
         if errors:
-            widgets.field_note(ui, ui.t("analysis.problems", count=len(errors)))
+            where = ", ".join(places(ui.t, draft, groups, errors))
+            widgets.field_note(ui, f"{ui.t('analysis.problems', count=len(errors))}   {where}")
         for place, text in errors.items():
             if not place.startswith("intervals["):
                 widgets.field_note(ui, text)
@@ -185,16 +197,20 @@ class CurrencyAnalysisPage:
             for line in failed.message.splitlines():
                 widgets.field_note(ui, line)
 
-    def _buttons(self, ui: Ui, draft: AnalysisDraft, reading: Reading, errors: Mapping[str, str], right: float) -> None:
+    def _buttons(
+        self, ui: Ui, draft: AnalysisDraft, reading: Reading, errors: Mapping[str, str], end: tuple[float, float]
+    ) -> None:
+        """At the right end of the heading: its right edge and its height."""
         save, discard = ui.t("analysis.save"), ui.t("analysis.discard")
         padding = 2 * imgui.get_style().frame_padding.x
         room = sum(imgui.calc_text_size(text).x + padding for text in (save, discard)) + ui.px(8)
-        widgets.same_line_right(right, room)
-        imgui.set_cursor_pos_y(imgui.get_cursor_pos_y() - ui.px(5))
+        widgets.same_line_right(end[0], room)
+        imgui.set_cursor_pos_y(end[1])
         why = "" if self.unsaved else ui.t("analysis.nothing_changed")
         if widgets.button(ui, "analysis.discard", discard, why_not=why):
             self._discard(ui)
         imgui.same_line(0, ui.px(8))
+        imgui.set_cursor_pos_y(end[1])
         if widgets.button(ui, SAVE, save, "primary", why_not=why or self._why_not(ui, reading, errors)):
             self._save(ui, draft, reading)
 

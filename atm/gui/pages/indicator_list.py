@@ -102,7 +102,7 @@ def _table(ui: Ui) -> Table[KnownIndicator]:
             Column(t("indicators.whose"), whose, whose, right=False, width=0.7),
             Column(t("indicators.verdict"), lambda r: t(f"verdict.{r.state}"), lambda r: r.state, right=False,
                    width=0.8, color=tone),
-            Column(t("indicators.sentence"), lambda r: r.sentence, lambda r: r.sentence, right=False, width=2.0),
+            Column(t("indicators.sentence"), lambda r: r.sentence, lambda r: r.sentence, right=False, width=2.8),
             Column(t("indicators.columns"), lambda r: ", ".join(r.columns), lambda r: len(r.columns), right=False,
                    width=3.0),
         ),
