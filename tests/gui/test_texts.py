@@ -44,7 +44,6 @@ STATES = {
         "warm_up",
         "settle",
         "columns",
-        "all_columns",
         "copy",
         "rename",
         "copy_title",

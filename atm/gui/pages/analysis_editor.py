@@ -13,10 +13,12 @@ from atm.gui.form_fields import Values, allowed, draw_fields, fields_width, fres
 from atm.gui.texts import Texts
 from atm.gui.theme import Color, fade
 from atm.gui.ui import Ui
-from atm.ipc.messages import AnalysesDescription, FieldProblem, IntervalDescription, KnownIndicator
+from atm.ipc.messages import AnalysesDescription, FieldProblem, IntervalDescription
 from atm.model.interval import DAY_MS, MINUTE_MS
 
 ROOM_FOR_NUMBER = 26.0
+REVEAL_FRAMES = 3
+"""It takes ImGui some frames to know how long the page has become."""
 _DAY_MINUTES = DAY_MS // MINUTE_MS
 _INTERVAL = re.compile(r"intervals\[(\d+)\]\.(.+)")
 
@@ -33,10 +35,11 @@ def sentences(ui: Ui, reading: Reading, remote: Sequence[FieldProblem]) -> dict[
 
 
 class AnalysisEditor:
-    """Draws a draft and edits it in place. Keeps which interval is shown."""
+    """Draws a draft and edits it in place. Keeps which interval is shown, and what was added, to bring it into view."""
 
     def __init__(self) -> None:
         self.shown = ""
+        self._added, self._revealing = "", 0
 
     def draw(
         self,
@@ -62,6 +65,9 @@ class AnalysisEditor:
         for group in every:
             if interval.lines.get(group.key):
                 self._group(ui, interval, group, inside)
+            if self._revealing and group.key == self._added:
+                imgui.set_scroll_here_y(0.8)
+                self._revealing -= 1
         imgui.end_child()
 
     # --- intervals
@@ -134,6 +140,7 @@ class AnalysisEditor:
                     imgui.same_line(0, ui.px(8))
                 if widgets.button(ui, f"analysis.add.{group.key}", label):
                     interval.lines[group.key] = [fresh(group.parameters)]
+                    self._added, self._revealing = group.key, REVEAL_FRAMES
                 widgets.tooltip(_tip(ui, group))
 
     def _group(self, ui: Ui, interval: IntervalDraft, group: Group, errors: Mapping[str, str]) -> None:
@@ -168,7 +175,7 @@ class AnalysisEditor:
             ui.text(ui.t(title), ui.colors.muted)
             imgui.same_line()
         imgui.set_cursor_pos_y(imgui.get_cursor_pos_y() + ui.px(4))
-        badge_of(ui, group.known, group.is_user)
+        badge_of(ui, group)
         if not group.always:
             self._tools(ui, group, lines, right, top)
         if group.known is not None and group.known.sentence:
@@ -243,16 +250,17 @@ def places(t: Texts, draft: AnalysisDraft, groups: Sequence[Group], errors: Mapp
     return found
 
 
-def badge_of(ui: Ui, known: KnownIndicator | None, user: bool) -> None:
+def badge_of(ui: Ui, group: Group) -> None:
     """What the checker found, and whose the indicator is."""
-    c = ui.colors
+    c, known = ui.colors, group.known
     state = known.state if known is not None else "unknown"
     tone: dict[str, Color] = {"passed": c.good, "failed": c.bad, "waiting": c.muted}
-    icon = {"passed": icons.CHECK, "failed": icons.WARNING, "waiting": icons.WAITING}.get(state, icons.WARNING)
+    icon = {"passed": icons.CHECK, "waiting": icons.WAITING}.get(state, icons.WARNING)
     widgets.badge(ui, f"{icon} {ui.t(f'verdict.{state}')}", tone.get(state, c.bad))
+    ui.mark(f"analysis.badge.{group.key}.{state}")
     sentence = known.sentence if known is not None else ""
     widgets.tooltip(sentence or ui.t(f"verdict.{state}_hint"))
-    if user:
+    if group.is_user:
         imgui.same_line(0, ui.px(6))
         widgets.badge(ui, ui.t("analysis.yours"), c.info)
 

@@ -21,17 +21,20 @@ from atm.model.analysis_configuration import AnalysisConfiguration
 SAVE = "analysis.save"
 UNSAVED = "analysis.unsaved"
 LIST_WIDTH = 372.0
+MOST_NAMED = 5
 TABS = ("configurations", "running", "indicators")
 
 
 class CurrencyAnalysisPage:
-    """See the module. draft: of the chosen configuration, or of a new one while `creating`."""
+    """See the module. draft: of the chosen configuration, or of a new one while `creating`; errors: what is
+    wrong in it, by the path of its field."""
 
     def __init__(self) -> None:
         self.tab = TABS[0]
         self.selected = ""
         self.creating = False
         self.draft: AnalysisDraft | None = None
+        self.errors: dict[str, str] = {}
         self._base: AnalysisDraft | None = None
         self._seen: tuple[AnalysisConfiguration | None, IndicatorsUpdated | None] = (None, None)
         self._saving: AnalysisDraft | None = None
@@ -154,6 +157,7 @@ class CurrencyAnalysisPage:
         errors = sentences(ui, reading, remote)
         if self.creating and draft.code.strip() in ui.model.analysis_configurations:
             errors["code"] = ui.t("analysis.code_taken", code=draft.code.strip())
+        self.errors = errors
         with widgets.card(ui, "head", 0, -1):
             self._head(ui, draft, groups, reading, errors)
         self._editor.draw(ui, draft, groups, errors, description)
@@ -182,20 +186,23 @@ class CurrencyAnalysisPage:
         else:
             widgets.badge(ui, ui.t("analysis.saved_badge"), ui.colors.good)
         self._buttons(ui, draft, reading, errors, (right, top))
-        used = "" if self.creating else ", ".join(uses_of(ui.model).get(draft.code, ()))
-        if used:
-            with ui.font(ui.theme.SMALL):
-                ui.wrapped(ui.t("analysis.in_use", uses=used))
         failed = self._refusal(ui)
-        if errors:
-            where = ", ".join(places(ui.t, draft, groups, errors))
-            widgets.field_note(ui, f"{ui.t('analysis.problems', count=len(errors))}   {where}")
+        self._summary(ui, draft, groups, errors)
         for place, text in errors.items():
             if not place.startswith("intervals["):
                 widgets.field_note(ui, text)
         if failed is not None and not failed.problems:
             for line in failed.message.splitlines():
                 widgets.field_note(ui, line)
+
+    def _summary(self, ui: Ui, draft: AnalysisDraft, groups: tuple[Group, ...], errors: Mapping[str, str]) -> None:
+        """One line, always there so that nothing moves while the user types: what is wrong and where, else the uses."""
+        uses = [] if self.creating else uses_of(ui.model).get(draft.code, [])
+        text = ui.t("analysis.in_use", uses=_some(uses)) if uses else ui.t("analysis.not_in_use")
+        if errors:
+            where = _some(places(ui.t, draft, groups, errors))
+            text = f"{icons.WARNING}  {ui.t('analysis.problems', count=len(errors))}   {where}"
+        ui.text(text, ui.colors.bad if errors else ui.colors.muted, size=ui.theme.SMALL)
 
     def _buttons(
         self, ui: Ui, draft: AnalysisDraft, reading: Reading, errors: Mapping[str, str], end: tuple[float, float]
@@ -285,3 +292,8 @@ class CurrencyAnalysisPage:
                 then()
         elif chosen == "stay":
             self._then = None
+
+
+def _some(words: list[str]) -> str:
+    """The first ones, as far as a line holds them."""
+    return ", ".join(words[:MOST_NAMED]) + (" …" if len(words) > MOST_NAMED else "")
