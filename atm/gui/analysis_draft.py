@@ -95,18 +95,14 @@ class IntervalDraft:
     lines: dict[str, list[Values]] = field(default_factory=dict)
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Reading:
-    """A draft as plain data; where a value cannot be read, its text stands there, and `wrong` says so by its path."""
+    """What a draft says. wrong: what cannot be read, with its parameter, by its path; mistakes: what the structs do not
+    allow beside; configuration: None while something is wrong."""
 
-    raw: dict[str, Any]
+    configuration: AnalysisConfiguration | None
     wrong: dict[str, tuple[object, Parameter]]
     mistakes: list[Invalid]
-
-    @property
-    def configuration(self) -> AnalysisConfiguration | None:
-        """None while something is wrong."""
-        return None if self.wrong or self.mistakes else msgspec.convert(self.raw, AnalysisConfiguration)
 
 
 @dataclass(slots=True)
@@ -154,7 +150,12 @@ class AnalysisDraft:
         raw["intervals"] = [
             _read_interval(each, f"intervals[{number}].", by_key, wrong) for number, each in enumerate(self.intervals)
         ]
-        return Reading(raw, wrong, [] if wrong else mistakes(raw, AnalysisConfiguration))
+        if wrong:
+            return Reading(None, wrong, [])
+        try:
+            return Reading(msgspec.convert(raw, AnalysisConfiguration), {}, [])
+        except msgspec.ValidationError:
+            return Reading(None, {}, mistakes(raw, AnalysisConfiguration))
 
 
 def draft_of(configuration: AnalysisConfiguration, groups: Sequence[Group]) -> AnalysisDraft:

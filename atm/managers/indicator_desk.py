@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable
-from functools import partial
 from typing import Any
 
 from atm.analyzers import installed
@@ -51,6 +50,7 @@ class IndicatorDesk:
         self._book = book
         self._verdicts = verdicts
         self._restarted = restarted
+        self._badges: tuple[IndicatorBadge, ...] = ()
         self._examining = False
         assistant.answer(ListIndicators, self._on_list)
         assistant.answer(DescribeAnalyses, self._on_describe)
@@ -76,12 +76,14 @@ class IndicatorDesk:
         return answer
 
     def _on_list(self, _request: ListIndicators) -> Deferred:
+        """What is known is said at once; new files follow when they have been examined."""
+        self._publish()
         return self.when_examined(self._listed)
 
     def _listed(self) -> Reply:
         """Load what was examined; analyses of flat positions begin again with indicators that have changed."""
         before = installed.versions()
-        badges = tuple(IndicatorBadge(str(r.path), r.names, r.passed, r.sentence) for r in installed.reports())
+        self._badges = tuple(IndicatorBadge(str(r.path), r.names, r.passed, r.sentence) for r in installed.reports())
         changed = {name for name, version in installed.versions().items() if before.get(name, version) != version}
         for account in self._book.accounts.values():
             for position in account.setup.positions:
@@ -89,29 +91,29 @@ class IndicatorDesk:
                 used = {name for each in analyses for name in each.user}
                 if used & changed and position.symbol not in account.open_symbols():
                     self._restarted(analysis_id(position))
-        self._publish(badges)
+        self._publish()
         if not self._verdicts.known and not self._examining:
             self._examining = True
-            apart(partial(self._examine_built_in, badges))
-        return UserIndicatorList(badges)
+            apart(self._examine_built_in)
+        return UserIndicatorList(self._badges)
 
-    def _examine_built_in(self, badges: tuple[IndicatorBadge, ...]) -> None:
+    def _examine_built_in(self) -> None:
         try:
             self._verdicts.examine()
         except (OSError, ValueError) as error:
             log.warning("the built-in indicators could not be examined: %s", error)
-        self._assistant.call_soon(partial(self._examined, badges))
+        self._assistant.call_soon(self._examined)
 
-    def _examined(self, badges: tuple[IndicatorBadge, ...]) -> None:
+    def _examined(self) -> None:
         self._examining = False
-        self._publish(badges)
+        self._publish()
 
-    def _publish(self, badges: tuple[IndicatorBadge, ...]) -> None:
+    def _publish(self) -> None:
         known = self._verdicts.known
         indicators = tuple(
             _known(each, known.get(each.name)) for each in installed.loaded() if each.field or each.parameters
         )
-        self._assistant.publish(IndicatorsUpdated(indicators, badges))
+        self._assistant.publish(IndicatorsUpdated(indicators, self._badges))
 
     def _on_describe(self, request: DescribeAnalyses) -> AnalysesDescription | Deferred:
         """At once, unless an indicator is named whose file was not loaded yet."""

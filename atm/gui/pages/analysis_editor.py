@@ -253,7 +253,8 @@ def places(t: Texts, draft: AnalysisDraft, groups: Sequence[Group], errors: Mapp
 def badge_of(ui: Ui, group: Group) -> None:
     """What the checker found, and whose the indicator is."""
     c, known = ui.colors, group.known
-    state = known.state if known is not None else "unknown"
+    top = imgui.get_cursor_pos_y()
+    state = known.state if known is not None else "unknown" if group.is_user else "waiting"
     tone: dict[str, Color] = {"passed": c.good, "failed": c.bad, "waiting": c.muted}
     icon = {"passed": icons.CHECK, "waiting": icons.WAITING}.get(state, icons.WARNING)
     widgets.badge(ui, f"{icon} {ui.t(f'verdict.{state}')}", tone.get(state, c.bad))
@@ -262,6 +263,7 @@ def badge_of(ui: Ui, group: Group) -> None:
     widgets.tooltip(sentence or ui.t(f"verdict.{state}_hint"))
     if group.is_user:
         imgui.same_line(0, ui.px(6))
+        imgui.set_cursor_pos_y(top)
         widgets.badge(ui, ui.t("analysis.yours"), c.info)
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-import msgspec
 from imgui_bundle import ImVec2, imgui
 
 from atm.gui import icons, widgets
@@ -22,6 +21,7 @@ SAVE = "analysis.save"
 UNSAVED = "analysis.unsaved"
 LIST_WIDTH = 372.0
 MOST_NAMED = 5
+RETRY_MS = 5_000
 TABS = ("configurations", "running", "indicators")
 
 
@@ -42,7 +42,10 @@ class CurrencyAnalysisPage:
         self._awaited = ""
         self._then: Callable[[], None] | None = None
         self._ask = False
-        self._described: tuple[bytes, AnalysesDescription | None] = (b"", None)
+        self._offered: tuple[IndicatorsUpdated | None, tuple[Group, ...]] = (None, ())
+        self._reading: tuple[AnalysisDraft, tuple[Group, ...], Reading | None] = (AnalysisDraft(), (), None)
+        self._about: tuple[Reading, IndicatorsUpdated | None] | None = None
+        self._asked, self._asked_ms = 0, 0
         self._list = ConfigurationList(self._wanted, self._copied)
         self._editor = AnalysisEditor()
         self._running = RunningAnalyses()
@@ -76,7 +79,7 @@ class CurrencyAnalysisPage:
     # --- what is edited
 
     def _configurations(self, ui: Ui) -> None:
-        groups = groups_of(ui.model.indicators.indicators if ui.model.indicators is not None else ())
+        groups = self._groups(ui)
         self._follow(ui, groups)
         with widgets.card(ui, "configurations", min(ui.px(LIST_WIDTH), imgui.get_content_region_avail().x * 0.31), 0):
             self._list.draw(ui, "" if self.creating else self.selected, lambda: self._new(ui))
@@ -122,7 +125,7 @@ class CurrencyAnalysisPage:
             then()
 
     def _new(self, ui: Ui) -> None:
-        groups = groups_of(ui.model.indicators.indicators if ui.model.indicators is not None else ())
+        groups = self._groups(ui)
 
         def begin() -> None:
             ui.commands.forget(SAVE)
@@ -150,7 +153,7 @@ class CurrencyAnalysisPage:
     # --- editor
 
     def _edit(self, ui: Ui, draft: AnalysisDraft, groups: tuple[Group, ...]) -> None:
-        reading = draft.read(groups)
+        reading = self._read(draft, groups)
         description = self._description(ui, reading)
         failed = self._refusal(ui)
         remote = (*(failed.problems if failed is not None else ()), *(description.problems if description else ()))
@@ -242,21 +245,33 @@ class CurrencyAnalysisPage:
         self.creating, self.draft = False, None
 
     def _description(self, ui: Ui, reading: Reading) -> AnalysesDescription | None:
-        """What the trade manager says of the form; the last answer while the next one is awaited."""
+        """What the trade manager says of the form; asked anew when that, or the indicators, have changed."""
         configuration = reading.configuration
         if configuration is None:
             return None
-        key = msgspec.json.encode(configuration)
-        before, known = self._described
-        if key == before and known is not None:
-            return known
-        if key != before:
-            ui.stored.forget(("analyses", before))
-            self._described = key, None
-        results = ui.results
-        loaded = ui.stored.get(("analyses", key), lambda: results.description(configuration))
-        self._described = key, loaded.value
+        key, results = ("analyses", self._asked), ui.results
+        about = (reading, ui.model.indicators)
+        loaded = ui.stored.get(key, lambda: results.description(configuration)) if about == self._about else None
+        late = loaded is not None and loaded.error and ui.now_ms - self._asked_ms > RETRY_MS
+        if loaded is None or late:
+            ui.stored.forget(key)
+            self._asked, self._asked_ms, self._about = self._asked + 1, ui.now_ms, about
+            loaded = ui.stored.get(("analyses", self._asked), lambda: results.description(configuration))
         return loaded.value
+
+    def _read(self, draft: AnalysisDraft, groups: tuple[Group, ...]) -> Reading:
+        """The draft as it can be read; read anew when it has changed."""
+        of, with_groups, reading = self._reading
+        if reading is None or of != draft or with_groups is not groups:
+            reading = draft.read(groups)
+            self._reading = draft.copy(), groups, reading
+        return reading
+
+    def _groups(self, ui: Ui) -> tuple[Group, ...]:
+        known = ui.model.indicators
+        if not self._offered[1] or self._offered[0] is not known:
+            self._offered = known, groups_of(known.indicators if known is not None else ())
+        return self._offered[1]
 
     # --- leaving
 
@@ -276,10 +291,9 @@ class CurrencyAnalysisPage:
         if self._ask:
             imgui.open_popup(UNSAVED)
             self._ask = False
-        if self.draft is None:
+        if self.draft is None or not imgui.is_popup_open(UNSAVED):
             return
-        groups = groups_of(ui.model.indicators.indicators if ui.model.indicators is not None else ())
-        reading = self.draft.read(groups)
+        reading = self._read(self.draft, self._groups(ui))
         what = ui.t("unsaved.analysis", code=self.draft.code)
         why = self._why_not(ui, reading, reading.wrong)
         chosen = draw_unsaved(ui, UNSAVED, what, why)
