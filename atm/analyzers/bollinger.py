@@ -103,6 +103,7 @@ def _state(params: Floats) -> Floats:
 
 BOL = Indicator[BollingerLine](
     name="BOL",
+    field="bollinger",
     fields=("lower", "middle", "upper"),
     lines=lambda configuration: distinct(configuration.bollinger, "bollinger", 10),
     pack=lambda line: np.array([KINDS.index(line.average), line.window, weight(line.window), line.width]),

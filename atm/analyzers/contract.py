@@ -47,6 +47,7 @@ class Indicator(Generic[P]):
 
     name: upper-case part of its column names; fields: output fields, in the order of the rows of `out`.
     parameters: the struct of one line of a user's indicator, whose lines stand in `IntervalAnalyses.user` under its name.
+    field: the field of `IntervalAnalyses` that holds the lines of a built-in one; "" of an input without parameters.
     lines: its lines in an interval, of a built-in one; a line's column is `interval.name.line.field`, line counted from 1,
     or 0 when `singleton`. Raises Invalid for parameters that do not fit each other.
     pack: parameters → float64 params (the inputs are put before them). Raises Invalid like `lines`.
@@ -74,6 +75,7 @@ class Indicator(Generic[P]):
     event_fields: tuple[str, ...] = ()
     version: str = ""
     external: bool = False
+    field: str = ""
 
     def lines_of(self, analyses: IntervalAnalyses) -> Sequence[P]:
         """Its lines in an interval. Raises Invalid, or Problems with everything wrong in a user's lines."""

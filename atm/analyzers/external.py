@@ -53,6 +53,7 @@ FLOW = Indicator[Flow](
 
 NNA = Indicator[NetworkSignal](
     name="NNA",
+    field="neural_network",
     fields=("output",),
     lines=lambda configuration: () if configuration.neural_network is None else (configuration.neural_network,),
     pack=_nothing,

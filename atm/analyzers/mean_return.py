@@ -92,6 +92,7 @@ def _start(line: MeanReturnLine) -> int:
 
 TPD = Indicator[MeanReturnLine](
     name="TPD",
+    field="mean_return",
     fields=("mean_return", "value", "abs_mean", "abs_mean_relative"),
     lines=lambda configuration: distinct(configuration.mean_return, "mean_return", 10),
     pack=_pack,

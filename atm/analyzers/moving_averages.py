@@ -194,6 +194,7 @@ def _indicator(
 ) -> Indicator[MovingAverageLine]:
     return Indicator[MovingAverageLine](
         name=name,
+        field=name.lower(),
         fields=("value",),
         lines=lines,
         pack=lambda line: pack_average(kind, line.window, Column.CLOSE),
@@ -210,6 +211,7 @@ EMA = _indicator("EMA", Average.EMA, lambda configuration: distinct(configuratio
 
 VOL = Indicator[VolumeLine](
     name="VOL",
+    field="volume",
     fields=("value",),
     lines=lambda configuration: distinct(configuration.volume, "volume", 5),
     pack=lambda line: pack_average(line.average, line.window, _VOLUME_ROW[line.volume_type]),

@@ -171,6 +171,7 @@ def _lines(configuration: IntervalAnalyses, field: Literal["mmacd_short", "mmacd
 def _indicator(name: str, field: Literal["mmacd_short", "mmacd_long"]) -> Indicator[MultiMACD]:
     return Indicator[MultiMACD](
         name=name,
+        field=field,
         fields=("mmacd", "signal", "delta", "abs_mean", "abs_mean_relative"),
         lines=partial(_lines, field=field),
         pack=partial(_pack, field=field),

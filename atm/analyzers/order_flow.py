@@ -118,6 +118,7 @@ _FIELDS = ("sample", "average", "filtered", "abs_mean", "abs_mean_relative")
 
 WOI = Indicator[OrderFlowLine](
     name="WOI",
+    field="woi",
     fields=_FIELDS,
     lines=lambda configuration: distinct(configuration.woi, "woi", 3),
     pack=_pack,
@@ -130,6 +131,7 @@ WOI = Indicator[OrderFlowLine](
 
 NES = Indicator[OrderFlowLine](
     name="NES",
+    field="nes",
     fields=_FIELDS,
     lines=lambda configuration: distinct(configuration.nes, "nes", 3),
     pack=lambda line: np.concatenate([[0.0, 0.0], _pack(line)]),

@@ -210,6 +210,7 @@ _PEAKS = ("peak", "peak_relative", "abs_mean", "abs_mean_relative")
 
 DMI_ADX = Indicator[OscillatorLine](
     name="DMIxADX",
+    field="dmi_adx",
     fields=("plus_di", "minus_di", "dx", "adx", "value", *_PEAKS),
     lines=lambda configuration: distinct(configuration.dmi_adx, "dmi_adx", 5),
     pack=_pack,
@@ -222,6 +223,7 @@ DMI_ADX = Indicator[OscillatorLine](
 
 MFI = Indicator[OscillatorLine](
     name="MFI",
+    field="mfi",
     fields=("value", *_PEAKS),
     lines=lambda configuration: distinct(configuration.mfi, "mfi", 5),
     pack=_pack,

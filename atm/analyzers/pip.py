@@ -298,6 +298,7 @@ def _later(line: Composite, remaining: float) -> int:
 
 PIP = Indicator[Composite](
     name="PIP",
+    field="pip",
     fields=(
         "classical_signal", "classical_delta", "filtered", "filtered_delta",
         "cycle", "cycle_updated", "cycle_index", "cycle_begin_price",

@@ -124,6 +124,7 @@ def _psar_state(_params: Floats) -> Floats:
 
 PSAR = Indicator[ParabolicLine](
     name="PSAR",
+    field="psar",
     fields=("value", "direction"),
     lines=lambda configuration: distinct(configuration.psar, "psar", 5),
     pack=_pack_psar,
@@ -135,6 +136,7 @@ PSAR = Indicator[ParabolicLine](
 
 SWING = Indicator[Swing](
     name="SWING",
+    field="swing_range",
     fields=("price", "type", "time"),
     lines=lambda configuration: (Swing(configuration.swing_range),),
     pack=lambda swing: np.array([swing.range]),

@@ -284,6 +284,7 @@ def _state(params: Floats) -> Floats:
 
 IVP = Indicator[VolumeProfile](
     name="IVP",
+    field="volume_profile",
     fields=(
         *(f"below_{j}" for j in range(1, NEAR + 1)),
         *(f"above_{j}" for j in range(1, NEAR + 1)),

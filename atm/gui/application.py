@@ -136,7 +136,7 @@ class GUIManager:
             self._tell(command, reply)
             self._data_ready = True
 
-        self._assistant.request_async(command.to, command.request, answered)
+        self._assistant.request_async(command.to, command.request, answered, command.timeout_s)
 
     def _tell(self, command: Command, reply: Reply) -> None:
         """A toast for what became of a command."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import dataclass, field
 
-from atm.ipc.messages import Done, Failed, Reply, Request
+from atm.ipc.messages import Failed, Reply, Request
 
 _MOST_WAITING = 256
 
@@ -13,13 +13,14 @@ _MOST_WAITING = 256
 @dataclass(frozen=True, slots=True)
 class Command:
     """A request to a process. scope: the form or control it came from, where its answer is shown; done_text: what to
-    tell the user when it succeeds ("" = nothing), parameters its placeholders."""
+    tell the user when it succeeds ("" = nothing), parameters its placeholders; timeout_s: how long to wait for it."""
 
     to: str
     request: Request
     scope: str
     done_text: str = ""
     parameters: dict[str, str] = field(default_factory=dict)
+    timeout_s: float = 5.0
 
 
 @dataclass(slots=True)
@@ -32,10 +33,16 @@ class Commands:
     _succeeded: set[str] = field(default_factory=set)
 
     def send(
-        self, to: str, request: Request, scope: str, done_text: str = "", parameters: dict[str, str] | None = None
+        self,
+        to: str,
+        request: Request,
+        scope: str,
+        done_text: str = "",
+        parameters: dict[str, str] | None = None,
+        timeout_s: float = 5.0,
     ) -> None:
         """Emit a request. The former answer to this scope is forgotten."""
-        self.waiting.append(Command(to, request, scope, done_text, parameters or {}))
+        self.waiting.append(Command(to, request, scope, done_text, parameters or {}, timeout_s))
         self._pending[scope] = self._pending.get(scope, 0) + 1
         self.forget(scope)
 
@@ -54,7 +61,7 @@ class Commands:
             self._pending.pop(command.scope, None)
         if isinstance(reply, Failed):
             self._failed[command.scope] = reply
-        elif isinstance(reply, Done):
+        else:
             self._succeeded.add(command.scope)
 
     def pending(self, scope: str) -> bool:

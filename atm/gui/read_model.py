@@ -21,6 +21,7 @@ from atm.ipc.messages import (
     ConnectionState,
     Coverage,
     Event,
+    IndicatorsUpdated,
     Instruments,
     LastTrade,
     MarkPrice,
@@ -94,6 +95,7 @@ class ReadModel:
     tape: dict[str, deque[LastTrade]] = field(default_factory=dict)
     analyses: dict[str, AnalysisReady] = field(default_factory=dict)
     analyzers: dict[str, AnalyzerLoad] = field(default_factory=dict)
+    indicators: IndicatorsUpdated | None = None
     accounts: dict[str, AccountView] = field(default_factory=dict)
     analysis_configurations: dict[str, AnalysisConfiguration] = field(default_factory=dict)
     trade_configurations: dict[str, TradeConfiguration] = field(default_factory=dict)
@@ -205,6 +207,9 @@ class ReadModel:
     def _on_load(self, event: AnalyzerLoad) -> None:
         self.analyzers[event.analyzer] = event
 
+    def _on_indicators(self, event: IndicatorsUpdated) -> None:
+        self.indicators = event
+
     def _on_account(self, event: AccountUpdated) -> None:
         name = event.snapshot.name
         if event.removed:
@@ -262,6 +267,7 @@ _HANDLERS: dict[type[Event], Callable[[ReadModel, Any], None]] = {
     Coverage: ReadModel._on_coverage,
     AnalysisReady: ReadModel._on_analysis,
     AnalyzerLoad: ReadModel._on_load,
+    IndicatorsUpdated: ReadModel._on_indicators,
     AccountUpdated: ReadModel._on_account,
     TradeLogged: ReadModel._on_trade_logged,
     ConfigurationsUpdated: ReadModel._on_configurations,

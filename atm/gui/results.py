@@ -8,6 +8,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from atm.ipc.messages import AnalysesDescription
 from atm.model.account import TradeRecord
 from atm.model.analysis_configuration import AnalysisConfiguration
 from atm.model.bars import Bars, TimeRange
@@ -55,6 +56,9 @@ class Results(Protocol):
         self, analyzer: str, symbol: str, configuration: AnalysisConfiguration, start_ms: int, end_ms: int
     ) -> AnalysedStretch:
         """Rows over stored minutes, computed by this analyzer."""
+
+    def description(self, configuration: AnalysisConfiguration) -> AnalysesDescription:
+        """What a configuration, stored or not, would mean."""
 
 
 LONG_HOLE_MS = 30 * DAY_MS

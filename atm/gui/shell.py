@@ -266,6 +266,7 @@ class Shell:
         if self._shown is not ui.page:
             imgui.set_scroll_y(0)
             self._shown = ui.page
+        ui.unsaved = False
         self.pages[ui.page].draw(ui)
 
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from atm.gui.results import AnalysedStretch, SimulationResult, newest_stretch
 from atm.ipc.assistant import IPCAssistant
-from atm.ipc.messages import AnalyseBars, AnalysedBars
+from atm.ipc.messages import TRADE, AnalyseBars, AnalysedBars, AnalysesDescription, DescribeAnalyses
 from atm.ipc.shared_array import take
 from atm.model.account import TradeRecord
 from atm.model.analysis_configuration import AnalysisConfiguration
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 MOST_TRADES = 5_000
 ANALYSIS_TIMEOUT_S = 5.0
+DESCRIPTION_TIMEOUT_S = 3.0
 
 
 class StoreResults:
@@ -84,3 +85,10 @@ class StoreResults:
         open_time = cast("NDArray[np.int64]", take(reply.open_time))
         values = cast("NDArray[np.float64]", take(reply.values))
         return AnalysedStretch(reply.columns, open_time, values, reply.next_ms)
+
+    def description(self, configuration: AnalysisConfiguration) -> AnalysesDescription:
+        """See `Results`."""
+        reply = self._assistant.request(TRADE, DescribeAnalyses(configuration), DESCRIPTION_TIMEOUT_S)
+        if not isinstance(reply, AnalysesDescription):
+            raise Unavailable(f"{TRADE} has answered {type(reply).__name__}")
+        return reply

@@ -50,7 +50,11 @@ class Fonts:
 
 @dataclass(slots=True)
 class Ui:
-    """See the module. now_ms: wall clock of this frame; probe: where each marked control lies, for tests (None = off)."""
+    """See the module. now_ms: wall clock of this frame; probe: where each marked control lies, for tests (None = off).
+
+    unsaved: the page has changes that would be lost, said by it in every frame; held: where the user wants to go meanwhile,
+    which the page asks about before it calls `leave`.
+    """
 
     model: ReadModel
     commands: Commands
@@ -63,6 +67,8 @@ class Ui:
     now_ms: int = 0
     page: PageName = PageName.DASHBOARD
     selection: dict[PageName, str] = field(default_factory=dict)
+    unsaved: bool = False
+    held: tuple[PageName, str] | None = None
     on_preferences: Callable[[], None] = lambda: None
     on_full_screen: Callable[[], None] = lambda: None
     probe: dict[str, Rect] | None = None
@@ -80,10 +86,18 @@ class Ui:
         return self.theme.px(pixels)
 
     def go(self, page: PageName, selection: str = "") -> None:
-        """Show another page, with something selected there."""
+        """Show another page, with something selected there; held while the present one has unsaved changes."""
+        if self.unsaved and page is not self.page:
+            self.held = (page, selection)
+            return
         self.page = page
         if selection:
             self.selection[page] = selection
+
+    def leave(self, page: PageName, selection: str = "") -> None:
+        """Go there whatever is unsaved."""
+        self.unsaved = False
+        self.go(page, selection)
 
     def take_selection(self, page: PageName) -> str:
         """What another page wants to have selected on this one; once."""

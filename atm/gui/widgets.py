@@ -62,6 +62,12 @@ def button(ui: Ui, mark: str, label: str, kind: str = "plain", *, why_not: str =
     return pressed and not why_not
 
 
+def same_line_right(right: float, room: float) -> None:
+    """Go on in this line so that what follows, `room` wide, ends at `right` (both in the window); never over what is there."""
+    imgui.same_line()
+    imgui.set_cursor_pos_x(max(imgui.get_cursor_pos_x(), right - room))
+
+
 def tooltip(text: str) -> None:
     """Shown while the pointer rests on the last item, disabled or not."""
     if imgui.is_item_hovered(int(imgui.HoveredFlags_.allow_when_disabled | imgui.HoveredFlags_.delay_short)):

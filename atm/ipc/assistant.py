@@ -20,9 +20,9 @@ from typing import Any, Protocol, TypeVar, cast
 from atm.ipc.envelope import Envelope, Kind, Subscription, decode_envelope, decode_message, encode
 from atm.ipc.flow import BATCH, SendCredit
 from atm.ipc.inbox import Inbox
-from atm.ipc.messages import Done, Event, Failed, Ping, Reply, Request, Stop
+from atm.ipc.messages import Done, Event, Failed, FieldProblem, Ping, Reply, Request, Stop
 from atm.model import errors
-from atm.model.errors import ATMError, Invalid, Unavailable
+from atm.model.errors import ATMError, Invalid, Problems, Unavailable
 
 log = logging.getLogger(__name__)
 
@@ -82,7 +82,8 @@ class Deferred:
 def failed_by(error: ATMError) -> Failed:
     """The reply that carries an error over a process boundary."""
     if isinstance(error, Invalid):
-        return Failed(kind="Invalid", message=str(error), field=error.field)
+        found = error.found if isinstance(error, Problems) else ()
+        return Failed("Invalid", str(error), error.field, tuple(FieldProblem.of(each) for each in found))
     return Failed(kind=type(error).__name__, message=str(error))
 
 

@@ -7,24 +7,57 @@ An event type is delivered in one of two ways (`delivery`):
 * "ordered": every one, in order, to every subscriber. Closed bars, analysis rows, fills, notices.
 * "latest":  only the newest per key counts; an unread older one is overwritten, and the newest is kept by the router
   and handed to whoever subscribes later (so a restarted process or a late window knows the state at once).
+
+Those about analyses and their configurations stand in `analysis_messages`; all are imported from here.
 """
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Literal
+from typing import ClassVar
 
-import msgspec
-
-from atm.ipc.shared_array import ArrayReference
+from atm.ipc.analysis_messages import (
+    AnalyseBars as AnalyseBars,
+    AnalysedBars as AnalysedBars,
+    AnalysesDescription as AnalysesDescription,
+    AnalysisLoad as AnalysisLoad,
+    AnalysisReady as AnalysisReady,
+    AnalysisRow as AnalysisRow,
+    AnalyzerLoad as AnalyzerLoad,
+    ConfigurationsUpdated as ConfigurationsUpdated,
+    CopyConfiguration as CopyConfiguration,
+    DescribeAnalyses as DescribeAnalyses,
+    ExportConfiguration as ExportConfiguration,
+    ImportConfiguration as ImportConfiguration,
+    IndicatorBadge as IndicatorBadge,
+    IndicatorsUpdated as IndicatorsUpdated,
+    IntervalDescription as IntervalDescription,
+    KnownIndicator as KnownIndicator,
+    ListIndicators as ListIndicators,
+    PutAnalysisConfiguration as PutAnalysisConfiguration,
+    PutTradeConfiguration as PutTradeConfiguration,
+    RemoveConfiguration as RemoveConfiguration,
+    RenameConfiguration as RenameConfiguration,
+    RestartAnalysis as RestartAnalysis,
+    StartAnalysis as StartAnalysis,
+    StopAnalysis as StopAnalysis,
+    UserIndicatorList as UserIndicatorList,
+)
+from atm.ipc.message_forms import (
+    Delivery as Delivery,
+    Done as Done,
+    Event as Event,
+    Failed as Failed,
+    FieldProblem as FieldProblem,
+    Message as Message,
+    Reply as Reply,
+    Request as Request,
+    message_types as message_types,
+)
 from atm.model.account import AccountSetup, AccountSnapshot, TradeRecord
-from atm.model.analysis_configuration import AnalysisConfiguration
 from atm.model.bars import Bar, TimeRange
 from atm.model.instrument import Instrument
 from atm.model.notice import Notice
 from atm.model.simulation import SimulationSpec, SimulationState
-from atm.model.trade_configuration import TradeConfiguration
-
-Delivery = Literal["ordered", "latest"]
 
 MAIN = "main"
 GUI = "gui"
@@ -35,15 +68,7 @@ SIMULATION = "simulation"
 NEURAL_NETWORK = "neural_network"
 
 
-class Message(msgspec.Struct, frozen=True, tag=True):
-    """Base of all messages; the tag is the class name."""
-
-
 # --- events -----------------------------------------------------------------------------------------------------
-
-
-class Event(Message, frozen=True):
-    delivery: ClassVar[Delivery] = "ordered"
 
 
 class OpenBar(Event, frozen=True):
@@ -137,34 +162,6 @@ class Coverage(Event, frozen=True):
     ranges: tuple[TimeRange, ...]
 
 
-class AnalysisRow(Event, frozen=True):
-    """Results of an analysis for one closed bar of its interval. Key: analysis id.
-
-    open_time of the interval bar; close_time: its last millisecond + 1; values in the order of the columns that
-    `AnalysisReady` announced (NaN = no value).
-    """
-
-    analysis: str
-    symbol: str
-    open_time: int
-    close_time: int
-    values: tuple[float, ...]
-
-
-class AnalysisReady(Event, frozen=True):
-    """State of an analysis. Key: analysis id. state: "preparing", "running", "waiting" or "failed"."""
-
-    delivery: ClassVar[Delivery] = "latest"
-    analysis: str
-    symbol: str
-    analyzer: str
-    state: str
-    columns: tuple[str, ...] = ()
-    last_close_time: int = 0
-    update_us: float = 0.0
-    error: str = ""
-
-
 class AccountUpdated(Event, frozen=True):
     """Key: account name. removed: the account is gone and `snapshot` is its last."""
 
@@ -179,14 +176,6 @@ class TradeLogged(Event, frozen=True):
 
     account: str
     record: TradeRecord
-
-
-class ConfigurationsUpdated(Event, frozen=True):
-    """All stored analysis and trade configurations. Key: ""."""
-
-    delivery: ClassVar[Delivery] = "latest"
-    analysis: tuple[AnalysisConfiguration, ...]
-    trade: tuple[TradeConfiguration, ...]
 
 
 class SimulationUpdated(Event, frozen=True):
@@ -215,29 +204,6 @@ class NoticeRaised(Event, frozen=True):
 
 
 # --- requests ---------------------------------------------------------------------------------------------------
-
-
-class Request(Message, frozen=True):
-    pass
-
-
-class Reply(Message, frozen=True):
-    pass
-
-
-class Done(Reply, frozen=True):
-    """The plain yes. `text`/`parameters`: an optional catalogue text for the user."""
-
-    text: str = ""
-    parameters: dict[str, str] = {}
-
-
-class Failed(Reply, frozen=True):
-    """A refused or failed request. kind: class name of the error (atm.model.errors); field: of an `Invalid`."""
-
-    kind: str
-    message: str
-    field: str = ""
 
 
 class Shutdown(Request, frozen=True):
@@ -321,65 +287,6 @@ class ImportBars(Request, frozen=True):
     interval: str
 
 
-class StartAnalysis(Request, frozen=True):
-    """To an analyzer: run this analysis from `start_ms` (first minute) through the store and then live. → Done"""
-
-    analysis: str
-    symbol: str
-    configuration: AnalysisConfiguration
-    start_ms: int
-    rows_from_ms: int
-
-
-class StopAnalysis(Request, frozen=True):
-    """To an analyzer. → Done"""
-
-    analysis: str
-
-
-class AnalyseBars(Request, frozen=True):
-    """To an analyzer: rows of an analysis over the stored minutes start_ms ≤ open time < end_ms. → AnalysedBars
-
-    The stored minutes before `start_ms` are read as far as the analysis needs them to settle.
-    """
-
-    symbol: str
-    configuration: AnalysisConfiguration
-    start_ms: int
-    end_ms: int
-
-
-class AnalysedBars(Reply, frozen=True):
-    """open_time int64 (n,); values float64 (len(columns), n); the last row may be that of a bar still running.
-
-    next_ms: the minute after the newest one that is in it. The arrays are the asker's (see `atm.ipc.shared_array`).
-    """
-
-    columns: tuple[str, ...]
-    open_time: ArrayReference
-    values: ArrayReference
-    next_ms: int
-
-
-class PutAnalysisConfiguration(Request, frozen=True):
-    """To trade: create or replace. → Done"""
-
-    configuration: AnalysisConfiguration
-
-
-class PutTradeConfiguration(Request, frozen=True):
-    """To trade: create or replace (refused while a position that uses it is open). → Done"""
-
-    configuration: TradeConfiguration
-
-
-class RemoveConfiguration(Request, frozen=True):
-    """To trade: kind "analysis" or "trade"; refused while used, naming the uses. → Done"""
-
-    kind: str
-    code: str
-
-
 class PutAccount(Request, frozen=True):
     """To trade: create an account, or change its positions (a position's set-up only while it is flat). → Done"""
 
@@ -448,86 +355,3 @@ class DeviceDescription(Reply, frozen=True):
     name: str
     threads: int
     torch_version: str
-
-
-class AnalysisLoad(msgspec.Struct, frozen=True, array_like=True):
-    """minute_us: mean time that a live minute takes; update_us: that the last one which closed a decision bar took."""
-
-    analysis: str
-    minute_us: float
-    update_us: float
-
-
-class AnalyzerLoad(Event, frozen=True):
-    """What an analyzer carries, and what it costs; published when that has changed, at most every few seconds. Key: analyzer."""
-
-    delivery: ClassVar[Delivery] = "latest"
-    analyzer: str
-    analyses: tuple[AnalysisLoad, ...]
-
-    @property
-    def minute_us(self) -> float:
-        """Time for one minute of all its analyses."""
-        return sum(load.minute_us for load in self.analyses)
-
-
-class CopyConfiguration(Request, frozen=True):
-    """To trade: kind "analysis" or "trade"; new_code must be free. → Done"""
-
-    kind: str
-    code: str
-    new_code: str
-
-
-class RenameConfiguration(Request, frozen=True):
-    """To trade: as a copy, and the old one is gone; refused while used, naming the uses. → Done"""
-
-    kind: str
-    code: str
-    new_code: str
-
-
-class ExportConfiguration(Request, frozen=True):
-    """To trade: write an analysis configuration to a .toml or .json file, replacing it. → Done"""
-
-    code: str
-    path: str
-
-
-class ImportConfiguration(Request, frozen=True):
-    """To trade: an analysis configuration from a .toml or .json file; the code must be free unless `replace`.
-
-    → Done, or Failed whose message has one line for everything that is wrong in the file.
-    """
-
-    path: str
-    replace: bool = False
-
-
-class IndicatorBadge(msgspec.Struct, frozen=True):
-    """What examining a user's file showed. names: its indicators in use; sentence: what is wrong, "" when it passed."""
-
-    path: str
-    names: tuple[str, ...]
-    passed: bool
-    sentence: str = ""
-
-
-class ListIndicators(Request, frozen=True):
-    """To trade: load users' files that are new or have changed. → UserIndicatorList"""
-
-
-class UserIndicatorList(Reply, frozen=True):
-    badges: tuple[IndicatorBadge, ...]
-
-
-def message_types() -> tuple[type[Message], ...]:
-    """All concrete messages, for the one decoder of the program."""
-    found: list[type[Message]] = []
-    stack: list[type[Any]] = [Message]
-    while stack:
-        for child in stack.pop().__subclasses__():
-            stack.append(child)
-            if child not in (Event, Request, Reply):
-                found.append(child)
-    return tuple(found)

@@ -1,9 +1,7 @@
-"""Configurations as things of their own: copied, renamed, written to files and read from them; and users' indicators."""
+"""Configurations as things of their own: copied, renamed, written to files and read from them."""
 
 from __future__ import annotations
 
-import logging
-import threading
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -19,13 +17,12 @@ from atm.ipc.messages import (
     Done,
     ExportConfiguration,
     ImportConfiguration,
-    IndicatorBadge,
-    ListIndicators,
     PutAnalysisConfiguration,
     RenameConfiguration,
     Reply,
-    UserIndicatorList,
+    RestartAnalysis,
 )
+from atm.managers.indicator_desk import IndicatorDesk
 from atm.managers.trade_book import AccountBook
 from atm.managers.trade_setups import analysis_id, refuse_used, uses
 from atm.model.analysis_configuration import AnalysisConfiguration
@@ -34,14 +31,7 @@ from atm.model.trade_configuration import TradeConfiguration
 from atm.model.validation import checked
 from atm.storage.configurations import ConfigurationRepository
 
-log = logging.getLogger(__name__)
-
 C = TypeVar("C", AnalysisConfiguration, TradeConfiguration)
-
-
-def apart(work: Callable[[], None]) -> None:
-    """Do what takes seconds on a thread of its own."""
-    threading.Thread(target=work, name="indicators", daemon=True).start()
 
 
 class ConfigurationCommands:
@@ -53,10 +43,11 @@ class ConfigurationCommands:
         assistant: IPCAssistant,
         book: AccountBook,
         repository: ConfigurationRepository,
+        indicators: IndicatorDesk,
         put: Callable[[PutAnalysisConfiguration], Reply],
         restarted: Callable[[str], None],
     ) -> None:
-        self._assistant = assistant
+        self._indicators = indicators
         self._restarted = restarted
         self._book = book
         self._repository = repository
@@ -65,7 +56,7 @@ class ConfigurationCommands:
         assistant.answer(RenameConfiguration, self._on_rename)
         assistant.answer(ExportConfiguration, self._on_export)
         assistant.answer(ImportConfiguration, self._on_import)
-        assistant.answer(ListIndicators, self._on_list)
+        assistant.answer(RestartAnalysis, self._on_restart)
 
     def _on_copy(self, request: CopyConfiguration) -> Reply:
         known = self._book.configurations
@@ -101,42 +92,34 @@ class ConfigurationCommands:
         return self._book.configurations.trade
 
     def _on_export(self, request: ExportConfiguration) -> Reply:
-        write_configuration(_known(self._book.configurations.analysis, request.code), Path(request.path))
+        write_configuration(_known(self._book.configurations.analysis, request.code), _path(request.path))
         return Done()
 
-    def _on_import(self, request: ImportConfiguration) -> Reply:
-        configuration = read_configuration(Path(request.path), installed.registry())
+    def _on_import(self, request: ImportConfiguration) -> Deferred:
+        """A file may name users' indicators that were never examined, which takes longer than this thread may wait."""
+        return self._indicators.when_examined(partial(self._import, request))
+
+    def _import(self, request: ImportConfiguration) -> Reply:
+        configuration = read_configuration(_path(request.path), installed.registry())
         if not request.replace and configuration.code in self._book.configurations.analysis:
             raise Invalid("code", configuration.code, "a code that no configuration has, or replacing it")
         return self._put(PutAnalysisConfiguration(configuration))
 
-    def _on_list(self, _request: ListIndicators) -> Deferred:
-        answer = Deferred()
+    def _on_restart(self, request: RestartAnalysis) -> Reply:
+        setups = [account.setup for account in self._book.accounts.values()]
+        known = sorted({analysis_id(position) for setup in setups for position in setup.positions})
+        if request.analysis not in known:
+            raise Invalid("analysis", request.analysis, ", ".join(known) or "nothing: no account needs an analysis")
+        self._restarted(request.analysis)
+        return Done()
 
-        def examine() -> None:
-            try:
-                installed.examine_new()
-            except OSError as error:
-                log.warning("users' indicators could not be examined: %s", error)
-            self._assistant.call_soon(partial(self._listed, answer))
 
-        apart(examine)
-        return answer
-
-    def _listed(self, answer: Deferred) -> None:
-        """Load what was examined; analyses of flat positions begin again with indicators that have changed."""
-        before = installed.versions()
-        reports = installed.reports()
-        changed = {name for name, version in installed.versions().items() if before.get(name, version) != version}
-        for account in self._book.accounts.values():
-            for position in account.setup.positions:
-                analyses = self._book.configurations.analysis[position.analysis].intervals
-                used = {name for each in analyses for name in each.user}
-                if used & changed and position.symbol not in account.open_symbols():
-                    self._restarted(analysis_id(position))
-        answer.reply(
-            UserIndicatorList(tuple(IndicatorBadge(str(r.path), r.names, r.passed, r.sentence) for r in reports))
-        )
+def _path(text: str) -> Path:
+    """A file as a user writes it, "~" and all."""
+    try:
+        return Path(text.strip()).expanduser()
+    except RuntimeError:
+        raise Invalid("file", text, "the path of a file in a home folder that exists") from None
 
 
 def _known(known: dict[str, C], code: str) -> C:

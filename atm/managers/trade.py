@@ -99,7 +99,9 @@ class TradeManager:
         self.book = AccountBook(assistant, database, clock, wall_ms)
         self.desk = AnalysisDesk(assistant, context.analyzers, store, database.settings, self.book.needs, clock)
         self._repairs = BarRepairs(assistant, store, clock, self._schedule_for, self._given_up)
-        self._commands = TradeCommands(assistant, self.book, database, self.desk.restart, self._changed)
+        self._commands = TradeCommands(
+            assistant, self.book, database, context.built_in_verdicts, self.desk.restart, self._changed
+        )
 
     def start(self) -> None:
         """Load what is stored and listen."""

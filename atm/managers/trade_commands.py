@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
+from atm.analyzers.built_in_verdicts import BuiltInVerdicts
 from atm.ipc.assistant import IPCAssistant
 from atm.ipc.messages import (
     Done,
@@ -17,6 +19,7 @@ from atm.ipc.messages import (
     SetTrading,
 )
 from atm.managers.configuration_commands import ConfigurationCommands
+from atm.managers.indicator_desk import IndicatorDesk
 from atm.managers.trade_accounts import make_engine
 from atm.managers.trade_book import AccountBook
 from atm.managers.trade_setups import (
@@ -36,13 +39,15 @@ _OPEN = "is used by open positions; close them first"
 
 
 class TradeCommands:
-    """`restarted` is called with the ids of analyses whose configuration changed, `changed` after any change."""
+    """verdicts: file of those on the built-in indicators. `restarted` is called with the ids of analyses whose
+    configuration changed, `changed` after any change."""
 
     def __init__(
         self,
         assistant: IPCAssistant,
         book: AccountBook,
         database: Database,
+        verdicts: Path,
         restarted: Callable[[str], None],
         changed: Callable[[], None],
     ) -> None:
@@ -50,7 +55,8 @@ class TradeCommands:
         self._configurations = database.configurations
         self._restarted = restarted
         self._changed = changed
-        ConfigurationCommands(assistant, book, database.configurations, self._put_analysis, restarted)
+        indicators = IndicatorDesk(assistant, book, BuiltInVerdicts(verdicts), restarted)
+        ConfigurationCommands(assistant, book, database.configurations, indicators, self._put_analysis, restarted)
         assistant.answer(PutAnalysisConfiguration, self._put_analysis)
         assistant.answer(PutTradeConfiguration, self._put_trade)
         assistant.answer(RemoveConfiguration, self._remove_configuration)

@@ -35,15 +35,21 @@ class BollingerLine(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     window: Window = 20
     width: Annotated[float, msgspec.Meta(gt=0, le=10, description="band width in standard deviations")] = 2.0
-    average: Average = Average.SMA
+    average: Annotated[
+        Average, msgspec.Meta(description="how the window is averaged: simple, linearly weighted or exponential")
+    ] = Average.SMA
 
 
 class ParabolicLine(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Parabolic stop and reverse: acceleration start, step and maximum."""
 
-    start: Annotated[float, msgspec.Meta(gt=0, le=1)] = 0.02
-    step: Annotated[float, msgspec.Meta(gt=0, le=1)] = 0.02
-    maximum: Annotated[float, msgspec.Meta(gt=0, le=1)] = 0.2
+    start: Annotated[float, msgspec.Meta(gt=0, le=1, description="acceleration at the start and after a reversal")] = (
+        0.02
+    )
+    step: Annotated[float, msgspec.Meta(gt=0, le=1, description="what each new extreme adds to the acceleration")] = (
+        0.02
+    )
+    maximum: Annotated[float, msgspec.Meta(gt=0, le=1, description="largest acceleration, at least the start")] = 0.2
 
 
 class MultiMACD(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -54,11 +60,18 @@ class MultiMACD(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     before instead of with the last signal (D3); only for parameters that were found with it.
     """
 
-    windows: Annotated[tuple[Window, ...], msgspec.Meta(min_length=2, max_length=6)] = (20, 40, 60)
-    signal: Annotated[int, msgspec.Meta(ge=1, le=1_000)] = 10
-    multiplier: Annotated[int, msgspec.Meta(ge=1, le=1_000)] = 12
-    normaliser: Window = 60
-    legacy_signal: bool = False
+    windows: Annotated[
+        tuple[Window, ...],
+        msgspec.Meta(min_length=2, max_length=6, description="windows of the averages in blocks, all different"),
+    ] = (20, 40, 60)
+    signal: Annotated[int, msgspec.Meta(ge=1, le=1_000, description="window of the signal average in blocks")] = 10
+    multiplier: Annotated[int, msgspec.Meta(ge=1, le=1_000, description="bars of one block")] = 12
+    normaliser: Annotated[
+        int, msgspec.Meta(ge=2, le=10_000, description="blocks of the mean magnitude that the difference is divided by")
+    ] = 60
+    legacy_signal: Annotated[
+        bool, msgspec.Meta(description="the ancestor's signal; only for parameters that were found with it")
+    ] = False
 
 
 class VolumeType(Enum):
@@ -74,8 +87,12 @@ class VolumeLine(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Average of a volume."""
 
     window: Window = 20
-    volume_type: VolumeType = VolumeType.BASE
-    average: Average = Average.SMA
+    volume_type: Annotated[
+        VolumeType, msgspec.Meta(description="volume in base or quote asset, or the part of it that takers bought (TB)")
+    ] = VolumeType.BASE
+    average: Annotated[
+        Average, msgspec.Meta(description="how the window is averaged: simple, linearly weighted or exponential")
+    ] = Average.SMA
 
 
 class OscillatorLine(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -87,8 +104,12 @@ class OscillatorLine(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """
 
     window: Window = 10
-    normaliser: Annotated[int, msgspec.Meta(ge=0, le=100_000)] = 0
-    peak_since_ms: Annotated[int, msgspec.Meta(ge=0)] = 0
+    normaliser: Annotated[
+        int, msgspec.Meta(ge=0, le=100_000, description="bars of the mean magnitude; 0 = ten times the window")
+    ] = 0
+    peak_since_ms: Annotated[
+        int, msgspec.Meta(ge=0, description="the peak counts from this time on (Unix ms UTC); 0 = from the first value")
+    ] = 0
 
 
 class OrderFlowLine(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -97,17 +118,21 @@ class OrderFlowLine(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     normaliser: window in bars of the mean magnitude; 0 = ten times `window`.
     """
 
-    window: Annotated[int, msgspec.Meta(ge=2, le=500)] = 10
-    sigma: Annotated[float, msgspec.Meta(gt=0, le=100)] = 2.5
-    normaliser: Annotated[int, msgspec.Meta(ge=0, le=100_000)] = 0
+    window: Annotated[
+        int, msgspec.Meta(ge=2, le=500, description="samples of the average and of the edge Gaussian")
+    ] = 10
+    sigma: Annotated[float, msgspec.Meta(gt=0, le=100, description="width of the edge Gaussian in bars")] = 2.5
+    normaliser: Annotated[
+        int, msgspec.Meta(ge=0, le=100_000, description="bars of the mean magnitude; 0 = ten times the window")
+    ] = 0
 
 
 class MeanReturnLine(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """TPD: mean over `window` bars of the return over `horizon` bars, smoothed exponentially over `smoothing` bars."""
 
-    horizon: Annotated[int, msgspec.Meta(ge=1, le=10_000)] = 10
-    window: Window = 100
-    smoothing: Window = 20
+    horizon: Annotated[int, msgspec.Meta(ge=1, le=10_000, description="bars over which a return is taken")] = 10
+    window: Annotated[int, msgspec.Meta(ge=2, le=10_000, description="returns that are averaged")] = 100
+    smoothing: Annotated[int, msgspec.Meta(ge=2, le=10_000, description="bars of the exponential smoothing")] = 20
 
 
 class VolumeProfile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -118,20 +143,32 @@ class VolumeProfile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     as shares of its maximum, distance in bins. search_every: bars between two searches for boundaries.
     """
 
-    window: Window = 500
-    gamma: Annotated[float, msgspec.Meta(ge=0.0005, le=0.1)] = 0.01
-    bins: Annotated[int, msgspec.Meta(ge=64, le=16_384)] = 1_024
-    sigma: Annotated[float, msgspec.Meta(gt=0, le=20)] = 1.0
-    prominence: Annotated[float, msgspec.Meta(ge=0.01, le=1)] = 0.1
-    distance: Annotated[int, msgspec.Meta(ge=1, le=100)] = 5
-    height: Annotated[float, msgspec.Meta(ge=0, le=1)] = 0.5
-    search_every: Annotated[int, msgspec.Meta(ge=1, le=1_000)] = 10
+    window: Annotated[int, msgspec.Meta(ge=2, le=10_000, description="bars over which volume is forgotten")] = 500
+    gamma: Annotated[
+        float,
+        msgspec.Meta(ge=0.0005, le=0.1, description="ten bins span this fraction of the price", extra={"unit": "%"}),
+    ] = 0.01
+    bins: Annotated[int, msgspec.Meta(ge=64, le=16_384, description="bins kept around the last close")] = 1_024
+    sigma: Annotated[float, msgspec.Meta(gt=0, le=20, description="smoothing in bins")] = 1.0
+    prominence: Annotated[
+        float,
+        msgspec.Meta(ge=0.01, le=1, description="least prominence of a boundary, as a share of the largest value"),
+    ] = 0.1
+    distance: Annotated[int, msgspec.Meta(ge=1, le=100, description="least distance of two boundaries in bins")] = 5
+    height: Annotated[
+        float, msgspec.Meta(ge=0, le=1, description="least height of a peak, as a share of the largest value")
+    ] = 0.5
+    search_every: Annotated[
+        int, msgspec.Meta(ge=1, le=1_000, description="bars between two searches for boundaries")
+    ] = 10
 
 
 class NetworkSignal(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Slot of a neural network, whose output in [−1, 1] comes from outside; −1 near a low, +1 near a high."""
 
-    network: Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
+    network: Annotated[
+        str, msgspec.Meta(min_length=1, max_length=64, description="code of the network whose output is used")
+    ]
 
 
 class ActionMode(Enum):
@@ -174,21 +211,51 @@ class ClassicalSignal(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     nna_alpha, nna_beta: squash of the network's output. flow_window: bars of the mean magnitude of the WOI and NES signals.
     """
 
-    alpha: Annotated[float, msgspec.Meta(gt=0, le=10)] = 2.0
-    beta: Annotated[int, msgspec.Meta(ge=1, le=20)] = 2
-    window: Annotated[int, msgspec.Meta(ge=2, le=500)] = 10
-    sigma: Annotated[float, msgspec.Meta(gt=0, le=100)] = 3.5
-    enter_threshold: Annotated[float, msgspec.Meta(ge=0, le=0.95)] = 0.0
-    leave_threshold: Annotated[float, msgspec.Meta(ge=0, le=0.95)] = 0.0
-    action_mode: ActionMode = ActionMode.CYCLIC
-    sense: ActionSense = ActionSense.CONTRARIAN
-    woi_threshold: Annotated[float, msgspec.Meta(ge=0, le=0.95)] = 0.0
-    impulse_threshold: Annotated[float, msgspec.Meta(ge=0, le=10)] = 1.0
-    impulse_window: Window = 50
-    nna_alpha: Annotated[float, msgspec.Meta(gt=0, le=1)] = 0.25
-    nna_beta: Annotated[int, msgspec.Meta(ge=1, le=20)] = 10
-    flow_window: Window = 288
-    contribution: Contribution = Contribution.MEAN_RELATIVE
+    alpha: Annotated[float, msgspec.Meta(gt=0, le=10, description="scale of the squash of the classical signal")] = 2.0
+    beta: Annotated[int, msgspec.Meta(ge=1, le=20, description="exponent of the squash of the classical signal")] = 2
+    window: Annotated[int, msgspec.Meta(ge=2, le=500, description="bars of the edge Gaussian")] = 10
+    sigma: Annotated[float, msgspec.Meta(gt=0, le=100, description="width of the edge Gaussian in bars")] = 3.5
+    enter_threshold: Annotated[
+        float, msgspec.Meta(ge=0, le=0.95, description="filtered signal beyond which a cycle begins")
+    ] = 0.0
+    leave_threshold: Annotated[
+        float,
+        msgspec.Meta(
+            ge=0, le=0.95, description="filtered signal below which a cycle is left; at most the one to enter"
+        ),
+    ] = 0.0
+    action_mode: Annotated[
+        ActionMode,
+        msgspec.Meta(description="CYCLIC acts on every bar of a cycle, IMPULSIVE on the bar that turns the impulse"),
+    ] = ActionMode.CYCLIC
+    sense: Annotated[
+        ActionSense, msgspec.Meta(description="CONTRARIAN buys a low cycle or impulse, TREND a high one")
+    ] = ActionSense.CONTRARIAN
+    woi_threshold: Annotated[
+        float, msgspec.Meta(ge=0, le=0.95, description="what the order book must say for an entry; 0 = it is not asked")
+    ] = 0.0
+    impulse_threshold: Annotated[
+        float,
+        msgspec.Meta(
+            ge=0, le=10, description="change of the filtered signal, in mean magnitudes, that turns the impulse"
+        ),
+    ] = 1.0
+    impulse_window: Annotated[
+        int, msgspec.Meta(ge=2, le=10_000, description="bars of the mean magnitude of that change")
+    ] = 50
+    nna_alpha: Annotated[float, msgspec.Meta(gt=0, le=1, description="scale of the squash of the network's output")] = (
+        0.25
+    )
+    nna_beta: Annotated[
+        int, msgspec.Meta(ge=1, le=20, description="exponent of the squash of the network's output")
+    ] = 10
+    flow_window: Annotated[
+        int, msgspec.Meta(ge=2, le=10_000, description="bars of the mean magnitude of the order-flow signals")
+    ] = 288
+    contribution: Annotated[
+        Contribution,
+        msgspec.Meta(description="how DMIxADX and MFI enter: by their mean magnitude, or as the ancestor had it"),
+    ] = Contribution.MEAN_RELATIVE
     mmacd_short_weight: Weight = 1.0
     mmacd_long_weight: Weight = 1.0
     dmi_adx_weight: Weight = 1.0
@@ -209,7 +276,15 @@ class IntervalAnalyses(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     psar: Annotated[tuple[ParabolicLine, ...], UpTo5] = ()
     mmacd_short: MultiMACD | None = None
     mmacd_long: MultiMACD | None = None
-    swing_range: Annotated[float, msgspec.Meta(ge=0.0001, le=0.5)] = 0.025
+    swing_range: Annotated[
+        float,
+        msgspec.Meta(
+            ge=0.0001,
+            le=0.5,
+            description="reversal that confirms a swing, as a fraction of the price",
+            extra={"unit": "%"},
+        ),
+    ] = 0.025
     pip: ClassicalSignal | None = None
     wma: Annotated[tuple[MovingAverageLine, ...], UpTo10] = ()
     volume: Annotated[tuple[VolumeLine, ...], UpTo5] = ()

@@ -46,6 +46,11 @@ class ProgramContext(msgspec.Struct, frozen=True):
         return self.home / "cache" / "indicator_verdicts.json"
 
     @property
+    def built_in_verdicts(self) -> Path:
+        """What was found when the built-in indicators were examined."""
+        return self.home / "cache" / "built_in_verdicts.json"
+
+    @property
     def database(self) -> str:
         """SQLAlchemy URL of the relational store of this endpoint."""
         return self.database_url or f"sqlite:///{self.home / f'{self.endpoint.value}.sqlite3'}"

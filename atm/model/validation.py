@@ -8,6 +8,7 @@ from __future__ import annotations
 import difflib
 import types
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Annotated, Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
 import msgspec
@@ -51,8 +52,7 @@ def mistakes(raw: Any, kind: Any, path: str = "") -> list[Invalid]:
 
 
 def _struct(raw: Mapping[str, Any], kind: type[msgspec.Struct], path: str) -> list[Invalid]:
-    hints = get_type_hints(kind, include_extras=True)
-    fields = {field.encode_name: field for field in msgspec.structs.fields(kind)}
+    hints, fields = _declared(kind)
     found = []
     for name, value in raw.items():
         if name in fields:
@@ -65,6 +65,13 @@ def _struct(raw: Mapping[str, Any], kind: type[msgspec.Struct], path: str) -> li
         if name not in raw and field.required:
             found.append(Invalid(_join(path, name), None, "a value; it is missing"))
     return found
+
+
+@lru_cache(maxsize=256)
+def _declared(kind: type[msgspec.Struct]) -> tuple[dict[str, Any], dict[str, msgspec.structs.FieldInfo]]:
+    """Types by name and fields by encoded name; reading them from the source's annotations takes most of a check."""
+    fields = {field.encode_name: field for field in msgspec.structs.fields(kind)}
+    return get_type_hints(kind, include_extras=True), fields
 
 
 def _leaf(raw: Any, kind: Any, path: str) -> list[Invalid]:

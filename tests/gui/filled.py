@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 
 import numpy as np
 
-from atm.analyzers import AnalysisPipeline
+from atm.analyzers import AnalysisPipeline, Registry
+from atm.analyzers.checker import Verdict
+from atm.analyzers.description import describe
+from atm.analyzers.user_indicators import UserIndicators
 from atm.gui.read_model import ReadModel
 from atm.gui.results import AnalysedStretch, SimulationResult
 from atm.ipc.messages import (
     AccountUpdated,
+    AnalysesDescription,
     AnalysisLoad,
     AnalysisReady,
     AnalyzerLoad,
@@ -19,7 +24,10 @@ from atm.ipc.messages import (
     ConfigurationsUpdated,
     ConnectionState,
     Coverage,
+    IndicatorBadge,
+    IndicatorsUpdated,
     Instruments,
+    KnownIndicator,
     LastTrade,
     MarkPrice,
     NoticeRaised,
@@ -44,6 +52,7 @@ from atm.model.instrument import Instrument
 from atm.model.interval import MINUTE_MS, parse_time
 from atm.model.notice import Notice, Severity
 from atm.model.order import Side
+from atm.model.parameter import parameters_of
 from atm.model.simulation import SimulationSpec, SimulationState, SimulationStatus, SimulationSummary
 from atm.model.trade_configuration import TradeConfiguration
 from atm.storage.market_store import MarketStore
@@ -77,6 +86,32 @@ def configurations() -> ConfigurationsUpdated:
         ),
         (TradeConfiguration("DEMO-RQPM-15M", leverage=2), TradeConfiguration("DEMO-RQPM-FAST")),
     )
+
+
+@cache
+def registry() -> Registry:
+    """The built-in indicators and that of the example file."""
+    users = UserIndicators([ROOT / "strategies"], None, lambda _path: Verdict(True))
+    users.refresh()
+    return users.registry()
+
+
+def indicators(**verdicts: str) -> IndicatorsUpdated:
+    """All indicators, passed unless something else is said of one; a file that is in use and one that is not."""
+    known = [
+        KnownIndicator(
+            each.name, each.fields, each.field, () if each.parameters is None else parameters_of(each.parameters),
+            "failed" if each.name in verdicts else "passed", verdicts.get(each.name, ""),
+        )
+        for each in registry()
+        if each.field or each.parameters
+    ]  # fmt: skip
+    broken = "broken.py: line 7: expected ':'"
+    files = (
+        IndicatorBadge("/home/user/strategies/example_indicator.py", ("ROC",), True),
+        IndicatorBadge("/home/user/strategies/broken.py", (), False, broken),
+    )
+    return IndicatorsUpdated(tuple(known), files)
 
 
 def account_setup(name: str = "paper-1") -> AccountSetup:
@@ -164,6 +199,9 @@ class FilledResults:
         table = AnalysisPipeline(configuration).run(sample_bars(symbol).between(start_ms, end_ms))
         return AnalysedStretch(table.columns, table.open_time, table.values, end_ms)
 
+    def description(self, configuration: AnalysisConfiguration) -> AnalysesDescription:
+        return describe(configuration, registry())
+
 
 def filled_model() -> ReadModel:
     """Everything a page can show."""
@@ -171,6 +209,7 @@ def filled_model() -> ReadModel:
     model.apply(ConnectionState("demo", "connected", 4.2, MARKET_MS - WALL_MS, 184, 2_400, 3, 1_200, 15, 210.0, 0))
     model.apply(Instruments(tuple(instrument(symbol) for symbol in (*SYMBOLS, "BTCUSDT", "ETHUSDT"))))
     model.apply(configurations())
+    model.apply(indicators())
     for symbol in SYMBOLS:
         _market(model, symbol)
     model.apply(account(equity=10_190.0, market_ms=MARKET_MS - 12 * 3_600_000))

@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from atm.gui.analysis_draft import groups_of
 from atm.gui.notifications import sentence
+from atm.gui.pages.currency_analysis import TABS
 from atm.gui.texts import LANGUAGES, Texts, placeholders, read_catalogue
 from atm.gui.ui import PageName
 from atm.model.account import AccountKind, TradeReason
@@ -24,7 +26,6 @@ CATALOGUES = {language: read_catalogue(FOLDER / language / "LC_MESSAGES" / "atm.
 STATES = {
     "connection": ("connecting", "connected", "degraded", "disconnected", "banned"),
     "process": ("starting", "running", "dead", "stopped"),
-    "analysis": ("preparing", "running", "waiting", "failed"),
     "theme": ("dark", "light"),
     "direction_colors": ("green_red", "red_blue", "blue_orange"),
     "endpoint": [endpoint.value for endpoint in Endpoint],
@@ -38,8 +39,26 @@ STATES = {
     "trade_reason": [reason.value for reason in TradeReason],
     "side": [side.value for side in Side],
     "field": ("maker_fee", "taker_fee", "half_spread", "slippage", "funding_rate"),
+    "analysis_tab": TABS,
+    "analysis_title": [group.key for group in groups_of(())],
+    "analysis": (
+        "preparing",
+        "running",
+        "waiting",
+        "failed",
+        "warm_up",
+        "settle",
+        "columns",
+        "copy",
+        "rename",
+        "copy_title",
+        "rename_title",
+    ),
+    "verdict": [f"{state}{end}" for state in ("passed", "failed", "waiting", "unknown") for end in ("", "_hint")],
+    "form": ("whole", "number"),
+    "parameter": {each.name for group in groups_of(()) for each in group.parameters},
     "start": ("connected", "history", "configurations", "simulation", "account", "trading"),
-    "unbuilt": ("title", "currency_analysis", "auto_trade", "account_history", "database", "neural_network"),
+    "unbuilt": ("title", "auto_trade", "account_history", "database", "neural_network"),
 }
 """Keys that the code puts together: prefix and what may follow."""
 
@@ -50,6 +69,8 @@ def used_keys() -> set[str]:
     """Keys in the sources: literals of the window's calls, notices and replies of all processes, and the states."""
     found = {f"{prefix}.{name}" for prefix, names in STATES.items() for name in names}
     found |= {f"notice.{name}" for name in ASKED_FOR}
+    found |= {f"analysis.{name}_hint" for name in ("warm_up", "settle", "columns")}
+    found |= {each.description for group in groups_of(()) for each in group.parameters}
     for path in (ROOT / "atm").rglob("*.py"):
         source = path.read_text("utf-8")
         found |= set(re.findall(r'"((?:notice|done|finding|tear_sheet|comparison)\.[a-z_]+)"', source))

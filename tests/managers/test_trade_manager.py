@@ -10,16 +10,19 @@ import numpy as np
 import pytest
 
 from atm.analyzers import installed
+from atm.analyzers.built_in_verdicts import BuiltInVerdicts
 from atm.analyzers.checker import Verdict
 from atm.analyzers.user_indicators import UserIndicators
 from atm.ipc.messages import (
     ConfigurationsUpdated,
     CopyConfiguration,
+    DescribeAnalyses,
     Done,
     ExportConfiguration,
     ForceClear,
     ImportConfiguration,
     IndicatorBadge,
+    IndicatorsUpdated,
     ListIndicators,
     PutAccount,
     PutAnalysisConfiguration,
@@ -27,14 +30,22 @@ from atm.ipc.messages import (
     RemoveAccount,
     RemoveConfiguration,
     RenameConfiguration,
+    RestartAnalysis,
     SetTrading,
     UserIndicatorList,
 )
 from atm.managers.trade_setups import analysis_id
 from atm.model.account import AssetSetup, PositionSetup, TradeReason, TradeRecord
+from atm.model.analysis_configuration import (
+    AnalysisConfiguration,
+    ClassicalSignal,
+    IntervalAnalyses,
+    MovingAverageLine,
+    OrderFlowLine,
+)
 from atm.model.bars import Source
 from atm.model.errors import ATMError, Invalid, Refused, Unavailable
-from atm.model.interval import MINUTE_MS
+from atm.model.interval import MINUTE_MS, Interval
 from tests.analyzers.market import changed
 from tests.managers.trade_harness import ACCOUNT, ANALYSIS, SYMBOLS, T0, TRADE, Program, walk
 
@@ -265,7 +276,10 @@ def test_analysis_ids() -> None:
     assert analysis_id(ACCOUNT.positions[0]) == "AAAUSDT/A5"
 
 
-def test_configurations_are_copied_renamed_exported_and_imported(tmp_path: Path) -> None:
+def test_configurations_are_copied_renamed_exported_and_imported(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("atm.managers.indicator_desk.apart", lambda work: work())
     made = program(tmp_path / "p")
     made.start()
     seen: list[ConfigurationsUpdated] = []
@@ -297,6 +311,10 @@ def test_configurations_are_copied_renamed_exported_and_imported(tmp_path: Path)
     made.wait(1.0)
     assert [each.code for each in seen[-1].analysis] == ["A5", "C"]
     assert seen[-1].analysis[1].intervals == ANALYSIS.intervals
+    file.write_text('code = "X"\n[[intervals]]\ninterval = "15m"\nsma = [{ window = 1 }, { windw = 5 }]\n')
+    with pytest.raises(Invalid) as refused:
+        made.ask(ImportConfiguration(str(file)))
+    assert str(refused.value).count("\n") == 1, "one line for each of the two mistakes"
     made.kill()
     made.start()
     assert sorted(made.manager.book.configurations.analysis) == ["A5", "C"]  # type: ignore[union-attr]
@@ -310,8 +328,9 @@ def test_a_changed_indicator_begins_the_analyses_of_flat_positions_again(
     folder.mkdir()
     example = (Path(__file__).parent.parent.parent / "strategies" / "example_indicator.py").read_text()
     (folder / "mine.py").write_text(example)
-    monkeypatch.setattr("atm.managers.configuration_commands.apart", lambda work: work())
+    monkeypatch.setattr("atm.managers.indicator_desk.apart", lambda work: work())
     monkeypatch.setattr(installed, "_users", UserIndicators([folder], None, lambda _path: Verdict(True)))
+    monkeypatch.setattr("atm.managers.trade_commands.BuiltInVerdicts", lambda path: BuiltInVerdicts(path, dict))
     made = program(tmp_path / "p")
     made.start()
     assert made.ask(PutAnalysisConfiguration(changed(ANALYSIS, user={"ROC": ({"window": 3},)}))) == Done()
@@ -328,3 +347,64 @@ def test_a_changed_indicator_begins_the_analyses_of_flat_positions_again(
     (folder / "mine.py").write_text(example + "\n# a change\n")
     assert made.ask(ListIndicators()) == UserIndicatorList((badge,))
     assert started == [f"{flat}/A5"]
+
+
+def test_the_window_is_told_of_all_indicators_and_ours_are_examined_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    examined: list[int] = []
+
+    def examine() -> dict[str, Verdict]:
+        examined.append(1)
+        return {"SMA": Verdict(True), "EMA": Verdict(False, "the indicator EMA looks ahead")}
+
+    monkeypatch.setattr("atm.managers.indicator_desk.apart", lambda work: work())
+    monkeypatch.setattr("atm.managers.trade_commands.BuiltInVerdicts", lambda path: BuiltInVerdicts(path, examine))
+    folder = Path(__file__).parent.parent.parent / "strategies"
+    monkeypatch.setattr(installed, "_users", UserIndicators([folder], None, lambda _path: Verdict(True)))
+    made = program(tmp_path / "p")
+    made.start()
+    seen: list[IndicatorsUpdated] = []
+    made.user.subscribe(IndicatorsUpdated, seen.append)
+    for _ in range(2):
+        made.ask(ListIndicators())
+        made.wait(0.5)
+    known = {each.name: each for each in seen[-1].indicators}
+    assert (known["SMA"].analyses, known["SMA"].state) == ("sma", "passed")
+    assert (known["EMA"].state, known["EMA"].sentence) == ("failed", "the indicator EMA looks ahead")
+    assert known["PIP"].state == "waiting"
+    assert "FLOW" not in known
+    assert [(each.name, each.kind, each.least) for each in known["ROC"].parameters] == [("window", "whole", 1.0)]
+    assert examined == [1]
+    made.kill()
+    made.start()
+    made.ask(ListIndicators())
+    assert examined == [1], "the verdicts of this version are in a file"
+
+
+def test_a_configuration_is_described_before_it_is_stored(tmp_path: Path) -> None:
+    made = program(tmp_path / "p")
+    made.start()
+    analyses = (
+        IntervalAnalyses(Interval.M5, sma=(MovingAverageLine(20),), woi=(OrderFlowLine(),)),
+        IntervalAnalyses(Interval.H1),
+    )
+    five, hour = made.ask(DescribeAnalyses(AnalysisConfiguration("new", analyses))).intervals  # type: ignore[attr-defined]
+    assert (five.interval, five.look_back_minutes % 5, five.unrecorded) == (Interval.M5, 0, ("WOI",))
+    assert five.columns == 9 + 1 + 1 + 5 + 3, "bar, SMA, order flow, WOI, SWING"
+    assert (hour.columns, hour.unrecorded) == (9 + 3, ())
+    broken = IntervalAnalyses(pip=ClassicalSignal(enter_threshold=0.1, leave_threshold=0.2))
+    described = made.ask(DescribeAnalyses(AnalysisConfiguration("new", (broken, broken))))
+    assert len(described.problems) >= 2, "the interval stands twice, and leave is above enter"  # type: ignore[attr-defined]
+    assert not described.intervals  # type: ignore[attr-defined]
+
+
+def test_an_analysis_is_begun_again_when_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = program(tmp_path / "p")
+    made.start()
+    started: list[str] = []
+    monkeypatch.setattr(made.manager.desk._placement, "restart", started.append)  # type: ignore[union-attr]
+    assert made.ask(RestartAnalysis("AAAUSDT/A5")) == Done()
+    assert started == ["AAAUSDT/A5"]
+    with pytest.raises(Invalid, match="AAAUSDT/A5"):
+        made.ask(RestartAnalysis("ZZZUSDT/A5"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from atm.gui.pages.accounts import AccountsPage
+from atm.gui.pages.currency_analysis import CurrencyAnalysisPage
 from atm.gui.pages.dashboard import DashboardPage
 from atm.gui.pages.database import DatabasePage
 from atm.gui.pages.market import MarketPage
@@ -19,7 +20,7 @@ def all_pages() -> dict[PageName, Page]:
     return {
         PageName.DASHBOARD: DashboardPage(),
         PageName.MARKET: MarketPage(),
-        PageName.ANALYSIS: UnbuiltPage(PageName.ANALYSIS, (PageName.MARKET, PageName.DASHBOARD)),
+        PageName.ANALYSIS: CurrencyAnalysisPage(),
         PageName.AUTO_TRADE: UnbuiltPage(PageName.AUTO_TRADE, (PageName.ACCOUNTS, PageName.SIMULATION)),
         PageName.ACCOUNTS: AccountsPage(),
         PageName.HISTORY: UnbuiltPage(PageName.HISTORY, (PageName.ACCOUNTS, PageName.RESULT)),
