@@ -127,7 +127,8 @@ class Bars:
         flow = None
         if self.flow is not None and not np.isnan(self.flow[0, index]):
             flow = Flow(float(self.flow[0, index]), float(self.flow[1, index]))
-        return Bar(int(self.open_time[index]), *(float(v) for v in self.values[:, index]), flow)
+        bar = Bar(int(self.open_time[index]), *self.values[:, index].tolist())
+        return bar if flow is None else msgspec.structs.replace(bar, flow=flow)
 
     def dense(self, start_ms: int, end_ms: int) -> Bars:
         """A gap-free grid of open times start_ms, start_ms + step … < end_ms; missing bars are NaN.

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from atm.model.bars import Bar, Bars, Source, TimeRange
 from atm.model.errors import Invalid, Refused, Unavailable
 from atm.model.interval import MINUTE_MS, parse_time
-from atm.storage import tail_log
 from atm.storage.coverage import chunks, missing, ranges_of, union
 from atm.storage.market_store import KIND, MarketStore
+from atm.storage.minute_columns import KLINES
 
 START = parse_time("2023-08-31 23:50")
 
@@ -47,7 +47,7 @@ def test_a_log_torn_at_any_byte_loses_only_the_torn_record(home: Path) -> None:
     store.close()
     path = home / "X" / KIND / "tail.log"
     whole = path.read_bytes()
-    for length in range(2 * tail_log.RECORD_SIZE, 3 * tail_log.RECORD_SIZE):
+    for length in range(2 * KLINES.record.itemsize, 3 * KLINES.record.itemsize):
         path.write_bytes(whole[:length])
         assert times(MarketStore(home)) == [0, 1]
         writer = MarketStore(home, read_only=False)

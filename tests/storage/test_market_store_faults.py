@@ -17,8 +17,9 @@ import pytest
 from atm.model.bars import Bar, Bars, Source, TimeRange
 from atm.model.errors import Invalid
 from atm.model.interval import MINUTE_MS, parse_time
-from atm.storage import market_store, month_file, tail_log
+from atm.storage import minute_files, month_file, tail_log
 from atm.storage.market_store import KIND, MarketStore
+from atm.storage.minute_columns import KLINES
 
 START = parse_time("2023-08-31 23:50")
 """Ten minutes before a month ends."""
@@ -86,7 +87,7 @@ def cut_at(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
 
         return step
 
-    for module in (market_store, month_file):
+    for module in (minute_files, month_file):
         monkeypatch.setattr(module, "write_aside", stepping(module.write_aside))
         monkeypatch.setattr(module, "sync_folder", stepping(module.sync_folder))
     monkeypatch.setattr(Path, "replace", stepping(Path.replace))
@@ -161,12 +162,12 @@ def test_a_disk_that_fills_up_in_the_middle_of_a_record(home: Path) -> None:
         sys.path.insert(0, {str(Path(__file__).parent)!r})
         from test_market_store_faults import bars, times
         from atm.model.errors import Unavailable
-        from atm.storage import tail_log
         from atm.storage.market_store import MarketStore
+        from atm.storage.minute_columns import KLINES
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
         store = MarketStore(Path({str(home)!r}), read_only=False)
         store.append("X", bars(0, 3))
-        resource.setrlimit(resource.RLIMIT_FSIZE, (int(4.5 * tail_log.RECORD_SIZE), resource.RLIM_INFINITY))
+        resource.setrlimit(resource.RLIMIT_FSIZE, (int(4.5 * KLINES.record.itemsize), resource.RLIM_INFINITY))
         try:
             store.append("X", bars(3, 3))
         except Unavailable as error:
@@ -190,7 +191,7 @@ def test_a_damaged_record_in_the_middle_of_the_log_is_left_out_alone(home: Path)
     store.close()
     path = home / "X" / KIND / "tail.log"
     content = bytearray(path.read_bytes())
-    content[2 * tail_log.RECORD_SIZE + 20] ^= 0x40
+    content[2 * KLINES.record.itemsize + 20] ^= 0x40
     path.write_bytes(content)
     assert times(MarketStore(home)) == [0, 1, 3, 4]
     successor = MarketStore(home, read_only=False)
@@ -224,7 +225,7 @@ def test_a_flipped_bit_in_the_data_of_a_month_is_found(home: Path) -> None:
     with pytest.raises(Invalid, match=r"2023-08\.parquet"):
         store.read("X", START, START + 10 * MINUTE_MS)
     store.append("X", bars(0, 10))
-    assert store.put_aside == [path.with_suffix(".broken")]
+    assert store.take_put_aside() == [path.with_suffix(".broken")]
     assert times(store) == list(range(10))
 
 
