@@ -108,9 +108,13 @@ class MinuteFiles:
                 self._make_folder(symbol)
                 path.touch()
                 sync_folder(path.parent)
+            known = self._tail(symbol)
             tail_log.append(self._kind, path, minutes)
         except OSError as error:
             raise self._full(symbol, path, error) from error
+        if not len(known) or known.open_time[-1] < minutes.open_time[0]:
+            # what the log holds now is known: reading it again at every append took as long as the append
+            self._tails[symbol] = (_stamp(path), merged(self._kind, [known, minutes]))
 
     def _news(self, symbol: str, minutes: Minutes) -> Minutes:
         """Those minutes that are not stored, or better than what is."""
