@@ -41,11 +41,12 @@ def imbalance(bids: Sequence[Level], asks: Sequence[Level]) -> float:
     """Imbalance in [−1, 1] of a book's levels (price, quantity), best first. NaN of one that is crossed or has no two sides."""
     if not bids or not asks or not 0.0 < bids[0][0] < asks[0][0]:
         return math.nan
-    exp = math.exp
-    mid = 0.5 * (bids[0][0] + asks[0][0])
-    decay = _DECAY / mid
-    bid = sum([exp(decay * (price - mid)) * quantity for price, quantity in bids])
-    ask = sum([exp(decay * (mid - price)) * quantity for price, quantity in asks])
+    exp, decay = math.exp, _DECAY / (0.5 * (bids[0][0] + asks[0][0]))
+    bid = ask = 0.0
+    for price, quantity in bids:
+        bid += exp(decay * price - _DECAY) * quantity
+    for price, quantity in asks:
+        ask += exp(_DECAY - decay * price) * quantity
     whole = bid + ask
     return (bid - ask) / whole if bid >= 0.0 and ask >= 0.0 and 0.0 < whole < math.inf else math.nan
 
