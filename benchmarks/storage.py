@@ -17,6 +17,7 @@ from atm.model.bars import Bars, Source
 from atm.model.interval import MINUTE_MS, Interval, parse_time
 from atm.storage import tail_log
 from atm.storage.market_store import KIND, MarketStore
+from atm.storage.minute_columns import KLINES, Minutes
 
 START, END = parse_time("2019-01-01"), parse_time("2024-01-01")
 READ_BUDGET_S = 1.0
@@ -92,7 +93,7 @@ def _appends(store: MarketStore, root: Path) -> tuple[float, float]:
     ours, bare = [], []
     with (root / "bare").open("ab", buffering=0) as file:
         for index in range(APPENDS):
-            record = tail_log.encode(new.slice(index, index + 1))
+            record = tail_log.encode(KLINES, Minutes.of_bars(new.slice(index, index + 1)))
             begun = time.perf_counter()
             store.append("X", new.slice(index, index + 1))
             ours.append(time.perf_counter() - begun)

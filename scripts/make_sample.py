@@ -18,6 +18,7 @@ import pyarrow.parquet as pq
 from atm.model.bars import Bars, Column, Source
 from atm.model.interval import Interval, format_time, parse_time
 from atm.storage.market_store import KIND, MarketStore
+from atm.storage.minute_columns import KLINES, Minutes
 from atm.storage.month_file import read_month
 
 RANGES = {
@@ -38,7 +39,7 @@ def recorded(path: Path, start: str, end: str) -> Bars:
     return Bars(Interval.M1, open_time, values, source).between(parse_time(start), parse_time(end))
 
 
-def same(one: Bars, other: Bars) -> bool:
+def same(one: Minutes, other: Minutes) -> bool:
     columns = ((one.open_time, other.open_time), (one.values, other.values), (one.source, other.source))
     return all(np.array_equal(a, b) for a, b in columns)
 
@@ -51,8 +52,8 @@ def put_months(bars: Bars, symbol: str) -> None:
         store.close()
         for made in sorted((Path(folder) / symbol / KIND).glob("*.parquet")):
             kept = TARGET / symbol / KIND / made.name
-            month = read_month(made)
-            if not kept.exists() or not same(read_month(kept), month):
+            month = read_month(KLINES, made)
+            if not kept.exists() or not same(read_month(KLINES, kept), month):
                 kept.parent.mkdir(parents=True, exist_ok=True)
                 kept.write_bytes(made.read_bytes())
             first, last = (format_time(int(month.open_time[at])) for at in (0, -1))

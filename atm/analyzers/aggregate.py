@@ -17,8 +17,10 @@ from atm.model.kernel import kernel
 OPEN, HIGH, LOW, CLOSE, VOLUME = (
     int(column) for column in (Column.OPEN, Column.HIGH, Column.LOW, Column.CLOSE, Column.VOLUME)
 )
-PARTIAL = N_COLUMNS
-"""Size of the state: the running bar's nine values, NaN while no minute of it is present."""
+PARTIAL = N_COLUMNS + 2
+"""Size of the state: the running bar's nine values, NaN while no minute of it is present, and of its recorded minutes the
+sum of the imbalances and their number."""
+FLOW_SUM, FLOW_COUNT = N_COLUMNS, N_COLUMNS + 1
 
 _MONDAY_MS = 4 * DAY_MS
 _MINUTE = MINUTE_MS
@@ -69,7 +71,7 @@ def aggregate(partial: Floats, first_ms: int, minutes: Floats, edges: NDArray[np
     """Fold dense minutes (9, n), the first of which opens at `first_ms`, into bars; returns how many they closed.
 
     edges: `open_times` of the range; out (≥ 9, ≥ closed): rows 0 … 8 receive the closed bars, which open at edges[0],
-    edges[1] …; partial (9,) is the running bar before and after.
+    edges[1] …; partial is the running bar before and after.
     """
     closed = 0
     for i in range(minutes.shape[1]):
@@ -80,3 +82,31 @@ def aggregate(partial: Floats, first_ms: int, minutes: Floats, edges: NDArray[np
                 partial[row] = np.nan
             closed += 1
     return closed
+
+
+@kernel
+def fold_flow(partial: Floats, close: float, imbalance: float) -> None:
+    """Extend the running bar's order flow by a minute. One without a bar, or not recorded (NaN), changes nothing."""
+    if close == close and imbalance == imbalance:
+        partial[FLOW_SUM] += imbalance
+        partial[FLOW_COUNT] += 1.0
+
+
+@kernel
+def mean_flow(partial: Floats) -> float:
+    """Mean imbalance of the running bar's recorded minutes; NaN without one."""
+    return partial[FLOW_SUM] / partial[FLOW_COUNT] if partial[FLOW_COUNT] > 0.0 else np.nan
+
+
+@kernel
+def aggregate_flow(
+    partial: Floats, first_ms: int, close: Floats, imbalances: Floats, edges: NDArray[np.int64], out: Floats
+) -> None:
+    """What `aggregate` does for bars, for order flow: closes and imbalances (n,) of the minutes; out (≥ closed,)."""
+    closed = 0
+    for i in range(len(imbalances)):
+        fold_flow(partial, close[i], imbalances[i])
+        if first_ms + (i + 1) * _MINUTE == edges[closed + 1]:
+            out[closed] = mean_flow(partial)
+            partial[FLOW_SUM], partial[FLOW_COUNT] = 0.0, 0.0
+            closed += 1

@@ -1,8 +1,8 @@
 """Results of analyses on disk, so that a second backtest of the same bars does not compute them again.
 
-A file is found by a hash of everything that the results depend on: the bars, the configuration, users' indicators and the
-program's own source. It carries a fingerprint of each column; one that is broken in any way is computed again.
-The files together stay below a limit: those used longest ago go first. Losing the folder costs time only.
+A file is found by a hash of everything that the results depend on: the bars, the order flow where it is read, the
+configuration, users' indicators and the program's own source. It carries a fingerprint of each column; one that is broken
+in any way is computed again. The files together stay below a limit: those used longest ago go first. Losing the folder costs time only.
 """
 
 from __future__ import annotations
@@ -113,7 +113,10 @@ def _key(pipeline: AnalysisPipeline, bars: Bars, begin_ms: int | None) -> str:
     configuration, columns, versions = pipeline.identity
     analyses = configuration.intervals, configuration.decision
     text = msgspec.json.encode((analyses, columns, versions, begin_ms, bars.interval, program_version()))
-    return hashlib.sha256(text + fingerprint(bars.open_time, bars.values)).hexdigest()[:40]
+    read = [bars.open_time, bars.values]
+    if pipeline.reads_flow and bars.flow is not None:
+        read.append(bars.flow)
+    return hashlib.sha256(text + fingerprint(*read)).hexdigest()[:40]
 
 
 @cache

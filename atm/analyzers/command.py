@@ -30,8 +30,8 @@ def analyse(name: str, context: ProgramContext, symbol: str, span: tuple[int, in
     store = open_store(context, read_only=True)
     if symbol not in store.symbols():
         raise Invalid("--symbol", symbol, f"a symbol with stored bars: {', '.join(store.symbols()) or 'none'}")
-    look_back_ms = AnalysisPipeline(configuration).look_back_minutes * MINUTE_MS
-    bars = store.read(symbol, start_ms - look_back_ms, end_ms)
+    pipeline = AnalysisPipeline(configuration)
+    bars = store.read(symbol, start_ms - pipeline.look_back_minutes * MINUTE_MS, end_ms, pipeline.reads_flow)
     if not len(bars.between(start_ms, end_ms)):
         held = ", ".join(f"{format_time(p.start_ms)} to {format_time(p.end_ms)}" for p in store.coverage(symbol))
         raise Invalid("--start", format_time(start_ms), f"a range in which {symbol} has bars: {held or 'none'}")

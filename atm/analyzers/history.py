@@ -28,7 +28,7 @@ SLICE_MINUTES = 20_000
 class BarReader(Protocol):
     """The part of the market store that is read."""
 
-    def read(self, symbol: str, start_ms: int, end_ms: int) -> Bars: ...
+    def read(self, symbol: str, start_ms: int, end_ms: int, with_flow: bool = False) -> Bars: ...
 
 
 class _Job:
@@ -71,7 +71,7 @@ class HistoryDesk:
     def _slice(self, job: _Job) -> None:
         """Read and feed one slice. The newest minute is held back, so that the running bar can be previewed with it."""
         end_ms = min(job.next_ms + SLICE_MINUTES * MINUTE_MS, job.request.end_ms)
-        bars = self._store.read(job.request.symbol, job.next_ms, end_ms)
+        bars = self._store.read(job.request.symbol, job.next_ms, end_ms, job.pipeline.reads_flow)
         if len(bars):
             if len(job.newest):
                 job.tables.append(job.pipeline.run(job.newest))

@@ -8,13 +8,26 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from atm.analyzers.aggregate import PARTIAL, aggregate, fold, numbers, open_times
+from atm.analyzers.aggregate import (
+    FLOW_COUNT,
+    FLOW_SUM,
+    PARTIAL,
+    aggregate,
+    aggregate_flow,
+    fold,
+    fold_flow,
+    mean_flow,
+    numbers,
+    open_times,
+)
 from atm.analyzers.contract import CLOCK_ROWS, NUMBER, OPEN_TIME, Advance, Floats, Indicator, Registry
+from atm.analyzers.external import IMBALANCE, Networks, supplied
 from atm.analyzers.table import index_of
 from atm.model.analysis_configuration import IntervalAnalyses
 from atm.model.bars import N_COLUMNS, Column
 from atm.model.interval import DAY_MS, MINUTE_MS, Interval
 
+_CLOSE = int(Column.CLOSE)
 _LONGEST_MONTH_MS = 31 * DAY_MS
 
 
@@ -42,7 +55,9 @@ class _Bank:
 
     def __init__(self, size: int, lines: tuple[Line, ...]) -> None:
         self.state = np.full(size, np.nan)
+        self.state[[FLOW_SUM, FLOW_COUNT]] = 0.0
         self.partial = self.state[:PARTIAL]
+        self.bar = self.state[:N_COLUMNS]
         self.views = tuple(self.state[line.memory] for line in lines)
 
 
@@ -52,9 +67,11 @@ class IntervalPipeline:
     state: float64, everything that outlives a minute.
     """
 
-    def __init__(self, analyses: IntervalAnalyses, registry: Registry) -> None:
+    def __init__(self, analyses: IntervalAnalyses, registry: Registry, networks: Networks) -> None:
         self.interval = analyses.interval
-        self.lines, self.columns = plan(analyses, registry)
+        self.lines, self.columns = plan(analyses, registry, networks)
+        flow = f"{self.interval.value}.{IMBALANCE}"
+        self._flow_row = self.columns.index(flow) if flow in self.columns else None
         size = max([PARTIAL, *(line.memory.stop for line in self.lines)])
         self._bank, self._preview_bank = _Bank(size, self.lines), _Bank(size, self.lines)
         for line in self.lines:
@@ -81,6 +98,11 @@ class IntervalPipeline:
         return int(self._edges[0]), int(self._edges[1])
 
     @property
+    def reads_flow(self) -> bool:
+        """Whether results depend on the order flow of the minutes."""
+        return self._flow_row is not None
+
+    @property
     def look_back_minutes(self) -> int:
         return _minutes(self.interval, max((line.warm_up for line in self.lines), default=0))
 
@@ -88,21 +110,31 @@ class IntervalPipeline:
     def settle_minutes(self) -> int:
         return _minutes(self.interval, max((line.settle or line.warm_up for line in self.lines), default=0))
 
-    def run(self, first_ms: int, minutes: Floats) -> tuple[NDArray[np.int64], Floats]:
-        """Feed dense minutes (9, n ≥ 1), the first of which opens at `first_ms`.
+    def run(self, first_ms: int, minutes: Floats, imbalances: Floats) -> tuple[NDArray[np.int64], Floats]:
+        """Feed dense minutes (9, n ≥ 1), the first of which opens at `first_ms`, with their imbalances (n,), which may be
+        empty unless they are read.
 
         Returns the open times of the k bars they close and of the next one, int64 (k + 1,), and the results (n_columns, k).
         """
-        return self._run(self._bank, first_ms, minutes)
+        return self._run(self._bank, first_ms, minutes, imbalances)
 
-    def advance(self, minute_ms: int, minute: Floats) -> Floats | None:
+    def advance(self, minute_ms: int, minute: Floats, imbalance: float) -> Floats | None:
         """Feed one minute (9, 1); the results (n_columns,) of the bar that it closes, if it closes one. A view."""
         self._move_edges(minute_ms)
-        if not aggregate(self._bank.partial, minute_ms, minute, self._edges, self._single):
+        if self._flow_row is not None:
+            aggregate_flow(
+                self._bank.partial,
+                minute_ms,
+                minute[_CLOSE],
+                np.array([imbalance]),
+                self._edges,
+                self._single[self._flow_row],
+            )
+        if not aggregate(self._bank.bar, minute_ms, minute, self._edges, self._single):
             return None
         return None if self._edges[0] < self.origin_ms else self._evaluate(self._bank)
 
-    def preview(self, next_ms: int, minute_ms: int, minute: Floats) -> Floats:
+    def preview(self, next_ms: int, minute_ms: int, minute: Floats, imbalance: float) -> Floats:
         """Provisional results (n_columns,) of the open bar that contains the open minute; the state stays. A view.
 
         Minutes from `next_ms`, the first one not fed, up to `minute_ms` count as missing.
@@ -111,22 +143,30 @@ class IntervalPipeline:
         np.copyto(bank.state, self._bank.state)
         begin_ms = self.interval.open_time(minute_ms)
         if next_ms < begin_ms:
-            self._run(bank, next_ms, np.full((N_COLUMNS, (begin_ms - next_ms) // MINUTE_MS), np.nan))
-        fold(bank.partial, minute, 0)
-        self._single[:N_COLUMNS, 0] = bank.partial
+            nothing = np.full((N_COLUMNS, (begin_ms - next_ms) // MINUTE_MS), np.nan)
+            self._run(bank, next_ms, nothing, nothing[0])
+        fold(bank.bar, minute, 0)
+        self._single[:N_COLUMNS, 0] = bank.bar
+        if self._flow_row is not None:
+            fold_flow(bank.partial, minute[_CLOSE, 0], imbalance)
+            self._single[self._flow_row, 0] = mean_flow(bank.partial)
         self._move_edges(minute_ms)
         return self._evaluate(bank)
 
-    def _run(self, bank: _Bank, first_ms: int, minutes: Floats) -> tuple[NDArray[np.int64], Floats]:
+    def _run(self, bank: _Bank, first_ms: int, minutes: Floats, imbalances: Floats) -> tuple[NDArray[np.int64], Floats]:
         end_ms = first_ms + minutes.shape[1] * MINUTE_MS
         edges = open_times(self.interval, first_ms, end_ms)
         closed = int(np.searchsorted(edges, end_ms, side="right")) - 1
         begin = int(closed > 0 and edges[0] < self.origin_ms)
         frame = np.empty((len(self._single), closed))
-        aggregate(bank.partial, first_ms, minutes, edges, frame)
+        aggregate(bank.bar, first_ms, minutes, edges, frame)
+        if self._flow_row is not None:
+            aggregate_flow(bank.partial, first_ms, minutes[_CLOSE], imbalances, edges, frame[self._flow_row])
         opens = edges[: closed + 1]
         frame[OPEN_TIME], frame[NUMBER] = opens[:-1], numbers(self.interval, opens[:-1])
         for line, state in zip(self.lines, bank.views, strict=True):
+            if line.rows.start == self._flow_row:
+                continue
             line.advance(line.params, state, frame, begin, closed, frame[line.rows])
         return opens[begin:], frame[:-CLOCK_ROWS, begin:]
 
@@ -139,16 +179,21 @@ class IntervalPipeline:
 
     def _evaluate(self, bank: _Bank) -> Floats:
         for line, state, out in zip(self.lines, bank.views, self._single_outs, strict=True):
+            if line.rows.start == self._flow_row:
+                continue
             line.advance(line.params, state, self._single, 0, 1, out)
         return self._single[:-CLOCK_ROWS, 0]
 
 
-def plan(analyses: IntervalAnalyses, registry: Registry) -> tuple[tuple[Line, ...], tuple[str, ...]]:
+def plan(
+    analyses: IntervalAnalyses, registry: Registry, networks: Networks
+) -> tuple[tuple[Line, ...], tuple[str, ...]]:
     """Lines of an interval in the order of their evaluation, and the columns, which begin with those of the bar."""
     prefix = analyses.interval.value
     columns = [f"{prefix}.KLINE.0.{column.name.lower()}" for column in Column]
     lines: list[Line] = []
-    for indicator in registry:
+    for registered in registry:
+        indicator = supplied(registered, analyses, networks)
         inputs = indicator.inputs(analyses)
         for number, parameters in enumerate(indicator.lines_of(analyses), start=0 if indicator.singleton else 1):
             line = _line(indicator, parameters, inputs, lines, tuple(columns))

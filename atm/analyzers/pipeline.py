@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import struct
+from collections.abc import Mapping
 from functools import cached_property
 
 import msgspec
@@ -17,15 +18,17 @@ from numpy.typing import NDArray
 
 from atm.analyzers import installed
 from atm.analyzers.contract import Floats, Registry
+from atm.analyzers.external import Network
 from atm.analyzers.interval_pipeline import IntervalPipeline, Line
 from atm.analyzers.table import AnalysisRowValue, AnalysisTable
 from atm.analyzers.volume_profile import IVP, Profile, profile_of
 from atm.model.analysis_configuration import AnalysisConfiguration
 from atm.model.bars import N_COLUMNS, Bar, Bars
 from atm.model.errors import Invalid
+from atm.model.flow import LEAST_KNOWN, recorded_imbalance
 from atm.model.interval import MINUTE_MS, Interval
 
-STATE_FORMAT = 2
+STATE_FORMAT = 3
 """Part of the fingerprint of a dumped state: raise it when any state array changes its meaning."""
 
 _HEADER = struct.Struct("<32sqq")
@@ -36,24 +39,38 @@ class AnalysisPipeline:
 
     Feeding the bars at once, in pieces or one by one gives the same bits. Raises Invalid when parameters of the
     configuration do not fit each other.
+
+    Analyses of the order book read the flow of the bars (`Bars.flow`, `Bar.flow`); networks: by the name under which the
+    configuration asks for one. What is not there is NaN in the columns of FLOW and NNA.
     """
 
-    def __init__(self, configuration: AnalysisConfiguration, registry: Registry | None = None) -> None:
+    def __init__(
+        self,
+        configuration: AnalysisConfiguration,
+        registry: Registry | None = None,
+        networks: Mapping[str, Network] | None = None,
+    ) -> None:
         check_intervals(configuration)
         self.configuration = configuration
         self.interval = configuration.decision
         registry = registry or installed.registry_for(configuration)
-        self.parts = tuple(IntervalPipeline(analyses, registry) for analyses in configuration.in_order)
+        self.parts = tuple(IntervalPipeline(analyses, registry, networks or {}) for analyses in configuration.in_order)
         self.columns: tuple[str, ...] = tuple(name for part in self.parts for name in part.columns)
         self._decisive, self._others = self.parts[0], self.parts[1:]
         self._last = tuple(np.full(len(part.columns), np.nan) for part in self._others)
         self._next_ms: int | None = None
         self._minute = np.empty((N_COLUMNS, 1))
+        self._imbalance = np.nan
 
     @property
     def next_ms(self) -> int | None:
         """Open time of the minute expected next; None before the first."""
         return self._next_ms
+
+    @property
+    def reads_flow(self) -> bool:
+        """Whether results depend on the order flow of the minutes."""
+        return any(part.reads_flow for part in self.parts)
 
     @property
     def lines(self) -> tuple[Line, ...]:
@@ -88,19 +105,19 @@ class AnalysisPipeline:
         Minutes left out between bars count as missing, like NaN. Raises Invalid for bars of another interval, out of
         order, off the minute or already fed; then nothing was changed.
         """
-        first_ms, minutes = self._dense(bars)
+        first_ms, minutes, imbalances = self._dense(bars)
         count = minutes.shape[1]
         if count == 0:
             return self._table(np.zeros(1, np.int64), np.empty((len(self.columns), 0)))
         if self._next_ms is None:
             self.begin(first_ms)
         self._next_ms = first_ms + count * MINUTE_MS
-        opens, values = self._decisive.run(first_ms, minutes)
+        opens, values = self._decisive.run(first_ms, minutes, imbalances)
         if not self._others:
             return self._table(opens, values)
         blocks = [values]
         for part, last in zip(self._others, self._last, strict=True):
-            blocks.append(_as_of(opens[1:], *part.run(first_ms, minutes), last))
+            blocks.append(_as_of(opens[1:], *part.run(first_ms, minutes, imbalances), last))
         return self._table(opens, np.concatenate(blocks))
 
     def advance(self, bar: Bar) -> AnalysisRowValue | None:
@@ -112,13 +129,13 @@ class AnalysisPipeline:
             raise Invalid("bar.open_time", bar.open_time, f"{self._next_ms or 'a full minute'}")
         if self._next_ms is None:
             self.begin(bar.open_time)
-        self._minute[:, 0] = bar.row()
+        self._take(bar)
         self._next_ms = bar.open_time + MINUTE_MS
         for part, last in zip(self._others, self._last, strict=True):
-            closed = part.advance(bar.open_time, self._minute)
+            closed = part.advance(bar.open_time, self._minute, self._imbalance)
             if closed is not None:
                 last[:] = closed
-        values = self._decisive.advance(bar.open_time, self._minute)
+        values = self._decisive.advance(bar.open_time, self._minute, self._imbalance)
         if values is None:
             return None
         return AnalysisRowValue(*self._decisive.bar, np.concatenate([values, *self._last]))
@@ -131,7 +148,7 @@ class AnalysisPipeline:
         made of it. Raises Invalid for a minute already fed.
         """
         next_ms = self._open_minute(bar)
-        values = [self._decisive.preview(next_ms, bar.open_time, self._minute)]
+        values = [self._decisive.preview(next_ms, bar.open_time, self._minute, self._imbalance)]
         for part, last in zip(self._others, self._last, strict=True):
             values.append(self._last_closed(part, last, next_ms, bar.open_time))
         return AnalysisRowValue(*self._decisive.bar, np.concatenate(values), provisional=True)
@@ -141,26 +158,32 @@ class AnalysisPipeline:
         part = next((part for part in self.parts if part.interval is interval), None)
         if part is None:
             raise Invalid("interval", interval.value, ", ".join(part.interval.value for part in self.parts))
-        values = part.preview(self._open_minute(bar), bar.open_time, self._minute).copy()
+        values = part.preview(self._open_minute(bar), bar.open_time, self._minute, self._imbalance).copy()
         return AnalysisRowValue(*part.bar, values, provisional=True)
 
     def _open_minute(self, bar: Bar) -> int:
         """Put an open minute into `_minute`; returns the first minute not yet fed."""
         if self._next_ms is not None and bar.open_time < self._next_ms:
             raise Invalid("bar.open_time", bar.open_time, f"at least {self._next_ms}, the first minute not yet closed")
-        self._minute[:, 0] = bar.row()
+        self._take(bar)
         return bar.open_time if self._next_ms is None else self._next_ms
+
+    def _take(self, bar: Bar) -> None:
+        """Put a minute into the arrays that the intervals are fed from."""
+        self._minute[:, 0] = bar.row()
+        known = bar.flow is not None and bar.flow.known >= LEAST_KNOWN
+        self._imbalance = bar.flow.imbalance if bar.flow is not None and known else np.nan
 
     def _last_closed(self, part: IntervalPipeline, last: Floats, next_ms: int, minute_ms: int) -> Floats:
         """Results of the newest bar of `part` that is closed when the open minute ends."""
         open_ms = part.interval.open_time(minute_ms)
         origin_ms = minute_ms if self._next_ms is None else part.origin_ms
         if part.interval.next_open(open_ms) == minute_ms + MINUTE_MS and open_ms >= origin_ms:
-            return part.preview(next_ms, minute_ms, self._minute)
+            return part.preview(next_ms, minute_ms, self._minute, self._imbalance)
         if next_ms < open_ms and part.interval.open_time(open_ms - MINUTE_MS) >= origin_ms:
             # minutes that are missing have closed bars meanwhile: the newest of them ends where this one opens
             nothing = np.full((N_COLUMNS, 1), np.nan)
-            return part.preview(next_ms, open_ms - MINUTE_MS, nothing)
+            return part.preview(next_ms, open_ms - MINUTE_MS, nothing, np.nan)
         return last
 
     def dump(self) -> bytes:
@@ -204,12 +227,14 @@ class AnalysisPipeline:
     def _fingerprint(self) -> bytes:
         return hashlib.sha256(msgspec.json.encode((STATE_FORMAT, self.identity))).digest()
 
-    def _dense(self, bars: Bars) -> tuple[int, Floats]:
-        """First open time and the (9, n) matrix from the minute expected next to the last bar, without holes."""
+    def _dense(self, bars: Bars) -> tuple[int, Floats, Floats]:
+        """From the minute expected next to the last bar, without holes: first open time, the (9, n) matrix, and the
+        imbalances (n,), which are empty unless they are read.
+        """
         if bars.interval is not Interval.M1:
             raise Invalid("bars.interval", bars.interval.value, "1m")
         if len(bars) == 0:
-            return 0, np.empty((N_COLUMNS, 0))
+            return 0, np.empty((N_COLUMNS, 0)), np.empty(0)
         first, last = int(bars.open_time[0]), int(bars.open_time[-1])
         start = first if self._next_ms is None else self._next_ms
         if first < start:
@@ -217,9 +242,15 @@ class AnalysisPipeline:
         steps = np.diff(bars.open_time)
         if first % MINUTE_MS or (steps <= 0).any() or (steps % MINUTE_MS).any():
             raise Invalid("bars.open_time", first, "ascending full minutes, each once")
-        if first == start and last - first == (len(bars) - 1) * MINUTE_MS:
-            return start, np.ascontiguousarray(bars.values)
-        return start, bars.dense(start, last + MINUTE_MS).values
+        if first > start or last - first != (len(bars) - 1) * MINUTE_MS:
+            bars = bars.dense(start, last + MINUTE_MS)
+        if not self.reads_flow:
+            imbalances = np.empty(0)
+        elif bars.flow is None:
+            imbalances = np.full(len(bars), np.nan)
+        else:
+            imbalances = recorded_imbalance(bars.flow)
+        return start, np.ascontiguousarray(bars.values), imbalances
 
     def _table(self, opens: NDArray[np.int64], values: Floats) -> AnalysisTable:
         return AnalysisTable(self.interval, opens[:-1], opens[1:], self.columns, values)

@@ -48,7 +48,7 @@ class BarSource(Protocol):
     def last(self, symbol: str) -> int | None:
         """Newest collected minute. Never one of the shipped sample, which on the demo exchange may lie in the future."""
 
-    def read(self, symbol: str, start_ms: int, end_ms: int) -> Bars: ...
+    def read(self, symbol: str, start_ms: int, end_ms: int, with_flow: bool = False) -> Bars: ...
 
 
 class _Analysis:
@@ -132,7 +132,8 @@ class AnalyzerService:
 
     def _read(self, analysis: _Analysis, order: Read) -> None:
         begun = time.perf_counter()
-        bars = self._store.read(analysis.request.symbol, order.start_ms, order.end_ms)
+        with_flow = analysis.pipeline.reads_flow
+        bars = self._store.read(analysis.request.symbol, order.start_ms, order.end_ms, with_flow)
         if len(bars):
             self._feed(analysis, bars)
         _adapt(analysis.catch_up, time.perf_counter() - begun)

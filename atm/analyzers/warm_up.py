@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from atm.analyzers.aggregate import PARTIAL, aggregate, fold
+from atm.analyzers.aggregate import PARTIAL, aggregate, aggregate_flow, fold, fold_flow, mean_flow
 from atm.analyzers.contract import CLOCK_ROWS
 from atm.analyzers.pipeline import AnalysisPipeline
 from atm.model.analysis_configuration import (
@@ -58,9 +58,13 @@ def warm_up(progress: Callable[[str], None]) -> None:
     """Compile (or load from the disk cache) all kernels; `progress` is told the name of each before it is compiled."""
     progress("interval bars")
     minutes = np.ones((N_COLUMNS, 2))
-    partial = np.full(PARTIAL, np.nan)
-    fold(partial, minutes, 0)
-    aggregate(partial, 0, minutes, np.array([0, MINUTE_MS, 2 * MINUTE_MS]), np.empty((N_COLUMNS, 2)))
+    partial, edges = np.full(PARTIAL, np.nan), np.array([0, MINUTE_MS, 2 * MINUTE_MS])
+    bar, frame = partial[:N_COLUMNS], np.empty((N_COLUMNS, 2))
+    fold(bar, minutes, 0)
+    aggregate(bar, 0, minutes, edges, frame)
+    fold_flow(partial, 1.0, 1.0)
+    mean_flow(partial)
+    aggregate_flow(partial, 0, minutes[0], minutes[1], edges, frame[0])
     fingerprint(np.ones(8))
     pipeline = AnalysisPipeline(EVERYTHING)
     frame = np.full((len(pipeline.columns) + CLOCK_ROWS, 1), np.nan)

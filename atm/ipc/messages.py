@@ -82,7 +82,8 @@ class OpenBar(Event, frozen=True):
 class ClosedBar(Event, frozen=True):
     """A finished minute, each exactly once per symbol and in order without holes unless `gap`. Key: symbol.
 
-    source: `atm.model.bars.Source`; gap: minutes directly before this one could not be repaired.
+    source: `atm.model.bars.Source`; gap: minutes directly before this one could not be repaired. `bar.flow`: the order
+    flow recorded in the minute, None where there is none. It is final, whatever repairs the bar afterwards.
     """
 
     symbol: str
@@ -251,7 +252,10 @@ class CollectSymbols(Request, frozen=True):
 
 
 class FetchBars(Request, frozen=True):
-    """To binance_api: closed one-minute bars with start_ms <= open time < end_ms by REST (≤ 1,500 a call). → FetchedBars"""
+    """To binance_api: closed one-minute bars with start_ms <= open time < end_ms by REST (≤ 1,500 a call). → FetchedBars
+
+    Bars of the last hour carry the order flow that was published with them.
+    """
 
     symbol: str
     start_ms: int

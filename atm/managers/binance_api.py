@@ -155,7 +155,7 @@ class BinanceAPIManager:
         except ATMError as error:
             deferred.fail(error)
         else:
-            deferred.reply(FetchedBars(request.symbol, bars))
+            deferred.reply(FetchedBars(request.symbol, tuple(self._feed.recorded(request.symbol, bar) for bar in bars)))
 
     # --- what runs all the time -------------------------------------------------------------------------------
 

@@ -48,6 +48,8 @@ MAX_WAITING = 100_000
 RETRY_S = 5.0
 COVERAGE_PERIOD_S = 1.0
 FETCH_TIMEOUT_S = 30.0
+MOST_LOST_MINUTES = 1_440
+"""A longer hole is not one of a restart: it is fetched when somebody asks for it."""
 
 
 class Background(Protocol):
@@ -97,6 +99,7 @@ class DataManager:
         self._published_at = float("-inf")
         self._coverage_planned = False
         self._to_compact: deque[str] = deque()
+        self._followed: set[str] = set()
 
     def start(self) -> None:
         """Answer, listen, tell what is stored, and tidy up the append logs."""
@@ -114,6 +117,9 @@ class DataManager:
 
     def _on_bar(self, event: ClosedBar) -> None:
         opened = event.bar.open_time
+        if event.symbol not in self._followed:
+            self._followed.add(event.symbol)
+            self._refetch_lost(event)
         if self._n_waiting >= MAX_WAITING:
             known = self._left_out.get(event.symbol, TimeRange(opened, opened))
             self._left_out[event.symbol] = TimeRange(known.start_ms, opened + MINUTE_MS)
@@ -123,6 +129,12 @@ class DataManager:
         if not self._flush_planned:
             self._flush_planned = True
             self._assistant.call_soon(self.flush)
+
+    def _refetch_lost(self, first: ClosedBar) -> None:
+        """Have the minutes that were published while this process was restarting, before their order flow is forgotten."""
+        last, opened = self._store.last(first.symbol), first.bar.open_time
+        if last is not None and last + MINUTE_MS < opened <= last + MOST_LOST_MINUTES * MINUTE_MS and not first.gap:
+            self._want(first.symbol, TimeRange(last + MINUTE_MS, opened), None)
 
     def flush(self) -> None:
         """Store what waits; symbol by symbol, so that an error leaves the others' bars stored."""
@@ -282,8 +294,8 @@ class DataManager:
             self._assistant.call_soon(self._compact)
 
     def _tell_put_aside(self) -> None:
-        while self._store.put_aside:
-            self._notify(Severity.WARNING, "notice.broken_file", {"file": str(self._store.put_aside.pop())})
+        for path in self._store.take_put_aside():
+            self._notify(Severity.WARNING, "notice.broken_file", {"file": str(path)})
 
     def _notify(self, severity: Severity, text: str, parameters: dict[str, str]) -> None:
         self._assistant.publish(NoticeRaised(Notice(self._wall_ms(), DATA, severity, text, parameters)))

@@ -2,7 +2,8 @@
 
 A `Bars` holds n bars of one symbol and one interval, ascending by open time, as one int64 column of open times
 (Unix ms UTC) and one float64 matrix of shape (9, n) whose rows are named by `Column`. Kernels take the matrix as it
-is. A missing bar of a dense series has NaN in every row and the source `Source.MISSING`.
+is. A missing bar of a dense series has NaN in every row and the source `Source.MISSING`. Beside them may stand the order
+flow that was recorded in each minute (`atm.model.flow`).
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from atm.model.errors import Invalid
+from atm.model.flow import FLOW_ROWS, Flow
 from atm.model.interval import MINUTE_MS, Interval
 
 
@@ -47,7 +49,7 @@ class Source(IntEnum):
 
 
 class Bar(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """One bar as a value, for messages. Times in Unix ms UTC."""
+    """One bar as a value, for messages. Times in Unix ms UTC. flow: None = not recorded; only of one-minute bars."""
 
     open_time: int
     open: float
@@ -59,6 +61,7 @@ class Bar(msgspec.Struct, frozen=True, array_like=True, gc=False):
     trades: float
     taker_buy_volume: float
     taker_buy_quote_volume: float
+    flow: Flow | None = None
 
     def row(self) -> tuple[float, ...]:
         """The nine values in the order of `Column`."""
@@ -70,12 +73,16 @@ class Bar(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
 @dataclass(frozen=True, slots=True)
 class Bars:
-    """Columns of n bars. `open_time` int64 (n,); `values` float64 (9, n); `source` uint8 (n,)."""
+    """Columns of n bars. `open_time` int64 (n,); `values` float64 (9, n); `source` uint8 (n,).
+
+    `flow` float64 (2, n), rows imbalance and known as of `Flow`, NaN = not recorded; None where nobody asked for it.
+    """
 
     interval: Interval
     open_time: NDArray[np.int64]
     values: NDArray[np.float64]
     source: NDArray[np.uint8]
+    flow: NDArray[np.float64] | None = None
 
     def __len__(self) -> int:
         return len(self.open_time)
@@ -107,7 +114,8 @@ class Bars:
 
     def slice(self, start: int, stop: int) -> Bars:
         """Bars by position, as views."""
-        return Bars(self.interval, self.open_time[start:stop], self.values[:, start:stop], self.source[start:stop])
+        times, values, source = self.open_time[start:stop], self.values[:, start:stop], self.source[start:stop]
+        return Bars(self.interval, times, values, source, None if self.flow is None else self.flow[:, start:stop])
 
     def between(self, start_ms: int, end_ms: int) -> Bars:
         """Bars with start_ms <= open time < end_ms, as views."""
@@ -116,7 +124,11 @@ class Bars:
 
     def bar(self, index: int) -> Bar:
         """One bar as a value."""
-        return Bar(int(self.open_time[index]), *(float(v) for v in self.values[:, index]))
+        flow = None
+        if self.flow is not None and not np.isnan(self.flow[0, index]):
+            flow = Flow(float(self.flow[0, index]), float(self.flow[1, index]))
+        bar = Bar(int(self.open_time[index]), *self.values[:, index].tolist())
+        return bar if flow is None else msgspec.structs.replace(bar, flow=flow)
 
     def dense(self, start_ms: int, end_ms: int) -> Bars:
         """A gap-free grid of open times start_ms, start_ms + step … < end_ms; missing bars are NaN.
@@ -133,7 +145,11 @@ class Bars:
         position = (inside.open_time - start_ms) // step
         values[:, position] = inside.values
         source[position] = inside.source
-        return Bars(self.interval, grid, values, source)
+        flow = None
+        if inside.flow is not None:
+            flow = np.full((FLOW_ROWS, len(grid)), np.nan)
+            flow[:, position] = inside.flow
+        return Bars(self.interval, grid, values, source, flow)
 
     @staticmethod
     def empty(interval: Interval = Interval.M1) -> Bars:
@@ -150,6 +166,7 @@ class Bars:
             np.array([bar.open_time for bar in rows], np.int64),
             np.ascontiguousarray(np.array([bar.row() for bar in rows], np.float64).T),
             np.full(len(rows), int(source), np.uint8),
+            _flow_of(rows),
         )
 
     @staticmethod
@@ -163,7 +180,22 @@ class Bars:
             np.concatenate([part.open_time for part in whole]),
             np.ascontiguousarray(np.concatenate([part.values for part in whole], axis=1)),
             np.concatenate([part.source for part in whole]),
+            _joined_flow(whole),
         )
+
+
+def _flow_of(bars: list[Bar]) -> NDArray[np.float64] | None:
+    if all(bar.flow is None for bar in bars):
+        return None
+    rows = [(np.nan, np.nan) if bar.flow is None else (bar.flow.imbalance, bar.flow.known) for bar in bars]
+    return np.ascontiguousarray(np.array(rows, np.float64).T)
+
+
+def _joined_flow(parts: list[Bars]) -> NDArray[np.float64] | None:
+    if all(part.flow is None for part in parts):
+        return None
+    flows = [np.full((FLOW_ROWS, len(part)), np.nan) if part.flow is None else part.flow for part in parts]
+    return np.concatenate(flows, axis=1)
 
 
 class TimeRange(msgspec.Struct, frozen=True, array_like=True, order=True):

@@ -14,7 +14,6 @@ from atm.analyzers.cache import AnalysisCache
 from atm.analyzers.pipeline import AnalysisPipeline
 from atm.analyzers.table import AnalysisTable
 from atm.model.account import TradeRecord
-from atm.model.analysis_configuration import AnalysisConfiguration
 from atm.model.errors import Invalid
 from atm.model.instrument import Instrument
 from atm.model.interval import MINUTE_MS, format_time
@@ -106,9 +105,10 @@ def _grid(
     count = 0
     for i, position in enumerate(engine.setup.positions):
         configuration = configurations[position.analysis]
-        look_back = start - _look_back_ms(configuration)
+        pipeline = AnalysisPipeline(configuration)
+        look_back = start - pipeline.look_back_minutes * MINUTE_MS
         first = look_back if analysis_start_ms is None else analysis_start_ms[position.symbol]
-        bars = store.read(position.symbol, min(first, start), end)
+        bars = store.read(position.symbol, min(first, start), end, pipeline.reads_flow)
         dense = bars.dense(start, end)
         prices[:, :, i] = dense.values[:4]
         volumes[:, i] = dense.volume
@@ -121,10 +121,6 @@ def _grid(
         count += len(inside)
     grid = MinuteGrid(start, prices[0], prices[1], prices[2], prices[3], np.concatenate(rows), row_at)
     return grid, volumes
-
-
-def _look_back_ms(configuration: AnalysisConfiguration) -> int:
-    return AnalysisPipeline(configuration).look_back_minutes * MINUTE_MS
 
 
 def _inputs(engine: AccountEngine, table: AnalysisTable) -> NDArray[np.float64]:

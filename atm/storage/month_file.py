@@ -1,7 +1,7 @@
-"""One month of one-minute bars as a Parquet file: written aside and renamed, read with its page checksums verified.
+"""One month of minutes as a Parquet file: written aside and renamed, read with its page checksums verified.
 
-zstd, prices by dictionary, volumes with their bytes of equal weight together. Of one recorded month (44,640 minutes,
-measured): 1.2 MB read in 4.0 ms; plain zstd 1.9 MB and 5.7 ms, uncompressed 3.8 MB and 2.2 ms.
+zstd, repeating values by dictionary, the others with their bytes of equal weight together. Of one recorded month of bars
+(44,640 minutes, measured): 1.2 MB read in 4.0 ms; plain zstd 1.9 MB and 5.7 ms, uncompressed 3.8 MB and 2.2 ms.
 """
 
 from __future__ import annotations
@@ -13,25 +13,19 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from atm.model.bars import N_COLUMNS, Bars, Column
 from atm.model.errors import Invalid
-from atm.model.interval import Interval
 from atm.storage.arrow_columns import to_arrow, to_numpy
 from atm.storage.file_lock import sync_file, sync_folder
+from atm.storage.minute_columns import Kind, Minutes
 
-COLUMNS = tuple(column.name.lower() for column in Column)
 ASIDE = ".writing"
-_PRICES = ["open", "high", "low", "close", "source"]
-_ENCODINGS = {"open_time": "DELTA_BINARY_PACKED"} | {
-    name: "BYTE_STREAM_SPLIT" for name in COLUMNS if name not in _PRICES
-}
 
 
-def write_month(path: Path, bars: Bars) -> None:
+def write_month(kind: Kind, path: Path, minutes: Minutes) -> None:
     """The file is the old one or the new one, never half of it, whatever happens. Raises OSError."""
     aside = path.with_suffix(ASIDE)
     try:
-        write_aside(aside, bars)
+        write_aside(kind, aside, minutes)
         aside.replace(path)
     except OSError:
         aside.unlink(missing_ok=True)
@@ -39,56 +33,60 @@ def write_month(path: Path, bars: Bars) -> None:
     sync_folder(path.parent)
 
 
-def write_aside(path: Path, bars: Bars) -> None:
+def write_aside(kind: Kind, path: Path, minutes: Minutes) -> None:
     """Write and sync a file that nobody reads yet."""
-    columns: dict[str, NDArray[np.generic]] = {"open_time": bars.open_time}
-    columns |= {name: bars.values[index] for index, name in enumerate(COLUMNS)}
-    columns["source"] = bars.source
+    columns: dict[str, NDArray[np.generic]] = {"open_time": minutes.open_time}
+    columns |= {name: minutes.values[index] for index, name in enumerate(kind.columns)}
+    columns["source"] = minutes.source
+    encodings = {"open_time": "DELTA_BINARY_PACKED"}
+    encodings |= {name: "BYTE_STREAM_SPLIT" for name in kind.columns if name not in kind.repeating}
     pq.write_table(
         pa.Table.from_arrays([to_arrow(column) for column in columns.values()], names=list(columns)),
         path,
         compression="zstd",
-        use_dictionary=_PRICES,
-        column_encoding=_ENCODINGS,
+        use_dictionary=[*kind.repeating, "source"],
+        column_encoding=encodings,
         write_page_checksum=True,
     )
     sync_file(path)
 
 
-def read_month(path: Path) -> Bars:
-    """All bars of a file. Raises `Invalid` naming the file when it is broken or none of ours."""
-    return read_months([path])
+def read_month(kind: Kind, path: Path) -> Minutes:
+    """All minutes of a file. Raises `Invalid` naming the file when it is broken or none of ours."""
+    return read_months(kind, [path])
 
 
-def read_months(paths: list[Path]) -> Bars:
-    """All bars of files in time order, as one matrix filled in place; a file that is gone this moment is left out.
+def read_months(kind: Kind, paths: list[Path]) -> Minutes:
+    """All minutes of files in time order, as one matrix filled in place; a file that is gone this moment is left out.
 
     Raises `Invalid` naming the file that is broken or none of ours.
     """
-    columns = [found for path in paths if (found := _columns_of(path)) is not None]
+    columns = [found for path in paths if (found := _columns_of(kind, path)) is not None]
     ends = np.cumsum([len(times) for times, _, _ in columns])
     n = int(ends[-1]) if columns else 0
-    bars = Bars(Interval.M1, np.empty(n, np.int64), np.empty((N_COLUMNS, n)), np.empty(n, np.uint8))
+    minutes = Minutes(np.empty(n, np.int64), np.empty((len(kind.columns), n)), np.empty(n, np.uint8))
     for (times, values, source), end in zip(columns, ends, strict=True):
         here = slice(int(end) - len(times), int(end))
-        bars.open_time[here], bars.source[here] = times, source
+        minutes.open_time[here], minutes.source[here] = times, source
         for index, column in enumerate(values):
-            bars.values[index, here] = column
-    return bars
+            minutes.values[index, here] = column
+    return minutes
 
 
-def _columns_of(path: Path) -> tuple[NDArray[np.int64], list[NDArray[np.float64]], NDArray[np.uint8]] | None:
+def _columns_of(
+    kind: Kind, path: Path
+) -> tuple[NDArray[np.int64], list[NDArray[np.float64]], NDArray[np.uint8]] | None:
     try:
         table = _table(path)
         times = to_numpy(table.column("open_time"), np.int64)
         source = to_numpy(table.column("source"), np.uint8)
-        values = [to_numpy(table.column(name), np.float64) for name in COLUMNS]
+        values = [to_numpy(table.column(name), np.float64) for name in kind.columns]
     except FileNotFoundError:
         return None
     except (pa.ArrowException, OSError, KeyError, ValueError) as error:
-        raise Invalid("file", str(path), f"a Parquet file of one-minute bars ({error})") from error
+        raise Invalid("file", str(path), f"a Parquet file of {kind.words} ({error})") from error
     if len(times) > 1 and not (np.diff(times) > 0).all():
-        raise Invalid("file", str(path), "a Parquet file of one-minute bars with ascending open times")
+        raise Invalid("file", str(path), f"a Parquet file of {kind.words} with ascending open times")
     return times, values, source
 
 
@@ -97,11 +95,11 @@ def _table(path: Path, columns: list[str] | None = None) -> pa.Table:
         return file.read(columns, use_threads=False)
 
 
-def read_times(path: Path) -> NDArray[np.int64]:
+def read_times(kind: Kind, path: Path) -> NDArray[np.int64]:
     """The open times of a file; raises as `read_month`."""
     try:
         return to_numpy(_table(path, ["open_time"]).column("open_time"), np.int64)
     except FileNotFoundError:
         raise
     except (pa.ArrowException, OSError, KeyError, ValueError) as error:
-        raise Invalid("file", str(path), f"a Parquet file of one-minute bars ({error})") from error
+        raise Invalid("file", str(path), f"a Parquet file of {kind.words} ({error})") from error

@@ -15,61 +15,57 @@ from pathlib import Path
 
 import numpy as np
 
-from atm.model.bars import N_COLUMNS, Bars
-from atm.model.interval import Interval
+from atm.storage.minute_columns import Kind, Minutes
 
 log = logging.getLogger(__name__)
 
-_BODY = struct.Struct(f"<q{N_COLUMNS}dB")
 _CRC = struct.Struct("<I")
-RECORD_SIZE = _BODY.size + _CRC.size
-_DTYPE = np.dtype([("open_time", "<i8"), ("values", "<f8", (N_COLUMNS,)), ("source", "u1"), ("crc", "<u4")])
 
 
-def encode(bars: Bars) -> bytes:
-    """Records of all bars, in order."""
+def encode(kind: Kind, minutes: Minutes) -> bytes:
+    """Records of all minutes, in order."""
     parts = []
-    for index in range(len(bars)):
-        body = _BODY.pack(int(bars.open_time[index]), *bars.values[:, index].tolist(), int(bars.source[index]))
+    for index in range(len(minutes)):
+        values = minutes.values[:, index].tolist()
+        body = kind.body.pack(int(minutes.open_time[index]), *values, int(minutes.source[index]))
         parts.append(body + _CRC.pack(zlib.crc32(body)))
     return b"".join(parts)
 
 
-def read(path: Path) -> tuple[Bars, int]:
-    """Bars of all whole records and the length in bytes up to the last of them; ascending, the last of a minute wins."""
+def read(kind: Kind, path: Path) -> tuple[Minutes, int]:
+    """All whole records and the length in bytes up to the last of them; ascending, the last of a minute wins."""
     try:
         data = path.read_bytes()
     except FileNotFoundError:
-        return Bars.empty(), 0
-    records = np.frombuffer(data, _DTYPE, len(data) // RECORD_SIZE)
-    crc32, body = zlib.crc32, _BODY.size
+        return Minutes.empty(kind), 0
+    size, body, crc32 = kind.record.itemsize, kind.body.size, zlib.crc32
+    records = np.frombuffer(data, kind.record, len(data) // size)
     view = memoryview(data)
-    sums = [crc32(view[at : at + body]) for at in range(0, len(records) * RECORD_SIZE, RECORD_SIZE)]
+    sums = [crc32(view[at : at + body]) for at in range(0, len(records) * size, size)]
     whole = np.flatnonzero(records["crc"] == np.array(sums, np.uint32))
     end = int(whole[-1]) + 1 if len(whole) else 0
     if len(whole) < end:
         log.error("%s: %d damaged records are left out", path, end - len(whole))
-    return _columns(records[whole]), end * RECORD_SIZE
+    return _columns(records[whole]), end * size
 
 
-def _columns(records: np.ndarray) -> Bars:
+def _columns(records: np.ndarray) -> Minutes:
     times = records["open_time"][::-1]
     _, first = np.unique(times, return_index=True)
     chosen = records[::-1][first]
-    return Bars(
-        Interval.M1,
+    return Minutes(
         chosen["open_time"].astype(np.int64),
         np.ascontiguousarray(chosen["values"].T.astype(np.float64)),
         chosen["source"].astype(np.uint8),
     )
 
 
-def append(path: Path, bars: Bars) -> None:
+def append(kind: Kind, path: Path, minutes: Minutes) -> None:
     """Write and sync. On any failure (a full disk, say) the log is cut back to what it was and the error raised."""
     with path.open("ab", buffering=0) as file:
         length = file.tell()
         try:
-            data = memoryview(encode(bars))
+            data = memoryview(encode(kind, minutes))
             while data:
                 data = data[file.write(data) :]
             os.fsync(file.fileno())

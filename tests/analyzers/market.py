@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from atm.analyzers.builtin import built_in
-from atm.analyzers.contract import NUMBER, Registry
 from atm.model.analysis_configuration import (
     AnalysisConfiguration,
     Average,
@@ -42,8 +39,16 @@ SMALL = AnalysisConfiguration.of_one(
     mmacd_short=MultiMACD(windows=(3, 5, 8), signal=4, multiplier=2, normaliser=8),
     mmacd_long=MultiMACD(windows=(3, 6), signal=3, multiplier=4, normaliser=6),
     swing_range=0.004,
+    woi=(OrderFlowLine(4, 1.0, 10),),
     pip=ClassicalSignal(
-        alpha=1.0, beta=2, window=6, sigma=2.0, enter_threshold=0.2, leave_threshold=0.05, impulse_window=12
+        alpha=1.0,
+        beta=2,
+        window=6,
+        sigma=2.0,
+        enter_threshold=0.2,
+        leave_threshold=0.05,
+        impulse_window=12,
+        flow_window=10,
     ),
 )
 
@@ -80,17 +85,28 @@ FULL = AnalysisConfiguration.of_one(
 """Every analysis with short windows, on one-minute bars."""
 
 
-def with_sources() -> Registry:
-    """All built-in indicators, those from outside with values made from the bar's number; every 13th is not recorded."""
+class Tendency:
+    """A network in a formula: which way close and average went from the last bar but one, in [−1, 1]."""
 
-    def supply(_params, _state, values, start, stop, out):  # type: ignore[no-untyped-def]
-        number = values[NUMBER, start:stop]
-        out[0, start:stop] = np.where(number % 13 == 0, np.nan, np.sin(1.7 * number) * (1 + np.sin(0.01 * number)) / 2)
+    inputs = ("KLINE.0.close", "SMA.1.value")
+    window = 3
+    fingerprint = "tendency"
 
-    registry = Registry()
-    for indicator in built_in():
-        registry.register(replace(indicator, advance=supply) if indicator.external else indicator)
-    return registry
+    def outputs(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
+        before, now = values[:, :-2], values[:, 2:]
+        moved = np.tanh(100.0 * (now - before) / (np.abs(now) + np.abs(before) + 1e-9))
+        return 0.5 * (moved[0] + moved[1])
+
+
+NETWORKS = {"test": Tendency()}
+
+
+def flow(open_times: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Order flow by the number of the minute; every 13th was not recorded, every 17th for a quarter of the minute only."""
+    number = open_times // MINUTE_MS
+    values = np.vstack([np.sin(1.7 * number) * (1 + np.sin(0.01 * number)) / 2, np.where(number % 17, 1.0, 0.25)])
+    values[:, number % 13 == 0] = np.nan
+    return values
 
 
 def changed(configuration: AnalysisConfiguration, **fields: Any) -> AnalysisConfiguration:
@@ -115,7 +131,8 @@ def minutes(
 
 def of_matrix(values: NDArray[np.float64], start_ms: int = START_MS) -> Bars:
     n = values.shape[1]
-    return Bars(Interval.M1, start_ms + np.arange(n) * MINUTE_MS, values, np.full(n, int(Source.SAMPLE), np.uint8))
+    times = start_ms + np.arange(n) * MINUTE_MS
+    return Bars(Interval.M1, times, values, np.full(n, int(Source.SAMPLE), np.uint8), flow(times))
 
 
 def flat(n: int, price: float) -> Bars:

@@ -41,12 +41,13 @@ class Shelf:
         assert symbol == SYMBOL
         return START_MS + (self.until - 1) * MINUTE_MS if self.until else None
 
-    def read(self, symbol: str, start_ms: int, end_ms: int) -> Bars:
+    def read(self, symbol: str, start_ms: int, end_ms: int, with_flow: bool = False) -> Bars:
         if self.broken:
             raise Unavailable("the file is not there")
         held = self.bars.slice(0, self.until).between(start_ms, end_ms)
         present = ~np.isnan(held.close)
-        return Bars(held.interval, held.open_time[present], held.values[:, present], held.source[present])
+        flow = held.flow[:, present] if with_flow else None
+        return Bars(held.interval, held.open_time[present], held.values[:, present], held.source[present], flow)
 
 
 class Scene:

@@ -15,7 +15,7 @@ from atm.analyzers import AnalysisPipeline
 from atm.analyzers.builtin import built_in
 from atm.analyzers.table import concatenate
 from atm.model.interval import MINUTE_MS
-from tests.analyzers.market import FULL, START_MS, changed, flat, minutes, of_matrix, with_sources
+from tests.analyzers.market import FULL, NETWORKS, START_MS, changed, flat, minutes, of_matrix
 
 NAMES = [indicator.name for indicator in built_in()]
 N = 2_500
@@ -55,7 +55,7 @@ NEUTRAL = {
 
 
 def pipeline(**changes):
-    return AnalysisPipeline(changed(FULL, **changes), with_sources())
+    return AnalysisPipeline(changed(FULL, **changes), networks=NETWORKS)
 
 
 def exempt(table, fields):
@@ -96,7 +96,9 @@ def chunked(bars):
 def other_future(bars):
     values = bars.values.copy()
     values[:, N // 2 :] = 1e6 * np.random.default_rng(1).random((9, N - N // 2))
-    return pipeline().run(of_matrix(values))
+    later = of_matrix(values)
+    later.flow[:, N // 2 :] = np.random.default_rng(2).uniform(0.6, 1.0, (2, N - N // 2))
+    return pipeline().run(later)
 
 
 @pytest.fixture(scope="module")
@@ -283,5 +285,5 @@ def test_the_profile_of_a_pipeline_is_that_of_its_last_bar(bars):
     table = runner.run(bars)
     profile = runner.profile()
     assert profile.volume.sum() == pytest.approx(table.column("IVP.0.mass")[-1], rel=1e-9)
-    assert AnalysisPipeline(changed(FULL, volume_profile=None), with_sources()).profile() is None
+    assert pipeline(volume_profile=None).profile() is None
     assert runner.next_ms == START_MS + N * MINUTE_MS

@@ -41,16 +41,19 @@ def test_whatever_results_depend_on_leads_to_another_file(tmp_path, computed, mo
     values = bars.values.copy()
     values[4, 250] = np.nextafter(values[4, 250], 0)
     later = of_matrix(bars.values, START_MS + 300_000)
+    other_flow = minutes(500)
+    other_flow.flow[0, 250] = np.nextafter(other_flow.flow[0, 250], 0)
     for configuration, given, begin in (
         (SMALL, bars, None), (SMALL, of_matrix(values), None), (SMALL, later, None), (SMALL, bars, START_MS - 60_000),
         (SMALL, bars.slice(0, 499), None), (changed(SMALL, swing_range=0.1), bars, None),
+        (SMALL, other_flow, None), (changed(SMALL, woi=()), bars, None), (changed(SMALL, woi=()), other_flow, None),
     ):  # fmt: skip
         store.table(configuration, given, begin)
     monkeypatch.setattr(cache, "program_version", lambda: "another")
     store.table(SMALL, bars)
-    assert len(computed) == len(list(tmp_path.iterdir())) == 7
+    assert len(computed) == len(list(tmp_path.iterdir())) == 9  # without WOI the flow is not read
     store.table(changed(SMALL), bars)
-    assert len(computed) == 7
+    assert len(computed) == 9
 
 
 @pytest.mark.parametrize("harm", ["cut", "flip", "empty", "foreign", "header"])

@@ -23,12 +23,13 @@ BARS = minutes(4_000, 31)
 class Shelf:
     broken = False
 
-    def read(self, symbol: str, start_ms: int, end_ms: int) -> Bars:
+    def read(self, symbol: str, start_ms: int, end_ms: int, with_flow: bool = False) -> Bars:
         if self.broken:
             raise Unavailable("the file is not there")
         held = BARS.between(start_ms, end_ms)
         present = ~np.isnan(held.close)
-        return Bars(held.interval, held.open_time[present], held.values[:, present], held.source[present])
+        flow = held.flow[:, present] if with_flow else None
+        return Bars(held.interval, held.open_time[present], held.values[:, present], held.source[present], flow)
 
 
 @pytest.fixture

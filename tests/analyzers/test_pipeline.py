@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 from itertools import pairwise
 
 import msgspec
@@ -16,7 +17,7 @@ from atm.model.analysis_configuration import AnalysisConfiguration, ClassicalSig
 from atm.model.bars import Bars
 from atm.model.errors import Invalid
 from atm.model.interval import MINUTE_MS, Interval
-from tests.analyzers.market import SMALL, START_MS, changed, flat, minutes, of_matrix
+from tests.analyzers.market import FULL, NETWORKS, SMALL, START_MS, changed, flat, minutes, of_matrix
 
 EVENTS = ("SWING", "PSAR", ".cycle", "cycle_", "impulse_cycle", "nna_", "woi_", "nes_", "boundary_")
 """Columns that wait for an event, depend on the path since the last one, or whose source is not configured."""
@@ -76,7 +77,8 @@ def test_bar_by_bar_gives_the_same_bits_and_a_row_at_every_close(bars, table):
 def test_minutes_left_out_are_minutes_that_are_missing(bars, table):
     present = ~np.isnan(bars.close)
     present[[0, -1]] = True
-    holed = Bars(bars.interval, bars.open_time[present], bars.values[:, present], bars.source[present])
+    columns = bars.values[:, present], bars.source[present], bars.flow[:, present]
+    holed = Bars(bars.interval, bars.open_time[present], *columns)
     same(AnalysisPipeline(SMALL).run(holed), table)
 
 
@@ -177,7 +179,7 @@ def test_absurd_bars_give_no_infinity_and_no_value_that_goes_missing_again(price
     table = AnalysisPipeline(changed(SMALL, interval=Interval.M1)).run(of_matrix(values))
     assert not np.isinf(table.values).any()
     for name, row in zip(table.columns, table.values, strict=True):
-        if "KLINE" not in name and ".cycle" not in name:
+        if not any(part in name for part in ("KLINE", ".cycle", "FLOW", "WOI", "woi_")):
             defined = ~np.isnan(row)
             assert (defined[1:] >= defined[:-1]).all(), name
 
@@ -248,3 +250,51 @@ def test_a_pipeline_without_any_line_gives_the_bars_alone():
     assert pipeline.run(minutes(45)).values.shape == (9, 3)
     assert pipeline.look_back_minutes == 15
     assert AnalysisPipeline(AnalysisConfiguration.of_one("x", sma=(MovingAverageLine(10),))).look_back_minutes == 165
+
+
+def test_the_sample_of_a_bar_is_the_mean_of_its_recorded_minutes():
+    bars = minutes(15)
+    imbalances = [0.1, 0.2, np.nan, 0.4, 0.9, *[np.nan] * 5, 0.6, 0.5, -0.2, 0.3, 0.8]
+    known = [1.0, 0.5, np.nan, 1.0, 0.49, *[np.nan] * 5, 1.0, 1.0, 1.0, 1.0, 1.0]
+    bars.flow[:] = imbalances, known
+    bars.values[:, 11] = np.nan
+    table = AnalysisPipeline(SMALL).run(bars)
+    # the fifth minute was known too briefly, the twelfth has no bar
+    expected = [(0.1 + 0.2 + 0.4) / 3, np.nan, (0.6 - 0.2 + 0.3 + 0.8) / 4]
+    assert_allclose(table.column("FLOW.0.imbalance"), expected, rtol=1e-14)
+    assert_array_equal(table.column("WOI.1.sample"), table.column("FLOW.0.imbalance"))
+
+
+def test_bars_without_flow_are_not_recorded_and_never_zero():
+    bars = dataclasses.replace(minutes(500), flow=None)
+    table = AnalysisPipeline(SMALL).run(bars)
+    for name in ("FLOW.0.imbalance", "WOI.1.sample", "WOI.1.filtered", "PIP.0.woi_signal"):
+        assert np.isnan(table.column(name)).all()
+
+
+NETWORKED = changed(FULL, interval=Interval.M5)
+
+
+def test_a_network_gets_its_window_of_columns_and_gives_a_column():
+    bars = minutes(100)
+    table = AnalysisPipeline(NETWORKED, networks=NETWORKS).run(bars)
+    inputs = np.array([table.column(name) for name in NETWORKS["test"].inputs])
+    expected = NETWORKS["test"].outputs(np.concatenate([np.full((2, 2), np.nan), inputs], axis=1))
+    assert_array_equal(table.column("NNA.0.output"), expected)
+    assert not np.isnan(expected[6:]).any()
+
+
+def test_without_its_network_the_column_is_empty_and_a_state_with_it_is_another():
+    without, other = AnalysisPipeline(NETWORKED), AnalysisPipeline(NETWORKED, networks={"another": NETWORKS["test"]})
+    for pipeline in (without, other):
+        assert np.isnan(pipeline.run(minutes(100)).column("NNA.0.output")).all()
+    with pytest.raises(Invalid):
+        AnalysisPipeline(NETWORKED, networks=NETWORKS).load(without.dump())
+
+
+def test_a_network_that_reads_what_is_not_there_is_refused():
+    class Wrong(type(NETWORKS["test"])):  # type: ignore[misc]
+        inputs = ("KLINE.0.close", "PIP.0.filtered")
+
+    with pytest.raises(Invalid, match=r"PIP\.0\.filtered"):
+        AnalysisPipeline(NETWORKED, networks={"test": Wrong()})

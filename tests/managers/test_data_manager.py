@@ -7,6 +7,7 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from atm.ipc.local import LocalBus
@@ -30,6 +31,7 @@ from atm.managers import data as data_module
 from atm.managers.data import DataManager
 from atm.model.bars import Bar, Bars, Source, TimeRange
 from atm.model.errors import Refused, Unavailable
+from atm.model.flow import Flow
 from atm.model.interval import MINUTE_MS, parse_time
 from atm.storage.market_store import KIND, MarketStore
 
@@ -292,3 +294,21 @@ def test_a_bar_by_rest_takes_the_place_of_one_by_stream_and_never_the_other_way(
     program.bus.pump()
     assert stored_source() == [int(Source.REST)]
     assert MarketStore(program.root).read("X", 0, 2**60).close.tolist() == [7.0]
+
+
+def test_minutes_lost_by_a_restart_are_fetched_at_once_with_their_flow(program: Program) -> None:
+    recorded = {minute: msgspec.structs.replace(bar(minute), flow=Flow(minute / 10, 1.0)) for minute in range(9)}
+    program.feed.publish(ClosedBar("X", recorded[0], int(Source.STREAM)), "X")
+    program.bus.pump()
+    program.bus.kill(DATA)
+    program.store.close()
+    program.feed.publish(ClosedBar("X", recorded[1], int(Source.STREAM)), "X")
+    program.bus.pump()
+    program.start()
+    program.feed.answer(FetchBars, lambda request: FetchedBars("X", tuple(recorded[m] for m in range(1, 3))))
+    for minute in (3, 4, 6):
+        program.feed.publish(ClosedBar("X", recorded[minute], int(Source.STREAM), gap=minute == 6), "X")
+    program.bus.pump()
+    assert program.minutes() == [0, 1, 2, 3, 4, 6]
+    found = MarketStore(program.root).read("X", T0, at(9), with_flow=True)
+    assert [found.bar(index) for index in range(len(found))] == [recorded[m] for m in (0, 1, 2, 3, 4, 6)]

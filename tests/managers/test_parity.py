@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import msgspec
+import numpy as np
+from numpy.testing import assert_array_equal
 
 from atm.analyzers.cache import AnalysisCache
+from atm.ipc.messages import AnalysisRow
 from atm.managers.presets import demo_presets
 from atm.managers.trade_setups import analysis_id
-from atm.model.analysis_configuration import AnalysisConfiguration, IntervalAnalyses, MovingAverageLine
+from atm.model.analysis_configuration import AnalysisConfiguration, IntervalAnalyses, MovingAverageLine, OrderFlowLine
 from atm.model.bars import Bars
 from atm.model.interval import DAY_MS, MINUTE_MS, Interval, format_time, parse_time
 from atm.model.simulation import SimulationSpec
@@ -17,6 +21,7 @@ from atm.simulators import backtest
 from atm.storage.database import Database
 from atm.storage.market_store import MarketStore
 from atm.storage.sample import load_instruments
+from tests.analyzers.market import flow
 from tests.managers.trade_harness import Program
 
 ASSETS = Path(__file__).parents[2] / "assets"
@@ -28,18 +33,23 @@ PLAYED = 1_440
 
 def sample(folder: Path) -> dict[str, Bars]:
     store = MarketStore(folder / "none", sample=ASSETS / "sample")
-    return {s: store.read(s, BEGIN - HISTORY_DAYS * DAY_MS, BEGIN + PLAYED * MINUTE_MS) for s in SYMBOLS}
+    stored = {s: store.read(s, BEGIN - HISTORY_DAYS * DAY_MS, BEGIN + PLAYED * MINUTE_MS) for s in SYMBOLS}
+    return {s: dataclasses.replace(bars, flow=flow(bars.open_time)) for s, bars in stored.items()}
 
 
-def with_an_hour(configuration: AnalysisConfiguration) -> AnalysisConfiguration:
-    """A second interval, which does not decide."""
-    hour = IntervalAnalyses(interval=Interval.H1, ema=(MovingAverageLine(5),))
-    return msgspec.structs.replace(configuration, intervals=(hour, *configuration.intervals))
+def with_an_hour_and_the_book(configuration: AnalysisConfiguration) -> AnalysisConfiguration:
+    """A second interval, which does not decide; entries are confirmed by the order book."""
+    hour = IntervalAnalyses(interval=Interval.H1, ema=(MovingAverageLine(5),), woi=(OrderFlowLine(4),))
+    (deciding,) = configuration.intervals
+    assert deciding.pip is not None
+    pip = msgspec.structs.replace(deciding.pip, woi_threshold=0.3, flow_window=12)
+    confirmed = msgspec.structs.replace(deciding, woi=(OrderFlowLine(3, 1.0),), pip=pip)
+    return msgspec.structs.replace(configuration, intervals=(hour, confirmed), decision_interval=deciding.interval)
 
 
 def test_virtual_account_and_backtest_agree_over_a_sample_day(tmp_path: Path) -> None:
     presets = demo_presets(SYMBOLS)
-    analyses = tuple(with_an_hour(analysis) for analysis in presets.analysis)
+    analyses = tuple(with_an_hour_and_the_book(analysis) for analysis in presets.analysis)
     instruments = load_instruments(ASSETS)
     history = HISTORY_DAYS * DAY_MS // MINUTE_MS
     program = Program(tmp_path, sample(tmp_path), history, instruments=instruments, real_data=True)
@@ -51,6 +61,8 @@ def test_virtual_account_and_backtest_agree_over_a_sample_day(tmp_path: Path) ->
     database.accounts.put(presets.account)
     database.close()
 
+    rows: dict[str, dict[int, tuple[float, ...]]] = {symbol: {} for symbol in SYMBOLS}
+    program.user.subscribe(AnalysisRow, lambda row: rows[row.symbol].update({row.open_time: row.values}))
     program.start()
     program.play(1)  # the first bar tells the account what time it is: it begins with the minute after it
     program.wait(2.0)
@@ -85,3 +97,12 @@ def test_virtual_account_and_backtest_agree_over_a_sample_day(tmp_path: Path) ->
         simulated = backtest.run(spec, program.reader, instruments, analysis_start_ms=starts, cache=cache).trades
         assert traded == simulated
     assert {trade.symbol for trade in traded} == set(SYMBOLS) and len(traded) > 20
+    configurations = {configuration.code: configuration for configuration in analyses}
+    for position in presets.account.positions:
+        start_ms = starts[position.symbol]
+        bars = program.reader.read(position.symbol, start_ms, BEGIN + PLAYED * MINUTE_MS, with_flow=True)
+        table = cache.table(configurations[position.analysis], bars, start_ms)
+        assert not np.isnan(table.column("WOI.1.filtered")[-80:]).any()
+        live = rows[position.symbol]
+        for index in range(len(table) - 80, len(table)):
+            assert_array_equal(live[int(table.open_time[index])], table.values[:, index])

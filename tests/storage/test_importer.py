@@ -17,6 +17,7 @@ from atm.model.interval import MINUTE_MS, parse_time
 from atm.storage.importer import import_files
 from atm.storage.kline_files import kline_files
 from atm.storage.market_store import KIND, MarketStore
+from atm.storage.minute_columns import Kind, Minutes
 
 START = parse_time("2023-08-31 23:50")
 HEADER = (
@@ -256,19 +257,19 @@ def test_files_may_overlap_only_where_they_agree(store: MarketStore, tmp_path: P
 def test_a_full_disk_stores_nothing_of_an_import(
     store: MarketStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from atm.storage import market_store
+    from atm.storage import minute_files
 
     path = tmp_path / "a.csv"
     path.write_text(text(rows()))
-    real, calls = market_store.write_aside, []
+    real, calls = minute_files.write_aside, []
 
-    def second_fails(target: Path, bars: Bars) -> None:
+    def second_fails(kind: Kind, target: Path, minutes: Minutes) -> None:
         calls.append(target)
         if len(calls) == 2:
             raise OSError(28, "No space left on device")
-        real(target, bars)
+        real(kind, target, minutes)
 
-    monkeypatch.setattr(market_store, "write_aside", second_fails)
+    monkeypatch.setattr(minute_files, "write_aside", second_fails)
     with pytest.raises(Unavailable, match=r"bars of FILUSDT could not be stored .*No space left"):
         import_files([path], "FILUSDT", "1m", store)
     assert store.symbols() == []

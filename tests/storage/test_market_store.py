@@ -2,6 +2,7 @@ import errno
 import os
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 from hypothesis import given
@@ -9,10 +10,11 @@ from hypothesis import strategies as st
 
 from atm.model.bars import Bar, Bars, Source, TimeRange
 from atm.model.errors import Invalid, Refused, Unavailable
+from atm.model.flow import Flow
 from atm.model.interval import MINUTE_MS, parse_time
-from atm.storage import tail_log
 from atm.storage.coverage import chunks, missing, ranges_of, union
 from atm.storage.market_store import KIND, MarketStore
+from atm.storage.minute_columns import KLINES
 
 START = parse_time("2023-08-31 23:50")
 
@@ -47,7 +49,7 @@ def test_a_log_torn_at_any_byte_loses_only_the_torn_record(home: Path) -> None:
     store.close()
     path = home / "X" / KIND / "tail.log"
     whole = path.read_bytes()
-    for length in range(2 * tail_log.RECORD_SIZE, 3 * tail_log.RECORD_SIZE):
+    for length in range(2 * KLINES.record.itemsize, 3 * KLINES.record.itemsize):
         path.write_bytes(whole[:length])
         assert times(MarketStore(home)) == [0, 1]
         writer = MarketStore(home, read_only=False)
@@ -136,3 +138,58 @@ def test_ranges_agree_with_sets_of_minutes(present: set[int], start: int, length
     pieces = chunks(holes, size)
     assert as_set(pieces) == as_set(holes)
     assert all(p.minutes <= size for p in pieces)
+
+
+def with_flow(start: int, count: int, imbalance: float, source: Source = Source.STREAM) -> Bars:
+    found = bars(start, count)
+    rows = [msgspec.structs.replace(found.bar(index), flow=Flow(imbalance, 1.0)) for index in range(count)]
+    return Bars.of(rows, source)
+
+
+def imbalances(store: MarketStore, end: int = 60) -> list[float]:
+    found = store.read("X", START, START + end * MINUTE_MS, with_flow=True)
+    assert found.flow is not None and found.flow.shape == (2, len(found))
+    return found.flow[0].tolist()
+
+
+def test_flow_is_read_beside_its_bars_and_only_when_asked_for(home: Path) -> None:
+    store = MarketStore(home, read_only=False)
+    store.append("X", bars(0, 2))
+    store.append("X", with_flow(2, 12, 0.5))
+    store.compact("X")
+    store.append("X", with_flow(15, 2, -0.5))
+    assert store.read("X", START, START + 60 * MINUTE_MS).flow is None
+    np.testing.assert_array_equal(imbalances(MarketStore(home)), [np.nan] * 2 + [0.5] * 12 + [-0.5] * 2)
+    np.testing.assert_array_equal(imbalances(MarketStore(home), 3), [np.nan, np.nan, 0.5])
+
+
+def test_a_store_of_an_earlier_version_reads_as_not_recorded(home: Path) -> None:
+    store = MarketStore(home, read_only=False)
+    store.put("X", bars(0, 15))
+    store.append("X", bars(15, 5))
+    np.testing.assert_array_equal(imbalances(store), [np.nan] * 20)
+    assert sorted(path.name for path in (home / "X").iterdir()) == [KIND]
+
+
+def test_a_repaired_or_imported_bar_keeps_the_flow_that_was_recorded_first(home: Path) -> None:
+    store = MarketStore(home, read_only=False)
+    store.append("X", with_flow(0, 3, 0.5))
+    repaired = bars(0, 3)
+    store.append("X", Bars(repaired.interval, repaired.open_time, repaired.values + 1, repaired.source + 1))
+    assert store.read("X", START, START + MINUTE_MS).open[0] == 2.0
+    store.append("X", with_flow(0, 4, 0.9, Source.REST))
+    store.compact("X")
+    store.put("X", bars(0, 4))
+    assert imbalances(store) == [0.5, 0.5, 0.5, 0.9]
+
+
+def test_flow_that_a_bar_is_still_missing_for_waits_for_it(home: Path) -> None:
+    store = MarketStore(home, read_only=False)
+    real = store._bars.append
+    store._bars.append = lambda *_: (_ for _ in ()).throw(Unavailable("full"))  # type: ignore[method-assign]
+    with pytest.raises(Unavailable):
+        store.append("X", with_flow(0, 2, 0.5))
+    assert imbalances(store) == []
+    store._bars.append = real  # type: ignore[method-assign]
+    store.append("X", bars(0, 2))
+    assert imbalances(store) == [0.5, 0.5]

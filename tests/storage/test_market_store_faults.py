@@ -16,21 +16,38 @@ import pytest
 
 from atm.model.bars import Bar, Bars, Source, TimeRange
 from atm.model.errors import Invalid
+from atm.model.flow import Flow
 from atm.model.interval import MINUTE_MS, parse_time
-from atm.storage import market_store, month_file, tail_log
+from atm.storage import minute_files, month_file, tail_log
 from atm.storage.market_store import KIND, MarketStore
+from atm.storage.minute_columns import FLOW, KLINES
 
 START = parse_time("2023-08-31 23:50")
 """Ten minutes before a month ends."""
 
 
 def bars(start: int, count: int, source: Source = Source.STREAM, price: float = 1.0) -> Bars:
-    rows = [Bar(START + m * MINUTE_MS, price, 2, 0.5, price, m, 20, 3, 4, 8) for m in range(start, start + count)]
+    """Those of the stream with order flow."""
+    rows = [
+        Bar(
+            START + m * MINUTE_MS, price, 2, 0.5, price, m, 20, 3, 4, 8, flow_of(m) if source is Source.STREAM else None
+        )
+        for m in range(start, start + count)
+    ]
     return Bars.of(rows, source)
 
 
+def flow_of(minute: int) -> Flow:
+    return Flow(-0.25 + minute / 1e6, 0.75)
+
+
 def times(store: MarketStore) -> list[int]:
-    return ((store.read("X", 0, 2**60).open_time - START) // MINUTE_MS).tolist()
+    """Minutes from START on; those of the stream must have their flow."""
+    found = store.read("X", 0, 2**60, with_flow=True)
+    minutes: list[int] = ((found.open_time - START) // MINUTE_MS).tolist()
+    for index in np.flatnonzero(found.source == Source.STREAM):
+        assert found.bar(int(index)).flow == flow_of(minutes[index])
+    return minutes
 
 
 WRITER = """
@@ -86,7 +103,7 @@ def cut_at(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
 
         return step
 
-    for module in (market_store, month_file):
+    for module in (minute_files, month_file):
         monkeypatch.setattr(module, "write_aside", stepping(module.write_aside))
         monkeypatch.setattr(module, "sync_folder", stepping(module.sync_folder))
     monkeypatch.setattr(Path, "replace", stepping(Path.replace))
@@ -97,7 +114,7 @@ def cut_at(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
 
 
 def test_a_power_cut_at_any_step_of_a_compaction_loses_and_doubles_nothing(tmp_path: Path, cut_at: list[int]) -> None:
-    for steps in range(20):
+    for steps in range(40):
         root = tmp_path / str(steps)
         cut_at[0] = 10**9
         store = MarketStore(root, read_only=False)
@@ -118,10 +135,11 @@ def test_a_power_cut_at_any_step_of_a_compaction_loses_and_doubles_nothing(tmp_p
         successor.compact("X")
         assert times(successor) == list(range(20))
         assert successor.coverage("X") == (TimeRange(START, START + 20 * MINUTE_MS),)
-        names = sorted(path.name for path in (root / "X" / KIND).iterdir())
-        assert names == ["2023-08.parquet", "2023-09.parquet", "tail.log"]
+        for kind in (KLINES, FLOW):
+            names = sorted(path.name for path in (root / "X" / kind.name).iterdir())
+            assert names == ["2023-08.parquet", "2023-09.parquet", "tail.log"]
         if done:
-            assert steps > 4
+            assert steps > 8
             return
     raise AssertionError("a compaction has more steps than expected")
 
@@ -161,12 +179,12 @@ def test_a_disk_that_fills_up_in_the_middle_of_a_record(home: Path) -> None:
         sys.path.insert(0, {str(Path(__file__).parent)!r})
         from test_market_store_faults import bars, times
         from atm.model.errors import Unavailable
-        from atm.storage import tail_log
         from atm.storage.market_store import MarketStore
+        from atm.storage.minute_columns import KLINES
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
         store = MarketStore(Path({str(home)!r}), read_only=False)
         store.append("X", bars(0, 3))
-        resource.setrlimit(resource.RLIMIT_FSIZE, (int(4.5 * tail_log.RECORD_SIZE), resource.RLIM_INFINITY))
+        resource.setrlimit(resource.RLIMIT_FSIZE, (int(4.5 * KLINES.record.itemsize), resource.RLIM_INFINITY))
         try:
             store.append("X", bars(3, 3))
         except Unavailable as error:
@@ -190,7 +208,7 @@ def test_a_damaged_record_in_the_middle_of_the_log_is_left_out_alone(home: Path)
     store.close()
     path = home / "X" / KIND / "tail.log"
     content = bytearray(path.read_bytes())
-    content[2 * tail_log.RECORD_SIZE + 20] ^= 0x40
+    content[2 * KLINES.record.itemsize + 20] ^= 0x40
     path.write_bytes(content)
     assert times(MarketStore(home)) == [0, 1, 3, 4]
     successor = MarketStore(home, read_only=False)
@@ -224,7 +242,7 @@ def test_a_flipped_bit_in_the_data_of_a_month_is_found(home: Path) -> None:
     with pytest.raises(Invalid, match=r"2023-08\.parquet"):
         store.read("X", START, START + 10 * MINUTE_MS)
     store.append("X", bars(0, 10))
-    assert store.put_aside == [path.with_suffix(".broken")]
+    assert store.take_put_aside() == [path.with_suffix(".broken")]
     assert times(store) == list(range(10))
 
 

@@ -15,10 +15,11 @@ from atm.exchange.client.bar_sequence import BarSequence, Instruction, Publish, 
 from atm.exchange.client.rate_budget import RequestClass
 from atm.exchange.client.reduction import StreamReduction
 from atm.exchange.client.rest import FuturesClient
-from atm.exchange.client.stream_plan import Connection
+from atm.exchange.client.stream_plan import BOOK_ROUTE, Connection
 from atm.exchange.client.supervisor import StreamSupervisor, StreamTimes
 from atm.exchange.client.transport import wall_ms
 from atm.ipc.messages import ClosedBar, ConnectionState, Event
+from atm.model.bars import Bar
 from atm.model.errors import ATMError, Refused
 from atm.model.interval import DAY_MS, MINUTE_MS
 
@@ -145,10 +146,13 @@ class MarketFeed:
             self._emit(message, message.symbol)
 
     def _connection_changed(self, plan: Connection, opened: bool) -> None:
-        if opened:
-            for symbol in plan.symbols:
-                if (slot := self.reduction.slots.get(symbol)) is not None:
-                    slot.forget()
+        for symbol in plan.symbols:
+            if (slot := self.reduction.slots.get(symbol)) is None:
+                continue
+            if plan.route == BOOK_ROUTE:
+                slot.flow.interrupt()
+            if opened:
+                slot.forget()
         self._announce()
 
     # --- bars -------------------------------------------------------------------------------------------------
@@ -156,10 +160,22 @@ class MarketFeed:
     def _carry_out(self, symbol: str, instructions: Iterable[Instruction], sequence: BarSequence) -> None:
         for instruction in instructions:
             if isinstance(instruction, Publish):
-                bar = ClosedBar(symbol, instruction.bar, int(instruction.source), instruction.gap)
-                self._emit(bar, symbol)
+                bar = self._with_flow(symbol, instruction.bar)
+                self._emit(ClosedBar(symbol, bar, int(instruction.source), instruction.gap), symbol)
             else:
                 self._spawn(self._repair(symbol, instruction, sequence))
+
+    def _with_flow(self, symbol: str, bar: Bar) -> Bar:
+        """The bar with the order flow of its minute, which is final from now on."""
+        slot = self.reduction.slots.get(symbol)
+        flow = None if slot is None else slot.flow.close(bar.open_time)
+        return bar if flow is None else msgspec.structs.replace(bar, flow=flow)
+
+    def recorded(self, symbol: str, bar: Bar) -> Bar:
+        """A bar of REST with the order flow that was published with its minute, as far as that is still kept."""
+        slot = self.reduction.slots.get(symbol)
+        flow = None if slot is None else slot.flow.closed(bar.open_time)
+        return bar if flow is None else msgspec.structs.replace(bar, flow=flow)
 
     async def _repair(self, symbol: str, repair: Repair, sequence: BarSequence) -> None:
         minutes = (repair.end_ms - repair.start_ms) // MINUTE_MS

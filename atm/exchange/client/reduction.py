@@ -1,7 +1,8 @@
 """Every stream message is reduced where it arrives (spec: runtime §8.3). Pure: the time of arrival is an argument.
 
 Per symbol there is one slot: the open bar, the book, the mark price and the last trade overwrite, a closed bar is queued
-until the caller takes it, which it does in the same turn of its loop. Nothing here can overflow: a queue of closed bars
+until the caller takes it, which it does in the same turn of its loop. Each book adds to the order flow of its minute
+(`book_flow`). Nothing here can overflow: a queue of closed bars
 that nobody takes loses its oldest bars, and the bar sequence behind it gets those by REST.
 
 Around a renewal two connections deliver the same streams: an event older than the slot's is dropped.
@@ -14,9 +15,11 @@ from dataclasses import dataclass, field
 
 import msgspec
 
+from atm.exchange.client.book_flow import BookFlow
 from atm.exchange.client.frames import FRAMES, LOOSE_FRAMES, BookEvent, KlineEvent, MarkEvent, TradeEvent
 from atm.ipc.messages import BookTop, LastTrade, MarkPrice, OpenBar
 from atm.model.bars import Bar
+from atm.model.flow import imbalance
 
 MAX_CLOSED_WAITING = 4_096
 
@@ -24,7 +27,7 @@ MAX_CLOSED_WAITING = 4_096
 class SymbolSlot:
     """Newest state of one symbol. `bar_time`, `mark_time`: event times; `book_id`, `trade_id`: the exchange's sequences."""
 
-    __slots__ = ("bar", "bar_time", "book", "book_id", "changed", "mark", "trade", "trade_id")
+    __slots__ = ("bar", "bar_time", "book", "book_id", "changed", "flow", "mark", "trade", "trade_id")
 
     def __init__(self) -> None:
         self.bar: KlineEvent | None = None
@@ -32,6 +35,7 @@ class SymbolSlot:
         self.mark: MarkEvent | None = None
         self.trade: TradeEvent | None = None
         self.changed = 0
+        self.flow = BookFlow()
         self.forget()
 
     def forget(self) -> None:
@@ -142,6 +146,7 @@ class StreamReduction:
             self.counters.stale += 1
             return
         slot.book, slot.book_id = event, event.update_id
+        slot.flow.book(event.time_ms, imbalance(event.bids, event.asks))
         self._touch(event.symbol, slot, BOOK)
 
     def _mark(self, slot: SymbolSlot, event: MarkEvent) -> None:

@@ -16,6 +16,7 @@ ROUTES: dict[str, tuple[str, ...]] = {
     "market": ("kline_1m", "aggTrade", "markPrice@1s"),
     "public": ("depth20@500ms",),
 }
+BOOK_ROUTE = "public"
 
 
 class Connection(msgspec.Struct, frozen=True):
