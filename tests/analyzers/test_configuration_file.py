@@ -50,7 +50,7 @@ def test_what_is_written_is_read_again(tmp_path, configuration):
             assert read_configuration(path, built_in()) == configuration
 
 
-@settings(max_examples=50)
+@settings(max_examples=50, deadline=None)
 @given(code=st.text(min_size=1, max_size=64), number=st.floats(1e-4, 0.5))
 def test_any_code_and_number_survive_toml(code, number):
     configuration = AnalysisConfiguration(code, (IntervalAnalyses(swing_range=number),))
