@@ -2,7 +2,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import msgspec
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
@@ -16,7 +15,7 @@ from atm.model.analysis_configuration import MultiMACD
 from atm.model.bars import Bars
 from atm.model.errors import Unavailable
 from atm.model.interval import MINUTE_MS
-from tests.analyzers.market import SMALL, START_MS, minutes
+from tests.analyzers.market import SMALL, START_MS, changed, minutes
 
 BARS = minutes(4_000, 31)
 
@@ -85,6 +84,6 @@ def test_a_stretch_without_bars_is_an_empty_table(ask) -> None:
 
 def test_what_goes_wrong_is_the_askers_to_know(ask) -> None:
     assert ask(0, 10, broken=True) == Failed(kind="Unavailable", message="the file is not there")
-    wrong = ask(0, 10, msgspec.structs.replace(SMALL, mmacd_short=MultiMACD(windows=(5, 5))))
+    wrong = ask(0, 10, changed(SMALL, mmacd_short=MultiMACD(windows=(5, 5))))
     assert isinstance(wrong, Failed)
     assert wrong.field == "mmacd_short.windows"
