@@ -8,12 +8,12 @@ import msgspec
 
 from atm.model.errors import Invalid
 from atm.model.simulation import SimulationSummary
-from atm.simulators.figures import GROUPS
+from atm.simulators.figures import GROUPS, Figure, Kind
 
 
 class ComparedFigure(msgspec.Struct, frozen=True):
     """One figure of all results, in their order. values: None where it is not defined; best: indices of the best ones, empty
-    where no more or less is better, or all are equal."""
+    where no more or less is better, all are equal, or the best ratio is of a loss (more risk would make it look better)."""
 
     name: str
     group: str
@@ -39,16 +39,18 @@ def compare(summaries: Sequence[SimulationSummary]) -> Comparison:
     for group, members in GROUPS.items():
         for figure in members:
             values = tuple(figure.of(summary) for summary in summaries)
-            figures.append(ComparedFigure(figure.name, group, values, _best(values, figure.better)))
+            figures.append(ComparedFigure(figure.name, group, values, _best(values, figure)))
     ranges = tuple(f"{summary.start} … {summary.end}" for summary in summaries)
     symbols = tuple(summary.symbols for summary in summaries)
     same = len(set(ranges)) == 1 and len({tuple(sorted(each)) for each in symbols}) == 1
     return Comparison(tuple(summary.code for summary in summaries), ranges, symbols, same, tuple(figures))
 
 
-def _best(values: Sequence[float | None], better: int) -> tuple[int, ...]:
+def _best(values: Sequence[float | None], figure: Figure) -> tuple[int, ...]:
     known = [value for value in values if value is not None]
-    if not better or len(set(known)) < 2:
+    if not figure.better or len(set(known)) < 2:
         return ()
-    top = max(known) if better > 0 else min(known)
+    top = max(known) if figure.better > 0 else min(known)
+    if figure.kind is Kind.RATIO and figure.better > 0 and top <= 0.0:
+        return ()
     return tuple(index for index, value in enumerate(values) if value == top)

@@ -24,6 +24,17 @@ def test_the_best_of_each_figure_is_known_and_what_is_equal_has_none() -> None:
     assert set(figures) == set(FIGURES)
 
 
+@pytest.mark.parametrize(("sharpes", "best"), [((-3.0, -1.0), ()), ((-3.0, 1.0), (1,)), ((None, 1.0), ())])
+def test_a_ratio_of_losses_is_not_called_best(sharpes: tuple[float | None, ...], best: tuple[int, ...]) -> None:
+    assert ONE.statistics is not None
+    made = [
+        msgspec.structs.replace(ONE, statistics=msgspec.structs.replace(ONE.statistics, sharpe=value))
+        for value in sharpes
+    ]
+    figures = {figure.name: figure for figure in compare(made).figures}
+    assert figures["sharpe"].best == best
+
+
 def test_results_of_other_ranges_are_compared_with_a_warning_and_older_ones_with_gaps() -> None:
     earlier = msgspec.structs.replace(ONE, end="2023-12-01 00:00", statistics=None)
     compared = compare([ONE, earlier])
