@@ -15,6 +15,7 @@ from pathlib import Path
 
 import msgspec
 
+from atm.analyzers.apart import end_with_asker, printed_apart
 from atm.analyzers.builtin import built_in
 from atm.analyzers.cache import program_version
 from atm.analyzers.checker import Verdict, check
@@ -24,7 +25,6 @@ from atm.storage.file_lock import write_whole
 log = logging.getLogger(__name__)
 
 LONGEST_S = 900.0
-_ROOT = Path(__file__).parent.parent.parent
 
 
 class _Stored(msgspec.Struct):
@@ -39,21 +39,18 @@ def examine_all() -> dict[str, Verdict]:
 
 def examine_all_apart() -> dict[str, Verdict]:
     """The same in a process of low priority. Raises OSError or ValueError when it gives no verdicts."""
-    command = [sys.executable, "-c", f"from {__name__} import main; main()"]
     try:
-        done = subprocess.run(
-            command, cwd=_ROOT, capture_output=True, timeout=LONGEST_S, check=False, stdin=subprocess.DEVNULL
-        )
+        code, lines = printed_apart(__name__, longest_s=LONGEST_S)
     except subprocess.TimeoutExpired:
         raise OSError(f"examining them took longer than {LONGEST_S:g} s") from None
-    lines = done.stdout.splitlines()
-    if done.returncode or not lines:
-        raise OSError(f"the process that examines them ended with {done.returncode}")
+    if code or not lines:
+        raise OSError(f"the process that examines them ended with {code}")
     return msgspec.json.decode(lines[-1], type=dict[str, Verdict])
 
 
 def main() -> None:
     """What that process does."""
+    end_with_asker()
     if hasattr(os, "nice"):
         os.nice(15)
     sys.stdout.write(f"\n{msgspec.json.encode(examine_all()).decode()}\n")
