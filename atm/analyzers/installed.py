@@ -13,7 +13,9 @@ from atm.analyzers.checker import Verdict
 from atm.analyzers.contract import Registry
 from atm.analyzers.examine import examine_apart
 from atm.analyzers.user_indicators import Report, UserIndicators, examine_here
+from atm.ipc.messages import IndicatorDescription
 from atm.model.analysis_configuration import AnalysisConfiguration
+from atm.model.parameter import describe
 from atm.model.program import ProgramContext
 
 _users = UserIndicators(())
@@ -52,6 +54,15 @@ def examine_new() -> None:
 def versions() -> dict[str, str]:
     """Version of each user's indicator in use, by name, as of the last look at the files."""
     return {indicator.name: indicator.version for indicator in _users.registry() if indicator.version}
+
+
+def described() -> tuple[IndicatorDescription, ...]:
+    """The users' indicators in use, as of the last look at the files."""
+    return tuple(
+        IndicatorDescription(each.name, each.fields, describe(each.parameters), each.style)
+        for each in _users.registry()
+        if each.parameters is not None
+    )
 
 
 def reports() -> tuple[Report, ...]:

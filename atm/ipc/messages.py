@@ -19,8 +19,10 @@ from atm.ipc.shared_array import ArrayReference
 from atm.model.account import AccountSetup, AccountSnapshot, TradeRecord
 from atm.model.analysis_configuration import AnalysisConfiguration
 from atm.model.bars import Bar, TimeRange
+from atm.model.indicator_style import IndicatorStyle
 from atm.model.instrument import Instrument
 from atm.model.notice import Notice
+from atm.model.parameter import Parameter
 from atm.model.simulation import SimulationSpec, SimulationState
 from atm.model.trade_configuration import TradeConfiguration
 
@@ -340,25 +342,31 @@ class StopAnalysis(Request, frozen=True):
 class AnalyseBars(Request, frozen=True):
     """To an analyzer: rows of an analysis over the stored minutes start_ms ≤ open time < end_ms. → AnalysedBars
 
-    The stored minutes before `start_ms` are read as far as the analysis needs them to settle.
+    The stored minutes before `start_ms` are read as far as the analysis needs them to settle. columns: the wanted ones, all
+    when empty; running: the open minute at `end_ms`, which the last row then takes into account.
     """
 
     symbol: str
     configuration: AnalysisConfiguration
     start_ms: int
     end_ms: int
+    columns: tuple[str, ...] = ()
+    running: Bar | None = None
 
 
 class AnalysedBars(Reply, frozen=True):
     """open_time int64 (n,); values float64 (len(columns), n); the last row may be that of a bar still running.
 
-    next_ms: the minute after the newest one that is in it. The arrays are the asker's (see `atm.ipc.shared_array`).
+    next_ms: the minute after the newest one that is in it. profile: of the decision interval's volume profile as after its
+    last closed bar, float64 (3, bins): lower edge of each bin, its volume, its smoothed volume; None without one. The
+    arrays are the asker's (see `atm.ipc.shared_array`).
     """
 
     columns: tuple[str, ...]
     open_time: ArrayReference
     values: ArrayReference
     next_ms: int
+    profile: ArrayReference | None = None
 
 
 class PutAnalysisConfiguration(Request, frozen=True):
@@ -459,11 +467,13 @@ class AnalysisLoad(msgspec.Struct, frozen=True, array_like=True):
 
 
 class AnalyzerLoad(Event, frozen=True):
-    """What an analyzer carries, and what it costs; published when that has changed, at most every few seconds. Key: analyzer."""
+    """What an analyzer carries, and what it costs; published when it can be asked, then when that has changed, at most every
+    few seconds. serving: it was asked for analyses of stored minutes just now. Key: analyzer."""
 
     delivery: ClassVar[Delivery] = "latest"
     analyzer: str
     analyses: tuple[AnalysisLoad, ...]
+    serving: bool = False
 
     @property
     def minute_us(self) -> float:
@@ -517,8 +527,18 @@ class ListIndicators(Request, frozen=True):
     """To trade: load users' files that are new or have changed. → UserIndicatorList"""
 
 
+class IndicatorDescription(msgspec.Struct, frozen=True):
+    """A user's indicator in use, for whoever has not loaded its file. style: None = its fields as lines."""
+
+    name: str
+    fields: tuple[str, ...]
+    parameters: tuple[Parameter, ...]
+    style: IndicatorStyle | None = None
+
+
 class UserIndicatorList(Reply, frozen=True):
     badges: tuple[IndicatorBadge, ...]
+    indicators: tuple[IndicatorDescription, ...] = ()
 
 
 def message_types() -> tuple[type[Message], ...]:

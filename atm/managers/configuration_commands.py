@@ -134,9 +134,8 @@ class ConfigurationCommands:
                 used = {name for each in analyses for name in each.user}
                 if used & changed and position.symbol not in account.open_symbols():
                     self._restarted(analysis_id(position))
-        answer.reply(
-            UserIndicatorList(tuple(IndicatorBadge(str(r.path), r.names, r.passed, r.sentence) for r in reports))
-        )
+        badges = tuple(IndicatorBadge(str(r.path), r.names, r.passed, r.sentence) for r in reports)
+        answer.reply(UserIndicatorList(badges, installed.described()))
 
 
 def _known(known: dict[str, C], code: str) -> C:
