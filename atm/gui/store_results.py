@@ -14,10 +14,16 @@ from numpy.typing import NDArray
 
 from atm.gui.results import AnalysedStretch, SimulationResult, newest_stretch
 from atm.ipc.assistant import IPCAssistant
-from atm.ipc.messages import AnalyseBars, AnalysedBars
+from atm.ipc.messages import (
+    TRADE,
+    AnalyseBars,
+    AnalysedBars,
+    IndicatorDescription,
+    ListIndicators,
+    UserIndicatorList,
+)
 from atm.ipc.shared_array import take
 from atm.model.account import TradeRecord
-from atm.model.analysis_configuration import AnalysisConfiguration
 from atm.model.bars import Bars, TimeRange
 from atm.model.errors import Unavailable
 from atm.model.interval import MINUTE_MS
@@ -29,6 +35,7 @@ if TYPE_CHECKING:
 
 MOST_TRADES = 5_000
 ANALYSIS_TIMEOUT_S = 5.0
+INDICATORS_TIMEOUT_S = 2.0
 
 
 class StoreResults:
@@ -73,14 +80,19 @@ class StoreResults:
             return Bars.empty()
         return self._market.read(symbol, stretch.start_ms, stretch.end_ms)
 
-    def analysis(
-        self, analyzer: str, symbol: str, configuration: AnalysisConfiguration, start_ms: int, end_ms: int
-    ) -> AnalysedStretch:
+    def analysis(self, analyzer: str, request: AnalyseBars) -> AnalysedStretch:
         """See `Results`. The arrays are mapped, not copied."""
-        request = AnalyseBars(symbol, configuration, start_ms, end_ms)
         reply = self._assistant.request(analyzer, request, ANALYSIS_TIMEOUT_S)
         if not isinstance(reply, AnalysedBars):
             raise Unavailable(f"{analyzer} has answered {type(reply).__name__}")
         open_time = cast("NDArray[np.int64]", take(reply.open_time))
         values = cast("NDArray[np.float64]", take(reply.values))
-        return AnalysedStretch(reply.columns, open_time, values, reply.next_ms)
+        profile = None if reply.profile is None else cast("NDArray[np.float64]", take(reply.profile))
+        return AnalysedStretch(reply.columns, open_time, values, reply.next_ms, profile)
+
+    def indicators(self) -> tuple[IndicatorDescription, ...]:
+        """See `Results`. Raises Unavailable while new files are being examined."""
+        reply = self._assistant.request(TRADE, ListIndicators(), INDICATORS_TIMEOUT_S)
+        if not isinstance(reply, UserIndicatorList):
+            raise Unavailable(f"{TRADE} has answered {type(reply).__name__}")
+        return reply.indicators

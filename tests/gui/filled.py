@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 
 import numpy as np
 
-from atm.analyzers import AnalysisPipeline
+from atm.analyzers import AnalysisPipeline, Registry
+from atm.analyzers.builtin import built_in
+from atm.analyzers.user_indicators import load
 from atm.gui.read_model import ReadModel
 from atm.gui.results import AnalysedStretch, SimulationResult
 from atm.ipc.messages import (
     AccountUpdated,
+    AnalyseBars,
     AnalysisLoad,
     AnalysisReady,
     AnalyzerLoad,
@@ -19,6 +23,7 @@ from atm.ipc.messages import (
     ConfigurationsUpdated,
     ConnectionState,
     Coverage,
+    IndicatorDescription,
     Instruments,
     LastTrade,
     MarkPrice,
@@ -44,6 +49,7 @@ from atm.model.instrument import Instrument
 from atm.model.interval import MINUTE_MS, parse_time
 from atm.model.notice import Notice, Severity
 from atm.model.order import Side
+from atm.model.parameter import describe
 from atm.model.simulation import SimulationSpec, SimulationState, SimulationStatus, SimulationSummary
 from atm.model.trade_configuration import TradeConfiguration
 from atm.storage.market_store import MarketStore
@@ -138,12 +144,24 @@ def spec(code: str) -> SimulationSpec:
     )
 
 
+@cache
+def users_registry() -> Registry:
+    """The built-in indicators and the example of a user's."""
+    registry = built_in()
+    path = ROOT / "strategies" / "example_indicator.py"
+    for indicator in load(path, path.read_bytes(), built_in()):
+        registry.register(indicator)
+    return registry
+
+
 class FilledResults:
     """Stored results without a store (bars come from the sample)."""
 
     def __init__(self, n_trades: int = 60, n_equity: int = 40_000) -> None:
         self.n_trades = n_trades
         self.n_equity = n_equity
+        self.registry = users_registry()
+        self.requests: list[AnalyseBars] = []
 
     def simulation(self, code: str) -> SimulationResult:
         random = np.random.default_rng(5)
@@ -158,11 +176,28 @@ class FilledResults:
         bars = sample_bars(symbol)
         return bars.slice(max(0, len(bars) - most_minutes), len(bars))
 
-    def analysis(
-        self, analyzer: str, symbol: str, configuration: AnalysisConfiguration, start_ms: int, end_ms: int
-    ) -> AnalysedStretch:
-        table = AnalysisPipeline(configuration).run(sample_bars(symbol).between(start_ms, end_ms))
-        return AnalysedStretch(table.columns, table.open_time, table.values, end_ms)
+    def analysis(self, analyzer: str, request: AnalyseBars) -> AnalysedStretch:
+        """As an analyzer answers, of the sample's bars alone."""
+        self.requests.append(request)
+        pipeline = AnalysisPipeline(request.configuration, self.registry)
+        bars = sample_bars(request.symbol)
+        table = pipeline.run(bars.between(int(bars.open_time[0]), request.end_ms))
+        table = table.slice(int(np.searchsorted(table.open_time, request.start_ms)), len(table))
+        open_time, values = table.open_time, table.values
+        if request.running is not None:
+            last = pipeline.preview(request.running)
+            open_time, values = np.append(open_time, last.open_time), np.column_stack([values, last.values])
+        rows = [table.columns.index(name) for name in request.columns]
+        profile = pipeline.profile()
+        whole = None if profile is None else np.stack([profile.edges[:-1], profile.volume, profile.smoothed])
+        return AnalysedStretch(request.columns, open_time, values[rows], request.end_ms, whole)
+
+    def indicators(self) -> tuple[IndicatorDescription, ...]:
+        return tuple(
+            IndicatorDescription(each.name, each.fields, describe(each.parameters), each.style)
+            for each in self.registry
+            if each.parameters is not None
+        )
 
 
 def filled_model() -> ReadModel:

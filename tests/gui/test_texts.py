@@ -11,9 +11,11 @@ from atm.gui.notifications import sentence
 from atm.gui.texts import LANGUAGES, Texts, placeholders, read_catalogue
 from atm.gui.ui import PageName
 from atm.model.account import AccountKind, TradeReason
+from atm.model.builtin_analyses import BUILT_IN
 from atm.model.endpoint import Endpoint
 from atm.model.notice import Notice, Severity
 from atm.model.order import Side
+from atm.model.parameter import describe
 from atm.model.simulation import SimulationStatus
 from tests.gui.filled import ASSETS, ROOT
 from tests.gui.pilot import Pilot
@@ -33,6 +35,9 @@ STATES = {
     "trade_reason": [reason.value for reason in TradeReason],
     "side": [side.value for side in Side],
     "field": ("maker_fee", "taker_fee", "half_spread", "slippage", "funding_rate"),
+    "indicator": [name.lower() for name in BUILT_IN],
+    "form": sorted({form.name for known in BUILT_IN.values() for form in known.style.forms}),
+    "parameter": sorted({each.name for known in BUILT_IN.values() for each in describe(known.parameters)}),
     "start": ("connected", "history", "configurations", "simulation", "account", "trading"),
     "unbuilt": ("title", "currency_analysis", "auto_trade", "account_history", "database", "neural_network"),
 }
