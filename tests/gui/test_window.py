@@ -11,6 +11,7 @@ import pytest
 from imgui_bundle import imgui
 
 from atm.gui.application import GUIManager
+from atm.gui.preferences import QuickAnalysis
 from atm.gui.ui import PageName
 from atm.ipc.local import LocalBus
 from atm.ipc.messages import (
@@ -66,6 +67,29 @@ def test_every_page_has_content_in_both_themes_and_languages(rendered: Rendered)
             assert colors_of(picture, pygame.Rect(0, 60, 210, 500)) > 12, "the side bar"
         dark, light = (sum(pictures[theme].get_at((225, 80))[:3]) for theme in ("dark", "light"))
         assert dark < 150 < 600 < light
+
+
+def test_analyses_are_drawn_over_the_candles_and_in_panes_in_colours_of_their_own(rendered: Rendered) -> None:
+    quick = tuple(QuickAnalysis(name) for name in ("SMA", "MFI", "TPD"))
+    rendered.preferences.chart.quick = quick
+    page = rendered.shell.pages[PageName.MARKET]
+    picture = rendered.show(PageName.MARKET, 5)
+    chart = page.chart  # type: ignore[attr-defined]
+    first, second = (tuple(round(255 * part) for part in rendered.ui.theme.line_color(n)[:3]) for n in (0, 1))
+
+    def has(key: str, color: tuple[int, ...]) -> bool:
+        left, top, right, bottom = (int(edge) for edge in chart.areas[key])
+        inside = ((x, y) for x in range(left, right) for y in range(top + 30, bottom))
+        return any(tuple(picture.get_at(place))[:3] == color for place in inside)
+
+    assert has("prices", first)
+    assert has("MFI", first)
+    assert not has("MFI", second)
+    assert has("TPD", first)
+    assert has("TPD", second)
+    rendered.preferences.chart.closed = ("MFI",)
+    rendered.show(PageName.MARKET, 5)
+    assert list(chart.areas) == ["prices", "TPD", "VOL"]
 
 
 def test_no_letter_of_the_texts_is_missing_in_the_font(rendered: Rendered) -> None:
