@@ -35,9 +35,10 @@ class _Draft:
 
 
 class AnalysisPicker:
-    """See the module. `draw` changes the preferences and says whether it has."""
+    """See the module. `draw` changes the preferences and says whether it has; opened: the list was opened in this frame."""
 
     def __init__(self) -> None:
+        self.opened = False
         self._draft: _Draft | None = None
         self._open_form = False
         self._query = ""
@@ -45,20 +46,22 @@ class AnalysisPicker:
     def draw(self, ui: Ui, known: Mapping[str, Known], lines: Sequence[Line], loading: bool) -> bool:
         """lines: what is chosen now; loading: users' indicators are not known yet."""
         chart = ui.preferences.chart
+        self.opened = False
         changed = self._configuration(ui, chart)
         if chart.configuration == OWN:
             imgui.same_line(0, ui.px(8))
             if widgets.button(ui, f"{_MARK}.add", f"{icons.ADD}  {ui.t('market.add_analysis')}"):
-                self._query = ""
+                self._query, self.opened = "", True
                 imgui.open_popup(_LIST)
-            changed |= self._chips(ui, chart, known)
-            changed |= self._list(ui, chart, known, lines, loading)
-            changed |= self._form(ui, chart, lines)
         if chart.closed:
             imgui.same_line(0, ui.px(8))
             if widgets.button(ui, f"{_MARK}.reopen", ui.t("market.reopen_panes", count=len(chart.closed))):
                 chart.closed = ()
                 changed = True
+        if chart.configuration == OWN:
+            changed |= self._chips(ui, chart, known)
+            changed |= self._list(ui, chart, known, lines, loading)
+            changed |= self._form(ui, chart, lines)
         if changed:
             ui.on_preferences()
         return changed

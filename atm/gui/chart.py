@@ -31,6 +31,9 @@ PANE_HEIGHT = 0.24
 """Height of a pane that the user has not changed, as a part of the height of the prices."""
 TICK_ROOM = 1.3
 """Room that a number on the axis of a pane takes, in font sizes."""
+LETTER = 0.5
+"""Width of a letter of a legend, in font sizes; where its entries have no room in a row they stand below each other."""
+_VALUE_LETTERS = 12
 _FIRST_VIEW = 180
 _NO_LEGEND = int(implot.ItemFlags_.no_legend)
 _PLOT = int(implot.Flags_.no_menus | implot.Flags_.no_mouse_text | implot.Flags_.no_title)
@@ -230,7 +233,11 @@ class CandleChart:
             low, high = float(np.nanmin(level.values[LOW])), float(np.nanmax(level.values[HIGH]))
             room = 0.06 * (high - low) or 0.001 * high or 1.0
             implot.setup_axis_limits(implot.ImAxis_.y1, low - room, high + room, implot.Cond_.always)
-        implot.setup_legend(implot.Location_.north_west, int(implot.LegendFlags_.horizontal))
+        left, _, right, _ = self._before.get("prices", (0.0, 0.0, 0.0, 0.0))
+        room = (right - left) / (LETTER * imgui.get_font_size())
+        in_a_row = sum(len(each.label) + _VALUE_LETTERS for each in self.layout.main if not each.shared) < room
+        flag = implot.LegendFlags_.horizontal if in_a_row else implot.LegendFlags_.none
+        implot.setup_legend(implot.Location_.north_west, int(flag))
         implot.setup_finish()
         self._remember_view()
         self._remember_area("prices")

@@ -83,7 +83,7 @@ BUILT_IN: dict[str, BuiltIn] = {
         VolumeLine,
         IndicatorStyle(
             forms=(Form("value", (Trace("value"),)),),
-            title=("window",),
+            title=("window", "volume_type"),
             column_of="volume_type",
             columns={
                 "BASE": "volume",

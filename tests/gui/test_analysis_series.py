@@ -98,9 +98,7 @@ def test_changes_are_found_once_and_kept_up_to_date(cut: int) -> None:
     series = AnalysisSeries(stretch(values[:, :cut]))
     series.changes(0)
     series.take_in(stretch(values[:, cut - 1 :], cut - 1))
-    expected = [
-        i for i in range(100) if not np.isnan(values[0, i]) and (i == 0 or values[0, i] != values[0, i - 1])
-    ]
+    expected = [i for i in range(100) if not np.isnan(values[0, i]) and (i == 0 or values[0, i] != values[0, i - 1])]
     assert series.changes(0).tolist() == expected
 
 

@@ -18,6 +18,7 @@ from atm.ipc.messages import (
     AnalyzerLoad,
     ConfigurationsUpdated,
     Failed,
+    IndicatorDescription,
     OpenBar,
     ProcessState,
     StartWorker,
@@ -96,6 +97,16 @@ def test_an_indicator_of_ones_own_is_chosen_like_any_other(market: Pilot) -> Non
     add(market, "ROC")
     assert list(chart_of(market).areas) == ["prices", "ROC", "VOL"]
     assert shown(market) == {"ROC.1.value"}
+
+
+def test_a_file_that_was_added_is_in_the_list_when_it_is_opened(market: Pilot) -> None:
+    add(market, "SMA")
+    found = market.ui.results.indicators()
+    market.ui.results.indicators = lambda: (*found, IndicatorDescription("FRESH", ("value",), ()))  # type: ignore[method-assign]
+    asked = len(market.ui.results.requests)  # type: ignore[attr-defined]
+    market.click(ADD)
+    assert market.sees(f"{LIST}.FRESH")
+    assert len(market.ui.results.requests) == asked, "what is shown is not computed again"  # type: ignore[attr-defined]
 
 
 def test_the_rest_of_the_program_goes_on_while_users_indicators_are_examined(market: Pilot) -> None:

@@ -124,6 +124,8 @@ class MarketPage:
             self.chart.go_to_newest()
         before = ui.preferences.chart.configuration
         self._analyses.draw(ui, self._known, self._quick_lines(ui), not self._users_known)
+        if self._analyses.opened:
+            self._users_known, self._indicators_from_ms = False, 0  # files may have been added or changed
         configuration = self._stored_configuration(ui)
         if ui.preferences.chart.configuration != before and configuration is not None:
             self._go_to_interval_of(ui, configuration)
