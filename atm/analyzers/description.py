@@ -23,7 +23,7 @@ def describe(configuration: AnalysisConfiguration, registry: Registry) -> Analys
 
 
 def _interval(analyses: IntervalAnalyses, registry: Registry) -> IntervalDescription:
-    pipeline = IntervalPipeline(analyses, registry)
+    pipeline = IntervalPipeline(analyses, registry, {})
     return IntervalDescription(
         analyses.interval,
         len(pipeline.columns),
