@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 from atm.analyzers.bollinger import BOL
 from atm.analyzers.contract import Registry
 from atm.analyzers.external import FLOW, NNA
@@ -13,6 +15,7 @@ from atm.analyzers.oscillators import DMI_ADX, MFI
 from atm.analyzers.pip import PIP
 from atm.analyzers.turning_points import PSAR, SWING
 from atm.analyzers.volume_profile import IVP
+from atm.model.builtin_analyses import BUILT_IN
 
 
 def built_in() -> Registry:
@@ -22,5 +25,6 @@ def built_in() -> Registry:
         SMA, WMA, EMA, PSAR, BOL, VOL, IVP, MMACDSHORT, MMACDLONG, DMI_ADX, MFI,
         FLOW, WOI, NES, TPD, SWING, NNA, PIP,
     ):  # fmt: skip
-        registry.register(indicator)
+        known = BUILT_IN.get(indicator.name)
+        registry.register(dataclasses.replace(indicator, style=known.style if known else None))
     return registry

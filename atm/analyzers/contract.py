@@ -28,6 +28,7 @@ from numpy.typing import NDArray
 
 from atm.model.analysis_configuration import IntervalAnalyses
 from atm.model.errors import Invalid, complain
+from atm.model.indicator_style import IndicatorStyle
 from atm.model.validation import mistakes
 
 Floats = NDArray[np.float64]
@@ -59,6 +60,7 @@ class Indicator(Generic[P]):
     event_fields: fields that mark an event or count from one, so that neither warm-up nor settling binds them.
     version: hash of a user's source; states and stored results of another version are void.
     external: its values come from outside the bars (`atm.analyzers.external`); `advance` stands in where there are none.
+    style: how it is drawn on a chart; None: its fields as lines.
     """
 
     name: str
@@ -76,6 +78,7 @@ class Indicator(Generic[P]):
     version: str = ""
     external: bool = False
     field: str = ""
+    style: IndicatorStyle | None = None
 
     def lines_of(self, analyses: IntervalAnalyses) -> Sequence[P]:
         """Its lines in an interval. Raises Invalid, or Problems with everything wrong in a user's lines."""
@@ -106,6 +109,9 @@ class Registry:
             raise Invalid(
                 f"parameters of {indicator.name}", indicator.parameters, "a msgspec struct, unless it is built in"
             )
+        unknown = sorted((indicator.style.fields() if indicator.style is not None else frozenset()) - set(names))
+        if unknown:
+            raise Invalid(f"style of {indicator.name}", unknown, f"its fields: {', '.join(names)}")
         self._indicators[indicator.name] = indicator
 
     def __iter__(self) -> Iterator[Indicator[Any]]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 from atm.analyzers.history import HistoryDesk
 from atm.analyzers.installed import install_for
 from atm.analyzers.service import AnalyzerService
@@ -16,7 +18,7 @@ def run(assistant: IPCAssistant, context: ProgramContext) -> None:
     install_for(context)
     store = open_store(context, read_only=True)
     arrays = SharedArrays(program_id(context.home), assistant.name)
-    AnalyzerService(assistant, store)
-    HistoryDesk(assistant, store, arrays)
+    desk = HistoryDesk(assistant, store, arrays, time.monotonic)
+    AnalyzerService(assistant, store, desk.serving)
     assistant.run()
     arrays.close()

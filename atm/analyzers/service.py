@@ -71,17 +71,19 @@ class AnalyzerService:
     """Answers StartAnalysis and StopAnalysis on `assistant`; reads bars from `store`.
 
     A StartAnalysis for an analysis that runs already replaces it. A defect or an unreadable store fails that analysis alone,
-    which then says so in its AnalysisReady.
+    which then says so in its AnalysisReady. serving: whether the process is used for something else beside.
     """
 
-    def __init__(self, assistant: IPCAssistant, store: BarSource) -> None:
+    def __init__(self, assistant: IPCAssistant, store: BarSource, serving: Callable[[], bool] = lambda: False) -> None:
         self._assistant = assistant
         self._store = store
+        self._serving = serving
         self._analyses: dict[str, _Analysis] = {}
         self._symbols: set[str] = set()
         assistant.answer(StartAnalysis, self._on_start)
         assistant.answer(StopAnalysis, self._on_stop)
         self._load: AnalyzerLoad | None = None
+        assistant.call_soon(self._publish_load)
         assistant.every(LOAD_PERIOD_S, self._publish_load)
 
     def _on_start(self, request: StartAnalysis) -> Reply:
@@ -186,7 +188,7 @@ class AnalyzerService:
         """Say what is carried and what it costs, if that has changed."""
         running = [each for each in self._analyses.values() if not each.error]
         loads = tuple(AnalysisLoad(each.request.analysis, each.minute_us, each.update_us) for each in running)
-        load = AnalyzerLoad(self._assistant.name, loads)
+        load = AnalyzerLoad(self._assistant.name, loads, self._serving())
         if load != self._load:
             self._load = load
             self._assistant.publish(load, key=self._assistant.name)

@@ -79,6 +79,10 @@ class Pyramid:
     def visible(self, start_ms: float, end_ms: float, most: int) -> Level:
         """The finest level with at most `most` blocks in [start_ms, end_ms], cut to that range plus one block each side."""
         index = 0
+        start_ms, end_ms = (
+            int(start_ms),
+            int(end_ms),
+        )  # for a broken number NumPy would make the whole column broken first
         while True:
             level = self.level(index)
             lo = max(0, int(np.searchsorted(level.time, start_ms, "right")) - 1)

@@ -1,60 +1,22 @@
-"""Bars and overlays of the Market page.
-
-Bars are made from the stored minutes and then minute by minute live. Overlays are computed by an analyzer, by the very
-pipeline of the automation, and taken in as tables; they reach to the newest minute that the analyzer has seen.
-"""
+"""Bars of the Market page, made from the stored minutes and then minute by minute live."""
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import takewhile
 
 import numpy as np
 from numpy.typing import NDArray
 
-from atm.gui.chart import CandleChart, Overlay
-from atm.gui.results import AnalysedStretch
-from atm.gui.theme import Theme
-from atm.model.analysis_configuration import (
-    AnalysisConfiguration,
-    BollingerLine,
-    IntervalAnalyses,
-    MovingAverageLine,
-    ParabolicLine,
-)
+from atm.gui.chart import CandleChart
 from atm.model.bars import N_COLUMNS, Bar, Bars, Source
 from atm.model.interval import DAY_MS, MINUTE_MS, Interval
 
-OVERLAYS = ("SMA", "EMA", "BOL", "PSAR")
-_LINES: dict[str, tuple[tuple[str, str, bool], ...]] = {
-    "SMA": (("SMA 20", "SMA.1.value", False), ("SMA 50", "SMA.2.value", False)),
-    "EMA": (("EMA 12", "EMA.1.value", False), ("EMA 26", "EMA.2.value", False)),
-    "BOL": (("BOL 20, 2", "BOL.1.upper", False), ("##BOL lower", "BOL.1.lower", False)),
-    "PSAR": (("PSAR", "PSAR.1.value", True),),
-}
 _OPEN, _HIGH, _LOW, _CLOSE, _VOLUME = range(5)
 _SHOWN = 5
 _FIRST_ROOM = 1_024
 _MONDAY_MS = 4 * DAY_MS
-
-
-def configuration(interval: Interval, overlays: Iterable[str]) -> AnalysisConfiguration:
-    """The overlays' standard parameters on an interval."""
-    chosen = set(overlays)
-    return AnalysisConfiguration(
-        "market-page",
-        (
-            IntervalAnalyses(
-                interval=interval,
-                sma=(MovingAverageLine(20), MovingAverageLine(50)) if "SMA" in chosen else (),
-                ema=(MovingAverageLine(12), MovingAverageLine(26)) if "EMA" in chosen else (),
-                bollinger=(BollingerLine(20, 2.0),) if "BOL" in chosen else (),
-                psar=(ParabolicLine(),) if "PSAR" in chosen else (),
-            ),
-        ),
-    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,9 +43,8 @@ class MarketFeed:
     Columns of the interval bars lie in arrays with room behind; the last one may still be running.
     """
 
-    def __init__(self, minutes: Bars, interval: Interval, overlays: tuple[str, ...]) -> None:
+    def __init__(self, minutes: Bars, interval: Interval) -> None:
         self.interval = interval
-        self.overlays = overlays
         present = ~np.isnan(minutes.close)
         time, values = minutes.open_time[present], minutes.values[:_SHOWN, present]
         opens = open_times(interval, time)
@@ -93,7 +54,6 @@ class MarketFeed:
         self._values = np.empty((_SHOWN, self._count + _FIRST_ROOM))
         self._next_ms = 0
         self._settled = np.full(_SHOWN, np.nan)
-        self._analysed: AnalysedStretch | None = None
         if self._count:
             self._next_ms = int(time[-1]) + MINUTE_MS
             self._fill(opens, values, first)
@@ -112,6 +72,11 @@ class MarketFeed:
     def __len__(self) -> int:
         """Interval bars, the running one included."""
         return self._count
+
+    @property
+    def range(self) -> tuple[int, int]:
+        """From the first bar's open time to the minute after the newest closed one; (0, 0) without bars."""
+        return (int(self._time[0]), self._next_ms) if self._count else (0, 0)
 
     def bars(self) -> Bars:
         """The bars, for the chart (open, high, low, close, volume; the rest 0)."""
@@ -152,45 +117,6 @@ class MarketFeed:
         if self._count >= len(self._time):
             self._time = np.concatenate([self._time, np.empty_like(self._time)])
             self._values = np.concatenate([self._values, np.empty_like(self._values)], axis=1)
-
-    # --- overlays
-
-    def to_analyse(self) -> tuple[int, int] | None:
-        """The range whose rows are wanted: start and end in ms; None when there is nothing new."""
-        if not self.overlays or not self._count:
-            return None
-        done = self._analysed
-        if done is None:
-            return int(self._time[0]), self._next_ms
-        return (
-            (int(done.open_time[-1]), self._next_ms) if done.next_ms < self._next_ms and len(done.open_time) else None
-        )
-
-    def take_in(self, rows: AnalysedStretch) -> None:
-        """Rows of an analyzer: they replace those from their first open time on. None: its store is behind, ask again."""
-        done = self._analysed
-        if not len(rows.open_time):
-            return
-        if done is not None:
-            kept = int(np.searchsorted(done.open_time, rows.open_time[0]))
-            time = np.concatenate([done.open_time[:kept], rows.open_time])
-            values = np.concatenate([done.values[:, :kept], rows.values], axis=1)
-            rows = AnalysedStretch(rows.columns, time, values, rows.next_ms)
-        self._analysed = rows
-
-    def lines(self, theme: Theme) -> list[Overlay]:
-        """The overlays as far as they are computed, as views."""
-        done = self._analysed
-        if done is None:
-            return []
-        found = []
-        color = 0
-        for kind in self.overlays:
-            for label, column, dots in _LINES[kind]:
-                tint = theme.line_color(color - 1 if label.startswith("##") else color)
-                found.append(Overlay(label, done.open_time, done.column(column), tint, dots))
-                color += not label.startswith("##")
-        return found
 
     def day(self) -> Day | None:
         """The last 24 hours up to the newest bar; None without bars."""

@@ -5,11 +5,36 @@ from __future__ import annotations
 import logging
 import os
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 
 log = logging.getLogger(__name__)
+
+
+class QuickAnalysis(msgspec.Struct, frozen=True):
+    """One line of an analysis that the user looks at; parameters: those that differ from their defaults may stand alone."""
+
+    name: str
+    parameters: dict[str, Any] = {}
+
+
+class ChartPreferences(msgspec.Struct):
+    """What the Market page shows beside the candles.
+
+    configuration: code of the stored analysis configuration that is shown, "" = the user's own choice `quick`; forms: what
+    the pane of an indicator shows; closed: panes that are put away; heights: of panes, as parts of the height of the prices.
+    """
+
+    configuration: str = ""
+    quick: tuple[QuickAnalysis, ...] = (
+        QuickAnalysis("EMA", {"window": 12}),
+        QuickAnalysis("EMA", {"window": 26}),
+        QuickAnalysis("BOL", {"window": 20, "width": 2.0}),
+    )
+    forms: dict[str, str] = {}
+    closed: tuple[str, ...] = ()
+    heights: dict[str, float] = {}
 
 
 class Preferences(msgspec.Struct):
@@ -22,7 +47,7 @@ class Preferences(msgspec.Struct):
     side_bar_open: bool = True
     symbol: str = ""
     interval: str = "15m"
-    overlays: tuple[str, ...] = ("EMA", "BOL")
+    chart: ChartPreferences = msgspec.field(default_factory=ChartPreferences)
 
 
 def load(path: Path, language: str, theme: str) -> Preferences:

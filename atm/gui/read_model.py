@@ -241,14 +241,23 @@ class ReadModel:
             self.simulations[event.state.code] = event.state
 
     def analyzer(self) -> str | None:
-        """An analyzer that can be asked, or None while none runs."""
-        running = (name for name, state in self.processes.items() if state.state == "running")
-        return min((name for name in running if name.startswith("analyzer-")), default=None)
+        """An analyzer that has said that it can be asked; None while there is none."""
+        return min((name for name in self._running_analyzers() if name in self.analyzers), default=None)
+
+    def awaits_analyzer(self) -> bool:
+        """Whether one runs that has not said anything yet."""
+        return any(name not in self.analyzers for name in self._running_analyzers())
+
+    def _running_analyzers(self) -> list[str]:
+        names = [name for name in self.processes if name.startswith("analyzer-")]
+        return [name for name in names if self.processes[name].state == "running"]
 
     def _on_process(self, event: ProcessState) -> None:
+        before = self.processes.get(event.name)
+        if event.state != "running" or (before is not None and before.pid not in (0, event.pid)):
+            self.analyzers.pop(event.name, None)
         if event.state == "stopped":
             self.processes.pop(event.name, None)
-            self.analyzers.pop(event.name, None)
         else:
             self.processes[event.name] = event
 

@@ -8,7 +8,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from atm.ipc.messages import AnalysesDescription
+from atm.ipc.messages import AnalyseBars, AnalysesDescription
 from atm.model.account import TradeRecord
 from atm.model.analysis_configuration import AnalysisConfiguration
 from atm.model.bars import Bars, TimeRange
@@ -29,12 +29,14 @@ class SimulationResult:
 @dataclass(frozen=True, slots=True)
 class AnalysedStretch:
     """Rows of an analysis. open_time int64 ms (n,); values float64 (len(columns), n), NaN = no value; next_ms: the minute
-    after the newest one that is in them."""
+    after the newest one that is in them; profile float64 (3, bins): lower edge, volume, smoothed volume of the newest
+    volume profile, None without one."""
 
     columns: tuple[str, ...]
     open_time: NDArray[np.int64]
     values: NDArray[np.float64]
     next_ms: int
+    profile: NDArray[np.float64] | None = None
 
     def column(self, ending: str) -> NDArray[np.float64]:
         """The column whose name ends so, as a view."""
@@ -52,10 +54,8 @@ class Results(Protocol):
     def bars(self, symbol: str, most_minutes: int, before_ms: int) -> Bars:
         """The newest stored minutes, at most so many, from the last stretch without a long hole."""
 
-    def analysis(
-        self, analyzer: str, symbol: str, configuration: AnalysisConfiguration, start_ms: int, end_ms: int
-    ) -> AnalysedStretch:
-        """Rows over stored minutes, computed by this analyzer."""
+    def analysis(self, analyzer: str, request: AnalyseBars) -> AnalysedStretch:
+        """Rows over stored minutes, computed by this analyzer. Raises Invalid for a configuration that cannot run."""
 
     def description(self, configuration: AnalysisConfiguration) -> AnalysesDescription:
         """What a configuration, stored or not, would mean."""

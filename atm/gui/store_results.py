@@ -74,17 +74,15 @@ class StoreResults:
             return Bars.empty()
         return self._market.read(symbol, stretch.start_ms, stretch.end_ms)
 
-    def analysis(
-        self, analyzer: str, symbol: str, configuration: AnalysisConfiguration, start_ms: int, end_ms: int
-    ) -> AnalysedStretch:
+    def analysis(self, analyzer: str, request: AnalyseBars) -> AnalysedStretch:
         """See `Results`. The arrays are mapped, not copied."""
-        request = AnalyseBars(symbol, configuration, start_ms, end_ms)
         reply = self._assistant.request(analyzer, request, ANALYSIS_TIMEOUT_S)
         if not isinstance(reply, AnalysedBars):
             raise Unavailable(f"{analyzer} has answered {type(reply).__name__}")
         open_time = cast("NDArray[np.int64]", take(reply.open_time))
         values = cast("NDArray[np.float64]", take(reply.values))
-        return AnalysedStretch(reply.columns, open_time, values, reply.next_ms)
+        profile = None if reply.profile is None else cast("NDArray[np.float64]", take(reply.profile))
+        return AnalysedStretch(reply.columns, open_time, values, reply.next_ms, profile)
 
     def description(self, configuration: AnalysisConfiguration) -> AnalysesDescription:
         """See `Results`."""

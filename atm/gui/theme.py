@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from imgui_bundle import ImVec2, ImVec4, imgui, implot
 
-from atm.gui.chart import ChartColors
+from atm.gui.chart_colors import ChartColors
 
 Color = tuple[float, float, float, float]
 
@@ -63,9 +63,10 @@ DIRECTION_COLORS: dict[str, dict[str, tuple[str, str]]] = {
 }
 
 LINE_COLORS = {
-    "dark": ("f0b90b", "c77dff", "4cc9f0", "ff8fab", "90e05a", "ffb35c"),
-    "light": ("9a6a00", "7b2cbf", "0077a8", "c2255c", "3f7d0c", "b35309"),
+    "dark": ("f0b90b", "56b4e9", "d783b5", "00a37a", "d55e00", "f7f3b0", "6a6aff", "a6f0d8"),
+    "light": ("b06a00", "0072b2", "c2549b", "00694f", "8a1c00", "2b2b2b", "4b1d9e", "2b98c8"),
 }
+"""Told apart by colour-blind eyes too (tested), after the palette of Okabe and Ito."""
 
 
 def palette(theme: str, direction_colors: str) -> Palette:
@@ -110,8 +111,9 @@ class Theme:
     def chart_colors(self) -> ChartColors:
         c = self.colors
         return ChartColors(
-            up=c.up, down=c.down, text=c.text, grid=fade(c.border, 0.6), crosshair=c.faint, buy=c.up, sell=c.down
-        )
+            up=c.up, down=c.down, text=c.text, muted=c.muted, grid=fade(c.border, 0.6), crosshair=c.faint,
+            buy=c.up, sell=c.down, panel=c.panel,
+        )  # fmt: skip
 
     def line_color(self, index: int) -> Color:
         """Distinct colours for lines, in a fixed order."""
@@ -158,6 +160,9 @@ class Theme:
         style = implot.get_style()
         style.plot_padding = ImVec2(self.px(6), self.px(6))
         style.plot_border_size = 0
+        style.legend_padding = ImVec2(self.px(6), self.px(4))
+        style.legend_inner_padding = ImVec2(self.px(3), self.px(1))
+        style.legend_spacing = ImVec2(self.px(8), 0)
         style.use24_hour_clock = True
         style.use_iso8601 = True
         style.use_local_time = False
@@ -165,7 +170,7 @@ class Theme:
         style.plot_min_size = ImVec2(self.px(60), self.px(30))
         clear = fade(c.panel, 0.0)
         by_role = {
-            "frame_bg": clear, "plot_bg": clear, "plot_border": c.border, "legend_bg": fade(c.panel, 0.85),
+            "frame_bg": clear, "plot_bg": clear, "plot_border": c.border, "legend_bg": fade(c.panel, 0.6),
             "legend_border": clear, "legend_text": c.muted, "title_text": c.text, "inlay_text": c.text,
             "axis_text": c.muted, "axis_grid": fade(c.border, 0.8), "axis_tick": c.border, "axis_bg": clear,
             "axis_bg_hovered": fade(c.hovered, 0.6), "axis_bg_active": c.hovered, "selection": c.accent,

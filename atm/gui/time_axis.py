@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from datetime import UTC, datetime
+from functools import lru_cache
 
 from imgui_bundle import imgui, implot
 
@@ -36,6 +37,10 @@ def ticks(start_s: float, end_s: float, most: int) -> list[tuple[float, str]]:
         return _days(start_s, end_s, step // _DAY)
     first = -int(-start_s // step) * step
     return _labelled([float(time) for time in range(first, int(end_s) + 1, step)], with_time=step < _DAY)
+
+
+_once = lru_cache(maxsize=8)(ticks)
+"""The panes of a figure share their axis."""
 
 
 def _days(start_s: float, end_s: float, step: int) -> list[tuple[float, str]]:
@@ -79,6 +84,6 @@ def set_up(start_s: float, end_s: float) -> None:
     """Give the x axis of the plot under construction its ticks."""
     room = imgui.get_content_region_avail().x / (LABEL_WIDTH * imgui.get_font_size())
     edge = EDGE * (end_s - start_s)
-    chosen = ticks(start_s + edge, end_s - edge / 2, max(1, int(room)))
+    chosen = _once(start_s + edge, end_s - edge / 2, max(1, int(room)))
     if chosen:
         implot.setup_axis_ticks(implot.ImAxis_.x1, [time for time, _ in chosen], [label for _, label in chosen], False)

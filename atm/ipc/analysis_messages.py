@@ -9,6 +9,8 @@ import msgspec
 from atm.ipc.message_forms import Delivery, Event, FieldProblem, Reply, Request
 from atm.ipc.shared_array import ArrayReference
 from atm.model.analysis_configuration import AnalysisConfiguration
+from atm.model.bars import Bar
+from atm.model.indicator_style import IndicatorStyle
 from atm.model.interval import Interval
 from atm.model.parameter import Parameter
 from atm.model.trade_configuration import TradeConfiguration
@@ -69,25 +71,31 @@ class StopAnalysis(Request, frozen=True):
 class AnalyseBars(Request, frozen=True):
     """To an analyzer: rows of an analysis over the stored minutes start_ms ≤ open time < end_ms. → AnalysedBars
 
-    The stored minutes before `start_ms` are read as far as the analysis needs them to settle.
+    The stored minutes before `start_ms` are read as far as the analysis needs them to settle. columns: the wanted ones, all
+    when empty; running: the open minute at `end_ms`, which the last row then takes into account.
     """
 
     symbol: str
     configuration: AnalysisConfiguration
     start_ms: int
     end_ms: int
+    columns: tuple[str, ...] = ()
+    running: Bar | None = None
 
 
 class AnalysedBars(Reply, frozen=True):
     """open_time int64 (n,); values float64 (len(columns), n); the last row may be that of a bar still running.
 
-    next_ms: the minute after the newest one that is in it. The arrays are the asker's (see `atm.ipc.shared_array`).
+    next_ms: the minute after the newest one that is in it. profile: of the decision interval's volume profile as after its
+    last closed bar, float64 (3, bins): lower edge of each bin, its volume, its smoothed volume; None without one. The
+    arrays are the asker's (see `atm.ipc.shared_array`).
     """
 
     columns: tuple[str, ...]
     open_time: ArrayReference
     values: ArrayReference
     next_ms: int
+    profile: ArrayReference | None = None
 
 
 class PutAnalysisConfiguration(Request, frozen=True):
@@ -118,11 +126,13 @@ class AnalysisLoad(msgspec.Struct, frozen=True, array_like=True):
 
 
 class AnalyzerLoad(Event, frozen=True):
-    """What an analyzer carries, and what it costs; published when that has changed, at most every few seconds. Key: analyzer."""
+    """What an analyzer carries, and what it costs; published when it can be asked, then when that has changed, at most every
+    few seconds. serving: it was asked for analyses of stored minutes just now. Key: analyzer."""
 
     delivery: ClassVar[Delivery] = "latest"
     analyzer: str
     analyses: tuple[AnalysisLoad, ...]
+    serving: bool = False
 
     @property
     def minute_us(self) -> float:
@@ -185,7 +195,7 @@ class KnownIndicator(msgspec.Struct, frozen=True):
 
     analyses: the field of `IntervalAnalyses` that holds its lines, "" for a user's, whose lines stand under its name in
     `user` and have these `parameters`. columns: its output fields. state: "passed", "failed" or, while it is being examined
-    in the background, "waiting"; sentence: what is wrong.
+    in the background, "waiting"; sentence: what is wrong. style: how it is drawn, None: its fields as lines.
     """
 
     name: str
@@ -194,6 +204,7 @@ class KnownIndicator(msgspec.Struct, frozen=True):
     parameters: tuple[Parameter, ...] = ()
     state: str = "waiting"
     sentence: str = ""
+    style: IndicatorStyle | None = None
 
 
 class IndicatorsUpdated(Event, frozen=True):

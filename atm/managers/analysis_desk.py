@@ -134,6 +134,7 @@ class AnalysisDesk:
             self._placement.claim(ready.analysis, ready.analyzer)
 
     def _on_load(self, load: AnalyzerLoad) -> None:
+        self._placement.serves(load.analyzer, load.serving)
         for each in load.analyses:
             self._placement.measured(each.analysis, each.minute_us)
 

@@ -4,7 +4,8 @@
 analysis goes to an analyzer with nothing to do, else to a new analyzer while the pool has room, else to the one with the
 least load, the heaviest analyses first. Load is the time that a minute takes, as the analyzers measured it; one that was
 not measured yet counts as the mean of the others. An analysis stays until its analyzer dies, or until another has had
-nothing to do for a while, which is then given half the load of the busiest. One without analyses retires after a minute.
+nothing to do for a while, which is then given half the load of the busiest. One without analyses retires after a minute,
+unless it serves somebody who looks at analyses of stored minutes.
 """
 
 from __future__ import annotations
@@ -51,15 +52,24 @@ class AnalysisPlacement:
         self._placed: dict[str, str] = {}
         self._claims: dict[str, str] = {}
         self._cost: dict[str, float] = {}
+        self._serving: set[str] = set()
 
     def measured(self, analysis: str, minute_us: float) -> None:
         """An analyzer has measured how long a minute of this analysis takes (0 = not yet)."""
         if analysis in self.wanted and minute_us > 0:
             self._cost[analysis] = minute_us
 
+    def serves(self, analyzer: str, serving: bool) -> None:
+        """An analyzer is asked for analyses of stored minutes (or no more), by a window for example."""
+        if serving:
+            self._serving.add(analyzer)
+        else:
+            self._serving.discard(analyzer)
+
     def process(self, state: ProcessState, now: float) -> None:
         """An event of main; the analyses of an analyzer that died are free again."""
         if self.pool.heard(state, now):
+            self._serving.discard(state.name)
             self._placed = {a: worker for a, worker in self._placed.items() if worker != state.name}
             self._claims = {a: worker for a, worker in self._claims.items() if worker != state.name}
 
@@ -106,7 +116,7 @@ class AnalysisPlacement:
                 self.pool.starting = True
                 instructions.append(StartAnalyzer())
         self._share(instructions, running, now)
-        for worker in self.pool.idle_workers(set(self._placed.values()), now):
+        for worker in self.pool.idle_workers(set(self._placed.values()) | self._serving, now):
             self.pool.forget(worker)
             instructions.append(Retire(worker))
         return instructions

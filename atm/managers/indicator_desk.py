@@ -7,6 +7,8 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
+import msgspec
+
 from atm.analyzers import installed
 from atm.analyzers.built_in_verdicts import BuiltInVerdicts
 from atm.analyzers.checker import Verdict
@@ -126,10 +128,9 @@ class IndicatorDesk:
 
 
 def _known(indicator: Indicator[Any], verdict: Verdict | None) -> KnownIndicator:
+    known = KnownIndicator(indicator.name, indicator.fields, indicator.field, style=indicator.style)
     if indicator.parameters is not None:
-        parameters = parameters_of(indicator.parameters)
-        return KnownIndicator(indicator.name, indicator.fields, parameters=parameters, state="passed")
+        return msgspec.structs.replace(known, parameters=parameters_of(indicator.parameters), state="passed")
     if verdict is None:
-        return KnownIndicator(indicator.name, indicator.fields, indicator.field)
-    state = "passed" if verdict.passed else "failed"
-    return KnownIndicator(indicator.name, indicator.fields, indicator.field, (), state, verdict.sentence)
+        return known
+    return msgspec.structs.replace(known, state="passed" if verdict.passed else "failed", sentence=verdict.sentence)

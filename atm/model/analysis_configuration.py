@@ -14,6 +14,15 @@ import msgspec
 from atm.model.interval import Interval
 
 Window = Annotated[int, msgspec.Meta(ge=2, le=10_000, description="window length in bars")]
+Reversal = Annotated[
+    float,
+    msgspec.Meta(
+        ge=0.0001,
+        le=0.5,
+        description="reversal that confirms a swing, as a fraction of the price",
+        extra={"unit": "%"},
+    ),
+]
 PositiveFloat = Annotated[float, msgspec.Meta(gt=0)]
 UpTo3, UpTo5, UpTo10 = (msgspec.Meta(max_length=most) for most in (3, 5, 10))
 
@@ -276,15 +285,7 @@ class IntervalAnalyses(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     psar: Annotated[tuple[ParabolicLine, ...], UpTo5] = ()
     mmacd_short: MultiMACD | None = None
     mmacd_long: MultiMACD | None = None
-    swing_range: Annotated[
-        float,
-        msgspec.Meta(
-            ge=0.0001,
-            le=0.5,
-            description="reversal that confirms a swing, as a fraction of the price",
-            extra={"unit": "%"},
-        ),
-    ] = 0.025
+    swing_range: Reversal = 0.025
     pip: ClassicalSignal | None = None
     wma: Annotated[tuple[MovingAverageLine, ...], UpTo10] = ()
     volume: Annotated[tuple[VolumeLine, ...], UpTo5] = ()

@@ -135,7 +135,8 @@ def test_an_analyzer_says_what_it_carries_and_what_it_costs_when_that_changes():
     scene.close(*range(1_000, 1_010))
     pass_time()
     pass_time()
-    assert len(loads) == 2
+    assert len(loads) == 3
+    assert loads[0].analyses == (), "the first says that it can be asked"
     (load,) = loads[-1].analyses
     assert loads[-1].analyzer == "analyzer-0"
     assert 0 < load.minute_us == loads[-1].minute_us

@@ -15,6 +15,7 @@ from atm.gui.read_model import ReadModel
 from atm.gui.results import AnalysedStretch, SimulationResult
 from atm.ipc.messages import (
     AccountUpdated,
+    AnalyseBars,
     AnalysesDescription,
     AnalysisLoad,
     AnalysisReady,
@@ -101,7 +102,7 @@ def indicators(**verdicts: str) -> IndicatorsUpdated:
     known = [
         KnownIndicator(
             each.name, each.fields, each.field, () if each.parameters is None else parameters_of(each.parameters),
-            "failed" if each.name in verdicts else "passed", verdicts.get(each.name, ""),
+            "failed" if each.name in verdicts else "passed", verdicts.get(each.name, ""), each.style,
         )
         for each in registry()
         if each.field or each.parameters
@@ -179,6 +180,8 @@ class FilledResults:
     def __init__(self, n_trades: int = 60, n_equity: int = 40_000) -> None:
         self.n_trades = n_trades
         self.n_equity = n_equity
+        self.registry = registry()
+        self.requests: list[AnalyseBars] = []
 
     def simulation(self, code: str) -> SimulationResult:
         random = np.random.default_rng(5)
@@ -193,11 +196,21 @@ class FilledResults:
         bars = sample_bars(symbol)
         return bars.slice(max(0, len(bars) - most_minutes), len(bars))
 
-    def analysis(
-        self, analyzer: str, symbol: str, configuration: AnalysisConfiguration, start_ms: int, end_ms: int
-    ) -> AnalysedStretch:
-        table = AnalysisPipeline(configuration).run(sample_bars(symbol).between(start_ms, end_ms))
-        return AnalysedStretch(table.columns, table.open_time, table.values, end_ms)
+    def analysis(self, analyzer: str, request: AnalyseBars) -> AnalysedStretch:
+        """As an analyzer answers, of the sample's bars alone."""
+        self.requests.append(request)
+        pipeline = AnalysisPipeline(request.configuration, self.registry)
+        bars = sample_bars(request.symbol)
+        table = pipeline.run(bars.between(int(bars.open_time[0]), request.end_ms))
+        table = table.slice(int(np.searchsorted(table.open_time, request.start_ms)), len(table))
+        open_time, values = table.open_time, table.values
+        if request.running is not None:
+            last = pipeline.preview(request.running)
+            open_time, values = np.append(open_time, last.open_time), np.column_stack([values, last.values])
+        rows = [table.columns.index(name) for name in request.columns]
+        profile = pipeline.profile()
+        whole = None if profile is None else np.stack([profile.edges[:-1], profile.volume, profile.smoothed])
+        return AnalysedStretch(request.columns, open_time, values[rows], request.end_ms, whole)
 
     def description(self, configuration: AnalysisConfiguration) -> AnalysesDescription:
         return describe(configuration, registry())

@@ -12,7 +12,13 @@ from atm.gui.analysis_draft import draft_of, groups_of, new_draft
 from atm.gui.form_fields import allowed, as_typed, label_of, nudged, read, refusal
 from atm.gui.texts import Texts
 from atm.managers.presets import FAST_ANALYSIS, SLOW_ANALYSIS
-from atm.model.analysis_configuration import AnalysisConfiguration, BollingerLine, ClassicalSignal, IntervalAnalyses
+from atm.model.analysis_configuration import (
+    AnalysisConfiguration,
+    BollingerLine,
+    ClassicalSignal,
+    IntervalAnalyses,
+    NetworkSignal,
+)
 from atm.model.errors import Invalid
 from atm.model.interval import Interval
 from atm.model.parameter import Parameter, parameters_of
@@ -20,6 +26,8 @@ from tests.gui.filled import ASSETS, indicators
 
 GROUPS = groups_of(indicators().indicators)
 REVERSAL = next(group for group in GROUPS if group.key == "swing_range").parameters[0]
+BAND = {each.name: each for each in parameters_of(BollingerLine)}
+(NETWORK,) = parameters_of(NetworkSignal)
 WINDOWS = Parameter("windows", "list", least=2, most=3, member=Parameter("window", "whole", least=2, most=50))
 
 
@@ -34,6 +42,10 @@ def test_a_fraction_is_typed_in_percent(value: float) -> None:
     ("parameter", "typed", "value"),
     [
         (WINDOWS, "3, 6,12", [3, 6, 12]),
+        (BAND["window"], " 25 ", 25),
+        (BAND["width"], "2.5", 2.5),
+        (BAND["average"], "EMA", "EMA"),
+        (NETWORK, "mine", "mine"),
         (Parameter("w", "whole", least=2, most=5_000), "1,500", 1_500),
         (Parameter("x", "number"), "−1.5", -1.5),
         (Parameter("x", "number", optional=True), "", None),
@@ -50,6 +62,7 @@ def test_what_is_typed_is_read(parameter: Parameter, typed: str, value: object) 
     [
         (WINDOWS, "3"), (WINDOWS, "3, x"), (WINDOWS, "3, 1"), (Parameter("w", "whole", least=2), "2.5"),
         (Parameter("w", "whole"), ""), (Parameter("x", "number", least=0, above=True), "0"),
+        (BAND["window"], "10001"), (BAND["width"], "10.5"), (BAND["average"], "MEDIAN"), (NETWORK, ""),
         (Parameter("x", "number"), "nan"), (Parameter("d", "data"), "{"),
     ],
 )  # fmt: skip

@@ -18,7 +18,6 @@ from atm.ipc.messages import (
     Failed,
     ForceClear,
     OpenBar,
-    ProcessState,
     PutAccount,
     RemoveSimulation,
     SetTrading,
@@ -207,34 +206,16 @@ def test_the_chart_follows_the_running_and_the_closed_minute(pilot: Pilot) -> No
     assert chart._pyramid.base.values[:, -1].tolist() == [9.4, 9.6, 9.4, 9.55, 3.0]
 
 
-def test_interval_overlay_and_symbol_are_chosen_and_remembered(pilot: Pilot) -> None:
+def test_interval_and_symbol_are_chosen_and_remembered(pilot: Pilot) -> None:
     pilot.show(PageName.MARKET)
     assert pilot.preferences.symbol == "AVAXUSDT"
     pilot.click("market.interval.1h")
-    pilot.click("market.overlay.PSAR")
     pilot.click("market.symbol")
     pilot.type("market.symbol.search", "near")
     pilot.click("market.symbol.NEARUSDT")
     assert pilot.preferences.symbol == "NEARUSDT"
     assert pilot.preferences.interval == "1h"
-    assert pilot.preferences.overlays == ("EMA", "BOL", "PSAR")
-    assert pilot.stored_preferences >= 3
-    pilot.frames(2)
-    chart = pilot.shell.pages[PageName.MARKET].chart  # type: ignore[attr-defined]
-    assert [overlay.label for overlay in chart.overlays if not overlay.label.startswith("##")] == [
-        "EMA 12", "EMA 26", "BOL 20, 2", "PSAR",
-    ]  # fmt: skip
-
-
-def test_without_an_analyzer_the_bars_are_shown_alone_and_with_one_the_overlays_follow(pilot: Pilot) -> None:
-    pilot.ui.model.apply(ProcessState("analyzer-0", "dead", 100, 0))
-    pilot.show(PageName.MARKET)
-    chart = pilot.shell.pages[PageName.MARKET].chart  # type: ignore[attr-defined]
-    assert chart._pyramid is not None
-    assert list(chart.overlays) == []
-    pilot.ui.model.apply(ProcessState("analyzer-0", "running", 101, 1))
-    pilot.frames(2)
-    assert [overlay.label for overlay in chart.overlays] == ["EMA 12", "EMA 26", "BOL 20, 2", "##BOL lower"]
+    assert pilot.stored_preferences >= 2
 
 
 def test_the_first_match_is_taken_by_enter(pilot: Pilot) -> None:

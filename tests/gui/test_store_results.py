@@ -9,12 +9,12 @@ import pytest
 from atm.analyzers import AnalysisPipeline
 from atm.app.process_table import Program
 from atm.app.supervisor import Supervisor
-from atm.gui.market_feed import configuration
 from atm.gui.store_results import StoreResults
-from atm.ipc.messages import Ping
+from atm.ipc.messages import AnalyseBars, Ping
 from atm.ipc.shared_array import program_id
+from atm.model.analysis_configuration import AnalysisConfiguration, MovingAverageLine, ParabolicLine, VolumeProfile
 from atm.model.endpoint import Addresses, Endpoint
-from atm.model.errors import Unavailable
+from atm.model.errors import Invalid, Unavailable
 from atm.model.interval import MINUTE_MS, Interval
 from atm.model.program import ProgramContext
 from atm.storage.market_store import open_store
@@ -36,9 +36,16 @@ def test_overlays_come_from_an_analyzer_through_shared_memory(home: Path) -> Non
         assert started.wait(30)
         supervisor.assistant.request("analyzer-0", Ping(), 30)
         results = StoreResults(context, supervisor.assistant)
-        wish = configuration(Interval.M15, ("EMA", "PSAR"))
+        wish = AnalysisConfiguration.of_one(
+            "wish",
+            interval=Interval.M15,
+            ema=(MovingAverageLine(12), MovingAverageLine(26)),
+            psar=(ParabolicLine(),),
+            volume_profile=VolumeProfile(window=100, bins=256),
+        )
         start_ms, end_ms = int(bars.open_time[0]), int(bars.open_time[-1]) + MINUTE_MS
-        rows = results.analysis("analyzer-0", "AVAXUSDT", wish, start_ms, end_ms)
+        request = AnalyseBars("AVAXUSDT", wish, start_ms, end_ms)
+        rows = results.analysis("analyzer-0", request)
         whole = AnalysisPipeline(wish).run(bars)
         n = len(whole)
         assert len(rows.open_time) == n + 1, "the last bar is still running"
@@ -47,8 +54,13 @@ def test_overlays_come_from_an_analyzer_through_shared_memory(home: Path) -> Non
         assert rows.values[3, -1] == bars.close[-1]
         assert rows.next_ms == end_ms
         assert not rows.values.flags.writeable
+        assert rows.profile is not None
+        assert rows.profile.shape == (3, 256)
         with pytest.raises(Unavailable, match="analyzer-7 is not running"):
-            results.analysis("analyzer-7", "AVAXUSDT", wish, start_ms, end_ms)
+            results.analysis("analyzer-7", request)
+        with pytest.raises(Invalid, match=r"psar\.start"):
+            wrong = AnalysisConfiguration.of_one("wrong", psar=(ParabolicLine(start=0.5, maximum=0.1),))
+            results.analysis("analyzer-0", AnalyseBars("AVAXUSDT", wrong, start_ms, end_ms))
     finally:
         supervisor.end()
         thread.join(30)

@@ -13,6 +13,7 @@ from atm.gui.pages.currency_analysis import TABS
 from atm.gui.texts import LANGUAGES, Texts, placeholders, read_catalogue
 from atm.gui.ui import PageName
 from atm.model.account import AccountKind, TradeReason
+from atm.model.builtin_analyses import BUILT_IN
 from atm.model.endpoint import Endpoint
 from atm.model.notice import Notice, Severity
 from atm.model.order import Side
@@ -55,8 +56,9 @@ STATES = {
         "rename_title",
     ),
     "verdict": [f"{state}{end}" for state in ("passed", "failed", "waiting", "unknown") for end in ("", "_hint")],
-    "form": ("whole", "number"),
+    "form": ("whole", "number", *sorted({form.name for known in BUILT_IN.values() for form in known.style.forms})),
     "parameter": {each.name for group in groups_of(()) for each in group.parameters},
+    "indicator": [name.lower() for name in BUILT_IN],
     "start": ("connected", "history", "configurations", "simulation", "account", "trading"),
     "unbuilt": ("title", "auto_trade", "account_history", "database", "neural_network"),
 }

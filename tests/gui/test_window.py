@@ -11,6 +11,7 @@ import pytest
 from imgui_bundle import imgui
 
 from atm.gui.application import GUIManager
+from atm.gui.preferences import QuickAnalysis
 from atm.gui.ui import PageName
 from atm.ipc.local import LocalBus
 from atm.ipc.messages import (
@@ -80,6 +81,29 @@ def test_all_parts_of_the_analysis_page_are_drawn(rendered: Rendered) -> None:
         assert colors_of(picture, area) > 20, tab
         pictures.append(pygame.image.tobytes(picture, "RGB"))
     assert len(set(pictures)) == len(areas)
+
+
+def test_analyses_are_drawn_over_the_candles_and_in_panes_in_colours_of_their_own(rendered: Rendered) -> None:
+    quick = tuple(QuickAnalysis(name) for name in ("SMA", "MFI", "TPD"))
+    rendered.preferences.chart.quick = quick
+    page = rendered.shell.pages[PageName.MARKET]
+    picture = rendered.show(PageName.MARKET, 5)
+    chart = page.chart  # type: ignore[attr-defined]
+    first, second = (tuple(round(255 * part) for part in rendered.ui.theme.line_color(n)[:3]) for n in (0, 1))
+
+    def has(key: str, color: tuple[int, ...]) -> bool:
+        left, top, right, bottom = (int(edge) for edge in chart.areas[key])
+        inside = ((x, y) for x in range(left, right) for y in range(top + 30, bottom))
+        return any(tuple(picture.get_at(place))[:3] == color for place in inside)
+
+    assert has("prices", first)
+    assert has("MFI", first)
+    assert not has("MFI", second)
+    assert has("TPD", first)
+    assert has("TPD", second)
+    rendered.preferences.chart.closed = ("MFI",)
+    rendered.show(PageName.MARKET, 5)
+    assert list(chart.areas) == ["prices", "TPD", "VOL"]
 
 
 def test_no_letter_of_the_texts_is_missing_in_the_font(rendered: Rendered) -> None:

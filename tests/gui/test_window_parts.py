@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
@@ -15,11 +16,12 @@ from atm.analyzers import AnalysisPipeline
 from atm.gui import formats, preferences
 from atm.gui.chart import CandleChart
 from atm.gui.equity_chart import EquityCurve, thin
-from atm.gui.market_feed import MarketFeed, configuration
-from atm.gui.results import AnalysedStretch, newest_stretch
+from atm.gui.market_feed import MarketFeed
+from atm.gui.results import newest_stretch
 from atm.gui.stored import Immediately, Stored
 from atm.gui.symbol_picker import match
-from atm.gui.theme import DIRECTION_COLORS, Color, Theme, palette
+from atm.gui.theme import DIRECTION_COLORS, LINE_COLORS, Color, Theme, hexa, palette
+from atm.model.analysis_configuration import AnalysisConfiguration
 from atm.model.bars import Bar, Bars, TimeRange
 from atm.model.interval import DAY_MS, MINUTE_MS, Interval
 from tests.gui import filled
@@ -73,8 +75,38 @@ def test_text_and_graphics_have_contrast(theme: str, pair: str) -> None:
             assert contrast(getattr(colors, name), ground) >= 4.5, (name, ground)
         assert contrast(colors.accent, ground) >= 3
     assert contrast(colors.on_accent, colors.accent) >= 4.5
-    for index in range(6):
+    for index in range(len(LINE_COLORS[theme])):
         assert contrast(Theme.of(theme, pair, 1.0).line_color(index), colors.panel) >= 3
+
+
+COLOR_BLINDNESS = {
+    "none": np.eye(3),
+    "protanopia": np.array(
+        [[0.152286, 1.052583, -0.204868], [0.114503, 0.786281, 0.099216], [-0.003882, -0.048116, 1.051998]]
+    ),
+    "deuteranopia": np.array(
+        [[0.367322, 0.860646, -0.227968], [0.280085, 0.672501, 0.047413], [-0.011820, 0.042940, 0.968881]]
+    ),
+}
+"""What is seen of linear red, green and blue: Machado, Oliveira and Fernandes 2009, severity 1."""
+
+
+def lab(color: Color, seen: np.ndarray) -> np.ndarray:
+    """CIE L*a*b* (D65) of a colour as it is seen."""
+    linear = np.array([c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in color[:3]])
+    linear = np.clip(seen @ linear, 0, 1)
+    xyz = np.array([[0.4124, 0.3576, 0.1805], [0.2126, 0.7152, 0.0722], [0.0193, 0.1192, 0.9505]]) @ linear
+    scaled = xyz / np.array([0.9505, 1.0, 1.089])
+    f = np.where(scaled > 0.008856, np.cbrt(scaled), 7.787 * scaled + 16 / 116)
+    return np.array([116 * f[1] - 16, 500 * (f[0] - f[1]), 200 * (f[1] - f[2])])
+
+
+@pytest.mark.parametrize("theme", ["dark", "light"])
+@pytest.mark.parametrize("eye", list(COLOR_BLINDNESS))
+def test_lines_are_told_apart_by_every_eye(theme: str, eye: str) -> None:
+    colors = [lab(hexa(code), COLOR_BLINDNESS[eye]) for code in LINE_COLORS[theme]]
+    for first, second in itertools.combinations(colors, 2):
+        assert np.linalg.norm(first - second) > 10, "a difference of 2.3 is just noticed, 10 at a glance"
 
 
 def test_preferences_survive_and_a_broken_file_is_kept(tmp_path: Path) -> None:
@@ -151,7 +183,7 @@ def followed(bars: Bars, interval: Interval) -> tuple[MarketFeed, CandleChart]:
     """A feed that knew 3,001 minutes and followed the rest one by one."""
     imgui.create_context()
     implot.create_context()
-    feed = MarketFeed(bars.slice(0, 3_001), interval, ("SMA", "BOL"))
+    feed = MarketFeed(bars.slice(0, 3_001), interval)
     chart = CandleChart("feed")
     chart.set_bars(feed.bars())
     recent: deque[Bar] = deque(maxlen=1_500)
@@ -167,7 +199,7 @@ def followed(bars: Bars, interval: Interval) -> tuple[MarketFeed, CandleChart]:
 @pytest.mark.parametrize("interval", [Interval.M1, Interval.M5, Interval.H4, Interval.D1, Interval.W1, Interval.MONTH])
 def test_the_candles_are_those_of_the_pipeline_however_the_minutes_come(interval: Interval) -> None:
     bars = filled.sample_bars("AVAXUSDT").slice(0, 4_000)
-    whole = AnalysisPipeline(configuration(interval, ())).run(bars)
+    whole = AnalysisPipeline(AnalysisConfiguration.of_one("bars", interval=interval)).run(bars)
     feed, chart = followed(bars, interval)
     assert chart._pyramid is not None
     n = len(whole)
@@ -180,28 +212,9 @@ def test_the_candles_are_those_of_the_pipeline_however_the_minutes_come(interval
     assert len(feed) == len({interval.open_time(int(time)) for time in bars.open_time})
 
 
-def test_overlays_are_taken_in_piece_by_piece() -> None:
-    bars = filled.sample_bars("AVAXUSDT").slice(0, 4_000)
-    pipeline = AnalysisPipeline(configuration(Interval.M5, ("SMA", "BOL")))
-    whole = pipeline.run(bars)
-    feed, _ = followed(bars, Interval.M5)
-    end_ms = int(bars.open_time[-1]) + MINUTE_MS
-    assert feed.to_analyse() == (whole.open_time[0], end_ms)
-    assert feed.lines(Theme.of("dark", "green_red", 1.0)) == []
-    cut = 500
-    for first, last, next_ms in ((0, cut, whole.open_time[cut]), (cut - 3, len(whole), end_ms)):
-        part = whole.slice(first, last)
-        feed.take_in(AnalysedStretch(whole.columns, part.open_time, part.values, int(next_ms)))
-        assert feed.to_analyse() == ((whole.open_time[cut - 1], end_ms) if next_ms != end_ms else None)
-    lines = {line.label: line for line in feed.lines(Theme.of("dark", "green_red", 1.0))}
-    np.testing.assert_array_equal(lines["SMA 50"].time, whole.open_time)
-    np.testing.assert_array_equal(lines["SMA 50"].value, whole.column("SMA.2.value"))
-    np.testing.assert_array_equal(lines["##BOL lower"].value, whole.column("BOL.1.lower"))
-
-
 def test_the_day_is_measured_from_twenty_four_hours_ago() -> None:
     bars = filled.sample_bars("AVAXUSDT")
-    day = MarketFeed(bars, Interval.M1, ()).day()
+    day = MarketFeed(bars, Interval.M1).day()
     assert day is not None
     last = bars.slice(len(bars) - 1_440, len(bars))
     assert day.change == pytest.approx(last.close[-1] / last.open[0] - 1)

@@ -62,6 +62,15 @@ def test_after_our_own_restart_an_analysis_stays_where_it_runs() -> None:
     assert placement.plan(0.0) == [Run("a", "analyzer-1"), Halt("orphan", "analyzer-0")]
 
 
+def test_an_analyzer_that_serves_a_window_does_not_retire_before_that_ends() -> None:
+    placement = running("analyzer-0")
+    placement.serves("analyzer-0", True)
+    assert placement.plan(10 * IDLE_SECONDS) == []
+    placement.serves("analyzer-0", False)
+    assert placement.plan(10 * IDLE_SECONDS + 1) == []
+    assert placement.plan(11 * IDLE_SECONDS) == [Retire("analyzer-0")]
+
+
 def test_idle_analyzers_retire_after_a_minute() -> None:
     placement = running("analyzer-0", "analyzer-1")
     placement.wanted = {"a"}

@@ -44,6 +44,7 @@ from atm.model.analysis_configuration import (
     OrderFlowLine,
 )
 from atm.model.bars import Source
+from atm.model.builtin_analyses import BUILT_IN
 from atm.model.errors import ATMError, Invalid, Refused, Unavailable
 from atm.model.interval import MINUTE_MS, Interval
 from tests.analyzers.market import changed
@@ -374,6 +375,7 @@ def test_the_window_is_told_of_all_indicators_and_ours_are_examined_once(
     assert (known["EMA"].state, known["EMA"].sentence) == ("failed", "the indicator EMA looks ahead")
     assert known["PIP"].state == "waiting"
     assert "FLOW" not in known
+    assert {each.name for each in seen[-1].indicators if each.style is not None} >= set(BUILT_IN)
     assert [(each.name, each.kind, each.least) for each in known["ROC"].parameters] == [("window", "whole", 1.0)]
     assert examined == [1]
     made.kill()

@@ -11,7 +11,7 @@ from atm.gui.analysis_draft import AnalysisDraft, Group, Reading, draft_of, grou
 from atm.gui.dialogs import draw_unsaved
 from atm.gui.pages.analysis_editor import AnalysisEditor, places, sentences
 from atm.gui.pages.configuration_list import ConfigurationList, uses_of
-from atm.gui.pages.indicator_list import RELOAD, IndicatorList, ask_for_indicators
+from atm.gui.pages.indicator_list import IndicatorList, learn_indicators
 from atm.gui.pages.running_analyses import RunningAnalyses
 from atm.gui.ui import PageName, Ui
 from atm.ipc.messages import TRADE, AnalysesDescription, Failed, IndicatorsUpdated, PutAnalysisConfiguration
@@ -57,8 +57,7 @@ class CurrencyAnalysisPage:
         return self.draft is not None and (self.creating or self.draft != self._base)
 
     def draw(self, ui: Ui) -> None:
-        if ui.model.indicators is None and not ui.commands.pending(RELOAD) and ui.commands.failure(RELOAD) is None:
-            ask_for_indicators(ui)
+        learn_indicators(ui)
         self._saved(ui)
         options = [(name, ui.t(f"analysis_tab.{name}")) for name in TABS]
         self.tab = widgets.segments(ui, "analysis.tab", self.tab, options)

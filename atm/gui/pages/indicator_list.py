@@ -23,6 +23,12 @@ def ask_for_indicators(ui: Ui, done_text: str = "") -> None:
         ui.commands.send(TRADE, ListIndicators(), RELOAD, done_text, timeout_s=EXAMINING_S)
 
 
+def learn_indicators(ui: Ui) -> None:
+    """Ask once while no list has come. A refusal is not repeated by itself."""
+    if ui.model.indicators is None and ui.commands.failure(RELOAD) is None:
+        ask_for_indicators(ui)
+
+
 class IndicatorList:
     """See the module."""
 

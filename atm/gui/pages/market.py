@@ -1,43 +1,52 @@
-"""Market: the moving chart of a symbol with overlays, its price header, book and tape."""
+"""Market: the moving chart of a symbol with analyses of the user's choice, its price header, book and tape."""
 
 from __future__ import annotations
 
 from imgui_bundle import ImVec2, imgui
 
 from atm.gui import formats, icons, widgets
+from atm.gui.analysis_choice import Known, Line, known_analyses, lines_of, quick_configuration, quick_lines
+from atm.gui.analysis_layout import lay_out
+from atm.gui.analysis_picker import AnalysisPicker
 from atm.gui.chart import CandleChart
-from atm.gui.market_feed import OVERLAYS, Day, MarketFeed, configuration
+from atm.gui.chart_analysis import ChartAnalysis, Wish
+from atm.gui.chart_panes import draw_pane_controls
+from atm.gui.market_feed import Day, MarketFeed
+from atm.gui.pages.indicator_list import RELOAD, ask_for_indicators, learn_indicators
 from atm.gui.pages.market_side import draw_book, draw_tape
 from atm.gui.symbol_picker import SymbolPicker
-from atm.gui.theme import Theme
 from atm.gui.ui import PageName, Ui
+from atm.ipc.messages import IndicatorsUpdated
+from atm.model.analysis_configuration import AnalysisConfiguration
 from atm.model.interval import DAY_MS, Interval
 
 INTERVALS = tuple(interval.value for interval in Interval)
 MOST_MINUTES = 180 * DAY_MS // 60_000
 """Minutes read for the chart (half a year)."""
 
-ANALYSE_PERIOD_MS = 1_000
-"""How often an analyzer is asked at most for the overlays of the newest minutes."""
-RETRY_MS = 10_000
-
-_Key = tuple[str, str, str, tuple[str, ...]]
-_AnalysisKey = tuple[_Key, str, int, int]
+_Key = tuple[str, str, str]
 
 
 class MarketPage:
-    """See the module. Keeps one chart; symbol, interval and overlays are the user's preferences."""
+    """See the module. Keeps one chart; symbol, interval and what is shown beside the candles are the user's preferences."""
 
     def __init__(self) -> None:
         self.picker = SymbolPicker("market.symbol")
         self.chart = CandleChart("market")
+        self.analysis = ChartAnalysis()
+        self._analyses = AnalysisPicker()
+        self._known: dict[str, Known] = known_analyses(())
+        self._known_of: IndicatorsUpdated | None = None
         self._feed: MarketFeed | None = None
         self._shown: _Key | None = None
         self._drawn_revision = -1
-        self._theme: Theme | None = None
         self._day: Day | None = None
-        self._asked: _AnalysisKey | None = None
-        self._ask_from_ms = 0
+        self._laid_out: tuple[object, ...] = ()
+        self._heights_changed = False
+        self._lines: list[Line] = []
+        self._lines_of: tuple[object, object] = (None, None)
+        self._wished: Wish | None = None
+        self._wish_of: tuple[object, ...] = ()
 
     def draw(self, ui: Ui) -> None:
         wanted = ui.take_selection(PageName.MARKET)
@@ -51,6 +60,7 @@ class MarketPage:
         side = ui.px(286)
         width = imgui.get_content_region_avail().x - side - ui.px(12)
         with widgets.card(ui, "chart", width, 0):
+            self._learn_indicators(ui)
             self._toolbar(ui)
             self._draw_chart(ui)
         imgui.same_line(0, ui.px(12))
@@ -105,19 +115,80 @@ class MarketPage:
         if interval != ui.preferences.interval:
             ui.preferences.interval = interval
             ui.on_preferences()
-        if imgui.get_content_region_avail().x > ui.px(900):
-            imgui.same_line(0, ui.px(20))
-        overlays = set(ui.preferences.overlays)
-        for kind in OVERLAYS:
-            label = f"{icons.CHECK} {kind}" if kind in overlays else kind
-            if widgets.button(ui, f"market.overlay.{kind}", label):
-                overlays ^= {kind}
-                ui.preferences.overlays = tuple(name for name in OVERLAYS if name in overlays)
-                ui.on_preferences()
-            imgui.same_line(0, ui.px(4))
         imgui.same_line(0, ui.px(16))
         if widgets.button(ui, "market.newest", ui.t("market.newest")):
             self.chart.go_to_newest()
+        before = ui.preferences.chart.configuration
+        examining = ui.model.indicators is None or ui.commands.pending(RELOAD)
+        self._analyses.draw(ui, self._known, self._quick_lines(ui), examining)
+        if self._analyses.opened:
+            ask_for_indicators(ui)  # files may have been added or changed
+        configuration = self._stored_configuration(ui)
+        if ui.preferences.chart.configuration != before and configuration is not None:
+            self._go_to_interval_of(ui, configuration)
+
+    # --- the choice of analyses
+
+    def _learn_indicators(self, ui: Ui) -> None:
+        """What can be chosen follows the list of indicators, and stays the same object while that says the same."""
+        learn_indicators(ui)
+        indicators = ui.model.indicators
+        if indicators is None or indicators is self._known_of:
+            return
+        self._known_of = indicators
+        known = known_analyses(indicators.indicators)
+        if known != self._known:
+            self._known = known
+
+    def _stored_configuration(self, ui: Ui) -> AnalysisConfiguration | None:
+        return ui.model.analysis_configurations.get(ui.preferences.chart.configuration)
+
+    def _go_to_interval_of(self, ui: Ui, configuration: AnalysisConfiguration) -> None:
+        """A configuration is shown on an interval that it has."""
+        if ui.preferences.interval not in {each.interval.value for each in configuration.intervals}:
+            ui.preferences.interval = configuration.decision.value
+            ui.on_preferences()
+
+    def _quick_lines(self, ui: Ui) -> list[Line]:
+        """The lines of the user's own choice, made anew when that or what is known has changed."""
+        sources = ui.preferences.chart.quick, self._known
+        if self._lines_of[0] is not sources[0] or self._lines_of[1] is not sources[1]:
+            self._lines_of, self._lines = sources, quick_lines(*sources)
+        return self._lines
+
+    def _wish(self, ui: Ui, symbol: str, interval: Interval) -> Wish | None:
+        """What is to be computed, made anew when what it is made of has changed."""
+        # tuples compare their members by identity first, so this costs nothing while all is as it was
+        key = symbol, interval, self._stored_configuration(ui), self._quick_lines(ui), self._known
+        if key != self._wish_of:
+            self._wish_of, self._wished = key, self._make_wish(ui, symbol, interval)
+        return self._wished
+
+    def _make_wish(self, ui: Ui, symbol: str, interval: Interval) -> Wish | None:
+        """What is to be computed. A stored configuration is shown as it is, of its interval that the chart shows."""
+        stored = self._stored_configuration(ui)
+        if stored is None:
+            lines = self._quick_lines(ui)
+            if not lines:
+                return None
+            return Wish(symbol, quick_configuration(interval, lines), tuple(lines), interval.nominal_ms)
+        part = next((each for each in stored.intervals if each.interval is interval), None)
+        if part is None:
+            return None
+        one = AnalysisConfiguration(stored.code, (part,))
+        return Wish(symbol, one, tuple(lines_of(part, self._known)), interval.nominal_ms)
+
+    def _note(self, ui: Ui) -> str:
+        """Why less is shown than was chosen; "" when all is."""
+        stored = self._stored_configuration(ui)
+        if stored is not None and ui.preferences.interval not in {each.interval.value for each in stored.intervals}:
+            intervals = ", ".join(each.interval.value for each in stored.intervals)
+            return ui.t("market.not_on_interval", code=stored.code, intervals=intervals)
+        if self.analysis.problem:
+            return self.analysis.problem
+        if self.analysis.series is None and self.analysis.wanted and ui.model.analyzer() is None:
+            return ui.t("market.analyzer_starting")
+        return ""
 
     # --- chart
 
@@ -134,13 +205,34 @@ class MarketPage:
         if not len(self._feed):
             widgets.empty(ui, icons.MARKET, ui.t("market.no_bars_title", symbol=symbol), ui.t("market.no_bars"))
             return
+        note = self._note(ui)
+        if note:
+            ui.text(note, ui.colors.warning, size=ui.theme.SMALL)
+        self._lay_out(ui)
         size = imgui.get_content_region_avail()
+        heights = dict(ui.preferences.chart.heights)
+        self.chart.heights = ui.preferences.chart.heights
         self.chart.draw((size.x, size.y), ui.theme.chart_colors())
+        self._heights_changed |= heights != ui.preferences.chart.heights
+        dragged = self._heights_changed and not imgui.is_mouse_down(imgui.MouseButton_.left)
+        if draw_pane_controls(ui, self.chart) or dragged:
+            self._heights_changed = False
+            ui.on_preferences()
+
+    def _lay_out(self, ui: Ui) -> None:
+        """Put the traces where they belong, when anything of it has changed."""
+        chosen, analysis = ui.preferences.chart, self.analysis
+        key = (analysis.revision, ui.theme, tuple(chosen.forms.items()), chosen.closed)
+        if key == self._laid_out:
+            return
+        self._laid_out = key
+        self.chart.series = analysis.series
+        self.chart.layout = lay_out(analysis.lines, analysis.series, chosen.forms, chosen.closed, ui.theme)
 
     def _load(self, ui: Ui, symbol: str) -> None:
-        """Have the series of this symbol, interval and overlays read on the reader thread."""
-        interval, overlays = Interval(ui.preferences.interval), ui.preferences.overlays
-        key: _Key = ("market", symbol, interval.value, overlays)
+        """Have the series of this symbol and interval read on the reader thread."""
+        interval = Interval(ui.preferences.interval)
+        key: _Key = ("market", symbol, interval.value)
         if key == self._shown:
             return
         running = ui.model.open_bars.get(symbol)
@@ -148,9 +240,7 @@ class MarketPage:
             ui.text(ui.t("market.loading", symbol=symbol), ui.colors.muted)
             return
         results, now = ui.results, running.open_time
-        loaded = ui.stored.get(
-            key, lambda: MarketFeed(results.bars(symbol, MOST_MINUTES, now), Interval(interval.value), overlays)
-        )
+        loaded = ui.stored.get(key, lambda: MarketFeed(results.bars(symbol, MOST_MINUTES, now), interval))
         if loaded.value is None:
             if self._shown is not None and self._shown[1] != symbol:
                 self._feed = None
@@ -158,44 +248,27 @@ class MarketPage:
             ui.text(message, ui.colors.muted if loaded.loading else ui.colors.bad)
             return
         ui.stored.forget(key)
-        same_axis = self._shown is not None and self._shown[1:3] == key[1:3]
         self._feed, self._shown = loaded.value, key
-        self._asked, self._ask_from_ms = None, 0
         self.chart.price_format = f"%.{ui.model.price_decimals(symbol)}f"
-        self.chart.set_bars(self._feed.bars(), keep_view=same_axis)
+        self.chart.set_bars(self._feed.bars())
         self._drawn_revision = -1
 
     def _follow(self, ui: Ui, symbol: str) -> None:
         feed = self._feed
-        if feed is None or (self._drawn_revision == ui.model.revision and self._theme is ui.theme):
+        if feed is None or self._drawn_revision == ui.model.revision:
             return
         if self._shown is not None and self._shown[1] == symbol:
             was = len(feed)
             feed.follow(ui.model.closed_bars.get(symbol), ui.model.open_bars.get(symbol), self.chart)
             if was == 0 and len(feed):
                 self.chart.set_bars(feed.bars())
-        self._drawn_revision, self._theme = ui.model.revision, ui.theme
+        self._drawn_revision = ui.model.revision
         self._day = feed.day()
-        self.chart.overlays = feed.lines(ui.theme)
 
     def _analyse(self, ui: Ui) -> None:
-        """Have the overlays computed by an analyzer; while none runs the bars are shown without."""
+        """Have the chosen analyses computed by an analyzer; meanwhile the bars are shown without."""
         feed, shown = self._feed, self._shown
-        if feed is None or shown is None:
+        if feed is None or shown is None or not len(feed):
             return
-        if self._asked is None:
-            wanted, analyzer = feed.to_analyse(), ui.model.analyzer()
-            if wanted is None or analyzer is None or ui.now_ms < self._ask_from_ms:
-                return
-            self._asked = (shown, analyzer, *wanted)
-        _, analyzer, start_ms, end_ms = key = self._asked
-        results, wish = ui.results, configuration(feed.interval, feed.overlays)
-        loaded = ui.stored.get(key, lambda: results.analysis(analyzer, shown[1], wish, start_ms, end_ms))
-        if loaded.loading:
-            return
-        ui.stored.forget(key)
-        self._asked = None
-        self._ask_from_ms = ui.now_ms + (ANALYSE_PERIOD_MS if loaded.value is not None else RETRY_MS)
-        if loaded.value is not None:
-            feed.take_in(loaded.value)
-            self.chart.overlays = feed.lines(ui.theme)
+        self.analysis.wish(self._wish(ui, shown[1], feed.interval))
+        self.analysis.follow(ui, feed.range, ui.model.open_bars.get(shown[1]))
