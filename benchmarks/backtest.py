@@ -11,7 +11,7 @@ from atm.model.account import AssetSetup, CostModel, PositionSetup
 from atm.model.analysis_configuration import AnalysisConfiguration, ClassicalSignal
 from atm.model.instrument import Instrument, LeverageBracket
 from atm.model.kernel import kernel
-from atm.model.trade_configuration import RotationalGaussian1, TradeConfiguration
+from atm.model.trade_configuration import RemainingQuantity, RotationalGaussian1, TradeConfiguration
 from atm.trading.engine import AccountEngine, MinuteGrid
 from atm.trading.layout import Input
 
@@ -62,7 +62,11 @@ def engine() -> AccountEngine:
         [AnalysisConfiguration.of_one("a", pip=ClassicalSignal())],
         [
             TradeConfiguration(
-                "t", 3, full_stop_loss_immediate=0.04, full_stop_loss_close=0.025, long=shape, short=shape
+                "t",
+                3,
+                full_stop_loss_immediate=0.04,
+                full_stop_loss_close=0.025,
+                method=RemainingQuantity(long=shape, short=shape),
             )
         ],
         [instrument],

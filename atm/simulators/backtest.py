@@ -19,11 +19,12 @@ from atm.model.errors import Invalid
 from atm.model.instrument import Instrument
 from atm.model.interval import MINUTE_MS, format_time
 from atm.model.simulation import SimulationSpec, SimulationSummary
+from atm.model.trade_configuration import cautions
 from atm.simulators import statistics
 from atm.simulators.specification import time_range
 from atm.storage.market_store import MarketStore
 from atm.trading.engine import AccountEngine, MinuteGrid
-from atm.trading.layout import Input, input_columns
+from atm.trading.layout import Input
 
 FEW_TRIPS = 30
 NO_CACHE = AnalysisCache(Path(), 0)
@@ -105,7 +106,7 @@ def _grid(
         dense = bars.dense(start, end)
         prices[:, :, i] = dense.values[:4]
         missing += int(np.isnan(dense.close).sum())
-        inputs = input_columns(configuration.decision)
+        inputs = engine.columns(position.symbol, configuration.decision)
         origin = None if analysis_start_ms is None else first
         table = cache.table(configuration, bars.between(first, end), origin, inputs)
         inside = table.between(start, end)
@@ -139,7 +140,7 @@ def summarise(
     trips = statistics.round_trips(trades)
     final = float(equity[-1]) if len(equity) else initial
     liquidated = statistics.liquidations(trades)
-    warnings = []
+    warnings = [caution for configuration in spec.trade for caution in cautions(configuration)]
     if missing:
         warnings.append(f"{missing:,} minutes without bars: nothing was decided or filled in them")
     if len(trips) < FEW_TRIPS:
