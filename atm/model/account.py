@@ -72,6 +72,9 @@ class TradeReason(Enum):
     STOP_CLOSE = "STOP_CLOSE"
     LIQUIDATION = "LIQUIDATION"
     FORCE_CLEAR = "FORCE_CLEAR"
+    PARTIAL_STOP = "PARTIAL_STOP"
+    WEIGHT_REDUCE = "WEIGHT_REDUCE"
+    REACH_AND_FALL = "REACH_AND_FALL"
 
 
 class TradeRecord(msgspec.Struct, frozen=True, omit_defaults=True):
