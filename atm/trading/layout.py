@@ -195,8 +195,8 @@ class ExposureParametersLayout(NamedTuple):
 
 
 SETUP_WIDTH = PARAMETERS + 9 + 6 * MOST_ROWS
-MOST_FILLS = 3 * MOST_ROWS + 10
-"""Fills of one position in one minute, at most: every row of three tables, stops, auxiliaries and the orders of the open."""
+MOST_FILLS = 4 * MOST_ROWS + 10
+"""Fills of one position in one minute, at most: every row of three tables, a stop after each entry, auxiliaries, orders."""
 
 
 class InputLayout(NamedTuple):

@@ -125,54 +125,46 @@ def on_close(
 
 
 @kernel
-def target_exposure(p: Floats, s: Floats, row: Floats) -> float:
-    """Signed exposure wanted after this closed bar by the position's method; NaN = no opinion."""
-    if int(s[Setup.FUNCTION_LONG]) >= Method.MMACD:
-        return function_exposure(p, s, row)
-    return remaining_exposure(p, s, row)
+def stop_on_close(p: Floats, s: Floats, close: float, now: int) -> bool:
+    """Whether this close lies beyond the stop on close; then everything is closed at the next open."""
+    q, entry, distance = p[Position.QUANTITY], p[Position.ENTRY], s[Setup.STOP_CLOSE]
+    side = 1.0 if q > 0.0 else -1.0
+    stop = round(entry * (1.0 - side * distance) * s[Setup.TICK_UNITS]) / s[Setup.TICK_UNITS]
+    if q == 0.0 or distance == 0.0 or side * (close - stop) >= 0.0:
+        return False
+    p[Position.PENDING_OPEN] = 0.0
+    p[Position.PENDING_MS] = now
+    p[Position.PENDING_CLOSE] = abs(q)
+    p[Position.PENDING_CLOSE_REASON] = Reason.STOP_CLOSE
+    p[Position.STOP_MARK] = side
+    if int(s[Setup.FUNCTION_LONG]) == Method.SCENARIO:
+        stop_scenario(p, s)
+    return True
 
 
 @kernel
 def decide(P: Floats, A: Floats, S: Floats, R: Floats, meta: Ints, i: int, now: int, row: Floats) -> None:
-    """Trade control of position i for a closed decision bar: stop on close, then its method."""
+    """Trade control of position i for a closed decision bar: stop on close, its method's target, the order towards it."""
     close = row[Input.CLOSE]
     if math.isnan(close):
         return
     p, s = P[i], S[i]
-    q, entry = p[Position.QUANTITY], p[Position.ENTRY]
-    side = 1.0 if q > 0.0 else -1.0
-    scenario = int(s[Setup.FUNCTION_LONG]) == Method.SCENARIO
-    distance = s[Setup.STOP_CLOSE]
-    stop = round(entry * (1.0 - side * distance) * s[Setup.TICK_UNITS]) / s[Setup.TICK_UNITS]
-    stopped = q != 0.0 and distance > 0.0 and side * (close - stop) < 0.0
-    if stopped:
-        p[Position.PENDING_OPEN] = 0.0
-        p[Position.PENDING_MS] = now
-        p[Position.PENDING_CLOSE] = abs(q)
-        p[Position.PENDING_CLOSE_REASON] = Reason.STOP_CLOSE
-        p[Position.STOP_MARK] = side
-    if scenario:
-        if stopped:
-            stop_scenario(p, s)
+    stopped = stop_on_close(p, s, close, now)
+    function = int(s[Setup.FUNCTION_LONG])
+    if function == Method.SCENARIO:
         follow_cycle(P, A, S, R, meta, i, now, row)
         return
     if s[Setup.REENTRY] > 0.5:
         p[Position.STOP_MARK] = 0.0
-    target = target_exposure(p, s, row)
+    target = function_exposure(p, s, row) if function >= Method.MMACD else remaining_exposure(p, s, row)
     if math.isnan(target):
         return
     p[Position.TARGET] = target
-    if not stopped:
-        p[Position.PENDING_CLOSE] = 0.0
-        p[Position.PENDING_OPEN] = 0.0
-        p[Position.PENDING_MS] = now
-        approach(P, A, S, R, meta, i, target, row)
-
-
-@kernel
-def approach(P: Floats, A: Floats, S: Floats, R: Floats, meta: Ints, i: int, target: float, row: Floats) -> None:
-    """The order of the next open that brings position i towards `target`: close, reduce, open or add; or none."""
-    p, s, close = P[i], S[i], row[Input.CLOSE]
+    if stopped:
+        return
+    p[Position.PENDING_CLOSE] = 0.0
+    p[Position.PENDING_OPEN] = 0.0
+    p[Position.PENDING_MS] = now
     q, entry = p[Position.QUANTITY], p[Position.ENTRY]
     side = 1.0 if q > 0.0 else -1.0
     released = 0.0
@@ -181,18 +173,16 @@ def approach(P: Floats, A: Floats, S: Floats, R: Floats, meta: Ints, i: int, tar
             p[Position.PENDING_CLOSE] = abs(q)
             p[Position.PENDING_CLOSE_REASON] = Reason.CLEAR
             released = abs(q) * (close - entry) * side - abs(q) * close * s[Setup.TAKER_FEE]
-        if target == 0.0:
-            return
-        plan_entry(P, A, S, R, meta, i, target, close, released, True)
+        if target != 0.0:
+            plan_entry(P, A, S, R, meta, i, target, close, released, True)
         return
     committed = abs(q) * entry / s[Setup.LEVERAGE]
     wanted = p[Position.ALLOCATED] * abs(target)
     if q != 0.0 and wanted < committed:
-        if abs(wanted - committed) < s[Setup.BAND] * p[Position.ALLOCATED] or not exit_allowed(p, s, row):
-            return
-        size = decrease_quantity(s, p[Position.ALLOCATED], target, committed, abs(q), entry)
-        p[Position.PENDING_CLOSE] = size
-        p[Position.PENDING_CLOSE_REASON] = Reason.EXIT
+        if abs(wanted - committed) >= s[Setup.BAND] * p[Position.ALLOCATED] and exit_allowed(p, s, row):
+            size = decrease_quantity(s, p[Position.ALLOCATED], target, committed, abs(q), entry)
+            p[Position.PENDING_CLOSE] = size
+            p[Position.PENDING_CLOSE_REASON] = Reason.EXIT
         return
     if target != 0.0:
         plan_entry(P, A, S, R, meta, i, target, close, 0.0, False)

@@ -68,20 +68,15 @@ def rotational_gaussian_2(index: float, deviation: float, swing: float, strength
 
 
 @kernel
-def remaining_quantity(p: Floats, s: Floats, row: Floats, side: float) -> float:
-    """What the map of this side says for this bar; NaN when an input of it has no value."""
-    index, pivot = row[Input.CYCLE_INDEX], row[Input.CYCLE_BEGIN]
-    if s[RemainingParameters.ROUND] > 0.5:
-        index, pivot = p[RemainingMemory.BARS], p[RemainingMemory.PIVOT]
-    deviation = row[Input.CLOSE] / pivot - 1.0
-    function = int(s[Setup.FUNCTION_LONG if side > 0.0 else Setup.FUNCTION_SHORT])
-    at = RemainingParameters.MAP_LONG if side > 0.0 else RemainingParameters.MAP_SHORT
+def remaining_quantity(
+    function: int, m: Floats, at: int, index: float, deviation: float, swing: float, strength: float
+) -> float:
+    """What the map `function`, whose parameters begin at m[at], says; NaN when an input of it has no value."""
     if function == Method.GAUSSIAN_1:
-        return rotational_gaussian_1(index, deviation, s[at], s[at + 1], s[at + 2], s[at + 3], s[at + 4])
+        return rotational_gaussian_1(index, deviation, m[at], m[at + 1], m[at + 2], m[at + 3], m[at + 4])
     if function == Method.GAUSSIAN_1D:
-        return rotational_gaussian_1d(index, deviation, s[at], s[at + 1], s[at + 2], s[at + 3], s[at + 4])
-    swing = (row[Input.CLOSE] - row[Input.SWING_PRICE]) / pivot
-    return rotational_gaussian_2(index, deviation, swing, row[Input.FILTERED], s[at : at + 11])
+        return rotational_gaussian_1d(index, deviation, m[at], m[at + 1], m[at + 2], m[at + 3], m[at + 4])
+    return rotational_gaussian_2(index, deviation, swing, strength, m[at : at + 11])
 
 
 @kernel
@@ -123,7 +118,13 @@ def remaining_exposure(p: Floats, s: Floats, row: Floats) -> float:
         p[Position.REMAINING] = 1.0
         if p[Position.STOP_MARK] != side or s[RemainingParameters.ROUND] > 0.5:
             p[Position.STOP_MARK] = 0.0
-    value = remaining_quantity(p, s, row, side)
+    index, pivot, close = row[Input.CYCLE_INDEX], row[Input.CYCLE_BEGIN], row[Input.CLOSE]
+    if s[RemainingParameters.ROUND] > 0.5:
+        index, pivot = p[RemainingMemory.BARS], p[RemainingMemory.PIVOT]
+    function = int(s[Setup.FUNCTION_LONG if side > 0.0 else Setup.FUNCTION_SHORT])
+    at = RemainingParameters.MAP_LONG if side > 0.0 else RemainingParameters.MAP_SHORT
+    swing = (close - row[Input.SWING_PRICE]) / pivot
+    value = remaining_quantity(function, s, at, index, close / pivot - 1.0, swing, row[Input.FILTERED])
     if math.isnan(value):
         return math.nan
     if s[RemainingParameters.REGROW] > 0.5:

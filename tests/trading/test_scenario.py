@@ -9,6 +9,7 @@ import pytest
 
 from atm.model.account import CostModel, TradeReason, TradeRecord
 from atm.model.trade_configuration import (
+    MOST_ROWS,
     Direction,
     ReachAndFall,
     ScenarioRow,
@@ -17,6 +18,7 @@ from atm.model.trade_configuration import (
     TradeScenario,
     WeightReduce,
 )
+from atm.trading.layout import MOST_FILLS
 from tests.trading.scene import Scene, engine, flip, row
 
 ENTRY, EXIT, PARTIAL = TradeReason.ENTRY, TradeReason.EXIT, TradeReason.PARTIAL_STOP
@@ -323,3 +325,13 @@ def test_the_state_shows_the_target() -> None:
     s.walk(100, 102)
     assert s.engine.snapshot().positions[0].target_exposure == -1.0
     assert not np.isnan(s.engine.snapshot().assets[0].wallet_balance)
+
+
+def test_a_minute_that_crosses_everything_has_room_for_all_its_fills() -> None:
+    entries = rows(*((0.02 * (n + 1), (n + 1) / MOST_ROWS) for n in range(MOST_ROWS)))
+    method = TradeScenario(entry=entries, exit=(), partial_stop_loss=())
+    s = scene(method, full_stop_loss_immediate=0.005, post_stop_reentry=True)
+    s.decide(flip(1, 100))
+    reasons = [f.reason for f in s.play(100, 100, 50, 50)]
+    assert reasons == [ENTRY, STOP] * MOST_ROWS
+    assert len(reasons) <= MOST_FILLS
