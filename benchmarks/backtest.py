@@ -13,7 +13,7 @@ from atm.model.instrument import Instrument, LeverageBracket
 from atm.model.interval import MINUTE_MS
 from atm.model.kernel import kernel
 from atm.model.simulation import SimulationSpec
-from atm.model.trade_configuration import RotationalGaussian1, TradeConfiguration
+from atm.model.trade_configuration import RemainingQuantity, RotationalGaussian1, TradeConfiguration
 from atm.simulators.backtest import symbol_paths
 from atm.simulators.summary import Outcome, conclude
 from atm.trading.engine import AccountEngine, MinuteGrid
@@ -66,7 +66,11 @@ def engine() -> AccountEngine:
         [AnalysisConfiguration.of_one("a", pip=ClassicalSignal())],
         [
             TradeConfiguration(
-                "t", 3, full_stop_loss_immediate=0.04, full_stop_loss_close=0.025, long=shape, short=shape
+                "t",
+                3,
+                full_stop_loss_immediate=0.04,
+                full_stop_loss_close=0.025,
+                method=RemainingQuantity(long=shape, short=shape),
             )
         ],
         [instrument],

@@ -19,7 +19,7 @@ def trade_table(ui: Ui, name: str) -> Table[TradeRecord]:
     def quantity(record: TradeRecord, value: float) -> str:
         return formats.quantity(value, model.quantity_decimals(record.symbol))
 
-    stops = (TradeReason.LIQUIDATION, TradeReason.STOP_CLOSE, TradeReason.STOP_IMMEDIATE)
+    stops = (TradeReason.LIQUIDATION, TradeReason.STOP_CLOSE, TradeReason.STOP_IMMEDIATE, TradeReason.PARTIAL_STOP)
     return Table(
         name,
         (

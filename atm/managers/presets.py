@@ -21,7 +21,7 @@ from atm.model.analysis_configuration import (
     ParabolicLine,
 )
 from atm.model.interval import Interval
-from atm.model.trade_configuration import RotationalGaussian1, TradeConfiguration
+from atm.model.trade_configuration import RemainingQuantity, RotationalGaussian1, TradeConfiguration
 
 SLOW_ANALYSIS = AnalysisConfiguration(
     "DEMO-15M",
@@ -57,20 +57,24 @@ SLOW_TRADE = TradeConfiguration(
     leverage=2,
     full_stop_loss_immediate=0.06,
     full_stop_loss_close=0.04,
-    rebalance_band=0.1,
     # near full size for half a day, a tenth after about a day; out at +8 % or −3.5 % from the flip
-    long=RotationalGaussian1(theta=0.5, alpha=0.005, beta0=0.05, beta1=0.02, gamma=2),
-    short=RotationalGaussian1(theta=0.5, alpha=0.005, beta0=0.02, beta1=0.05, gamma=2),
+    method=RemainingQuantity(
+        rebalance_band=0.1,
+        long=RotationalGaussian1(theta=0.5, alpha=0.005, beta0=0.05, beta1=0.02, gamma=2),
+        short=RotationalGaussian1(theta=0.5, alpha=0.005, beta0=0.02, beta1=0.05, gamma=2),
+    ),
 )
 FAST_TRADE = TradeConfiguration(
     code="DEMO-RQPM-FAST",
     leverage=2,
     full_stop_loss_immediate=0.03,
     full_stop_loss_close=0.02,
-    rebalance_band=0.15,
     # near full size for two hours, a tenth after four; out at +4 % or −2 % from the flip
-    long=RotationalGaussian1(theta=0.5, alpha=0.004, beta0=0.025, beta1=0.012, gamma=2),
-    short=RotationalGaussian1(theta=0.5, alpha=0.004, beta0=0.012, beta1=0.025, gamma=2),
+    method=RemainingQuantity(
+        rebalance_band=0.15,
+        long=RotationalGaussian1(theta=0.5, alpha=0.004, beta0=0.025, beta1=0.012, gamma=2),
+        short=RotationalGaussian1(theta=0.5, alpha=0.004, beta0=0.012, beta1=0.025, gamma=2),
+    ),
 )
 _POSITIONS = (
     PositionSetup("FILUSDT", SLOW_ANALYSIS.code, SLOW_TRADE.code, assumed_ratio=0.4, priority=1),

@@ -9,8 +9,8 @@ from atm.analyzers.configuration_check import check_configuration
 from atm.analyzers.installed import registry_for
 from atm.model.account import AccountKind, AccountSetup, PositionSetup
 from atm.model.analysis_configuration import AnalysisConfiguration
-from atm.model.errors import Invalid, Refused
-from atm.model.trade_configuration import TradeConfiguration
+from atm.model.errors import Invalid, Refused, complain
+from atm.model.trade_configuration import TradeConfiguration, mismatches
 from atm.model.validation import checked
 
 MAX_POSITIONS = 200
@@ -36,11 +36,9 @@ def check_analysis(configuration: AnalysisConfiguration) -> AnalysisConfiguratio
 
 
 def check_trade(configuration: TradeConfiguration) -> TradeConfiguration:
-    """Bounds, and that the stop on close can act before the immediate one. Raises Invalid."""
+    """Bounds, and fields that must fit each other. Raises Invalid, or Problems with everything that is wrong."""
     configuration = checked(configuration)
-    immediate, close = configuration.full_stop_loss_immediate, configuration.full_stop_loss_close
-    if immediate is not None and close is not None and close >= immediate:
-        raise Invalid("full_stop_loss_close", close, f"less than full_stop_loss_immediate ({immediate})")
+    complain(mismatches(configuration))
     return configuration
 
 

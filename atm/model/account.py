@@ -72,15 +72,18 @@ class TradeReason(Enum):
     STOP_CLOSE = "STOP_CLOSE"
     LIQUIDATION = "LIQUIDATION"
     FORCE_CLEAR = "FORCE_CLEAR"
+    PARTIAL_STOP = "PARTIAL_STOP"
+    WEIGHT_REDUCE = "WEIGHT_REDUCE"
+    REACH_AND_FALL = "REACH_AND_FALL"
 
 
 class TradeRecord(msgspec.Struct, frozen=True, omit_defaults=True):
     """One fill. Times Unix ms UTC; quantity in base asset (> 0); prices in quote; profit before fee.
 
     `time_ms` is the time of the fill (open of the minute it happened in); `decision_ms` the close time of the decision
-    bar that wanted it (0 for stops and liquidations); quantity_after is signed. The signal that caused it, as target
+    bar that wanted it (0 for what happens at a price inside a minute); quantity_after is signed. The signal that caused it, as target
     exposures −1 … 1: `target_before` is the one that the position's previous fill was for (0 when flat), `target_after` the
-    one that this fill is for (0 for stops, liquidations and forced closes); None in records of earlier versions.
+    one that this fill is for (0 for full stops, falls, liquidations and forced closes); None in records of earlier versions.
     """
 
     index: int

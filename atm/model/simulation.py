@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from enum import Enum
-from typing import Annotated
+from typing import Annotated, Any
 
 import msgspec
 
 from atm.model.account import AssetSetup, CostModel, PositionSetup
-from atm.model.analysis_configuration import AnalysisConfiguration
+from atm.model.analysis_configuration import AnalysisConfiguration, expanded
 from atm.model.statistics import Finding, SimulationStatistics
-from atm.model.trade_configuration import TradeConfiguration
+from atm.model.trade_configuration import TradeConfiguration, expanded_trade
 
 
 class SimulationSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -28,6 +28,17 @@ class SimulationSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     analysis: Annotated[tuple[AnalysisConfiguration, ...], msgspec.Meta(min_length=1)]
     trade: Annotated[tuple[TradeConfiguration, ...], msgspec.Meta(min_length=1)]
     costs: CostModel = CostModel()
+
+
+def expanded_specification(raw: Any) -> Any:
+    """A specification as it stands in a file or in the database, the short forms of its configurations written out."""
+    if not isinstance(raw, dict):
+        return raw
+    shapes = {"analysis": expanded, "trade": expanded_trade}
+    long = {
+        name: [shape(one) for one in raw[name]] for name, shape in shapes.items() if isinstance(raw.get(name), list)
+    }
+    return {**raw, **long}
 
 
 class SimulationStatus(Enum):

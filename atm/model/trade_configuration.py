@@ -1,13 +1,25 @@
-"""Trade configurations: how an analysis becomes a target position (spec: trading §2, §3)."""
+"""Trade configurations: how an analysis becomes a target position (spec: trading §2–4; docs/trade-control.md)."""
 
 from __future__ import annotations
 
 from enum import Enum
-from typing import Annotated
+from typing import Annotated, Any
 
 import msgspec
 
+from atm.model.errors import Invalid
+
+MOST_ROWS = 20
+"""Rows of one table of a trade scenario."""
+
 Fraction = Annotated[float, msgspec.Meta(ge=0, le=1)]
+Width = Annotated[float, msgspec.Meta(ge=0, le=100)]
+Shift = Annotated[float, msgspec.Meta(ge=-1, le=1)]
+Sigma = Annotated[float, msgspec.Meta(ge=0.0001, le=1)]
+StopDistance = Annotated[float, msgspec.Meta(gt=0, lt=1)]
+Band = Annotated[
+    float, msgspec.Meta(ge=0, le=1, description="no order for a change below this share of the allocated balance")
+]
 
 
 class Direction(Enum):
@@ -25,41 +37,268 @@ class Sense(Enum):
     CONTRARIAN = "contrarian"
 
 
-class RotationalGaussian1(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class Span(Enum):
+    """Where a trade cycle of RQPM ends: at the next flip, or at the next flip of the same kind (one direction only)."""
+
+    REGIME = "regime"
+    ROUND = "round"
+
+
+class ProfitReference(Enum):
+    """Price that `exit_on_profitable` is measured from: the one at which the cycle began, or the entry price."""
+
+    PIVOT = "pivot"
+    ENTRY = "entry"
+
+
+class MacdLine(Enum):
+    SHORT = "SHORT"
+    LONG = "LONG"
+
+
+class RotationalGaussian1(
+    msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="function", tag="ROTATIONALGAUSSIAN1"
+):
     """ROTATIONALGAUSSIAN1 (trading §3.6, with its denominators bounded from below)."""
 
     theta: Fraction = 0.5
-    alpha: Annotated[float, msgspec.Meta(ge=0, le=100)] = 0.5
-    beta0: Annotated[float, msgspec.Meta(ge=0, le=100)] = 0.5
-    beta1: Annotated[float, msgspec.Meta(ge=0, le=100)] = 0.5
+    alpha: Width = 0.5
+    beta0: Width = 0.5
+    beta1: Width = 0.5
     gamma: Annotated[int, msgspec.Meta(ge=1, le=10)] = 1
 
 
+class RotationalGaussian1D(
+    msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="function", tag="ROTATIONALGAUSSIAN1D"
+):
+    """The parametrisation behind the ancestor's documentation: angle 2πθ, denominators α and β themselves (§3.6)."""
+
+    theta: Fraction = 0.5
+    alpha: Width = 0.5
+    beta0: Width = 0.5
+    beta1: Width = 0.5
+    gamma: Annotated[int, msgspec.Meta(ge=1, le=10)] = 1
+
+
+class RotationalGaussian2(
+    msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="function", tag="ROTATIONALGAUSSIAN2"
+):
+    """ROTATIONALGAUSSIAN2: all four inputs, rotated, shifted by delta, scaled by sigma (§3.6)."""
+
+    theta: tuple[Fraction, Fraction, Fraction] = (0.5, 0.5, 0.5)
+    delta: tuple[Shift, Shift, Shift, Shift] = (0.0, 0.0, 0.0, 0.0)
+    sigma: tuple[Sigma, Sigma, Sigma, Sigma] = (0.0001, 0.0001, 0.0001, 0.0001)
+
+
+RemainingQuantityMap = RotationalGaussian1 | RotationalGaussian1D | RotationalGaussian2
+
+
+class RemainingQuantity(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="type", tag="RQPM"):
+    """RQPM: a map of cycle age, price deviations and signal strength says how much of the balance stays invested (§3.2).
+
+    exit_on_impulse / exit_on_aligned / exit_on_profitable (EOI, EOA, EOP): tests a reduction must pass, None = off;
+    regrow: lets the remaining quantity grow again inside one cycle.
+    """
+
+    sense: Sense = Sense.TREND
+    span: Span = Span.REGIME
+    regrow: bool = False
+    exit_on_impulse: Fraction | None = None
+    exit_on_aligned: Annotated[float, msgspec.Meta(ge=0)] | None = None
+    exit_on_profitable: Annotated[float, msgspec.Meta(ge=0)] | None = None
+    profit_reference: ProfitReference = ProfitReference.PIVOT
+    rebalance_band: Band = 0.0
+    long: RemainingQuantityMap = RotationalGaussian1()
+    short: RemainingQuantityMap = RotationalGaussian1()
+
+
+class ScenarioRow(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """deviation (PD): distance from the pivot price; target (QD): share of the allocated balance to be invested then."""
+
+    deviation: Fraction
+    target: Fraction
+
+
+class WeightReduce(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """activation: gain from the entry price; amount: share of the allocated balance that is kept."""
+
+    activation: Annotated[float, msgspec.Meta(gt=0, le=1)]
+    amount: Fraction
+
+
+class ReachAndFall(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """After a gain of `reach` from the entry price, a fall back to `fall` closes everything."""
+
+    reach: Annotated[float, msgspec.Meta(gt=0, le=1)]
+    fall: Fraction
+
+
+Rows = Annotated[tuple[ScenarioRow, ...], msgspec.Meta(max_length=MOST_ROWS)]
+
+
+def _rows(*pairs: tuple[float, float]) -> tuple[ScenarioRow, ...]:
+    return tuple(ScenarioRow(deviation, target) for deviation, target in pairs)
+
+
+class TradeScenario(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="type", tag="TS"):
+    """TS: three tables say what to hold as the price departs from the one at which the cycle began (§4.3).
+
+    entry, partial_stop_loss: rows on the adverse side; exit: rows on the favourable side; reenter: entry rows stay open
+    after a reduction; join: a cycle that is under way when the position starts may be entered.
+    """
+
+    sense: Sense = Sense.TREND
+    entry: Annotated[Rows, msgspec.Meta(min_length=1)] = _rows(
+        (0, 0.2), (0.01, 0.4), (0.02, 0.6), (0.03, 0.8), (0.04, 1)
+    )
+    exit: Rows = _rows((0.01, 0.8), (0.02, 0.6), (0.03, 0.4), (0.04, 0.2), (0.05, 0))
+    partial_stop_loss: Rows = _rows((0.01, 0.8), (0.02, 0.6), (0.03, 0.4), (0.04, 0.2), (0.05, 0))
+    weight_reduce: WeightReduce | None = None
+    reach_and_fall: ReachAndFall | None = None
+    reenter: bool = False
+    join: bool = False
+
+
+class MmacdDefault(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="function", tag="MMACDDEFAULT"):
+    """Exposure grows with the MMACD up to its peak; fallen below `downhill` of that peak, it only shrinks (§3.8)."""
+
+    line: MacdLine = MacdLine.SHORT
+    alpha: Annotated[float, msgspec.Meta(ge=0.0001, le=5)] = 1.0
+    beta: Annotated[float, msgspec.Meta(ge=1, le=10)] = 1.0
+    delta: Shift = 0.0
+    strength_short: Fraction = 1.0
+    strength_long: Fraction = 1.0
+    downhill: Fraction = 0.8
+
+
+class MmacdLongDefault(
+    msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="function", tag="MMACDLONGDEFAULT"
+):
+    """Full exposure at the crossing of the MMACD, thinning out as the signal grows; never grows within a side (§3.6)."""
+
+    line: MacdLine = MacdLine.LONG
+    alpha: Annotated[float, msgspec.Meta(ge=0.0001, le=5)] = 1.0
+    beta: Annotated[float, msgspec.Meta(ge=1, le=10)] = 1.0
+    delta: Shift = 0.0
+    strength_short: Fraction = 1.0
+    strength_long: Fraction = 1.0
+
+
+class SwingSide(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """delta: deviation from the swing at which exposure is full; length: further deviation over which it thins out to 0."""
+
+    delta: Shift = 0.0
+    strength: Fraction = 1.0
+    length: Fraction = 1.0
+
+
+class SwingDefault(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="function", tag="SPDDEFAULT"):
+    """Short after a confirmed swing high, long after a swing low, thinning out as the move extends (§3.8)."""
+
+    long: SwingSide = SwingSide()
+    short: SwingSide = SwingSide()
+
+
+ExposureFunction = MmacdDefault | MmacdLongDefault | SwingDefault
+
+
+class TargetExposure(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="type", tag="TEF"):
+    """TEF: a function of the analysis gives side and exposure at every close of a decision bar (§3.7)."""
+
+    function: ExposureFunction = SwingDefault()
+    rebalance_band: Band = 0.0
+
+
 class TradeConfiguration(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """RQPM trade control with its stops. Fractions are fractions, never percent.
+    """A trade-control method with its stops. Fractions are fractions, never percent.
 
     full_stop_loss_immediate: distance from the entry price at which the position is closed at once, None = off;
     full_stop_loss_close: the same, judged by the close of the decision bar (closing beyond it);
-    exit_on_impulse / exit_on_aligned / exit_on_profitable: tests an exit must pass (trading §3.5 step 4), None = off;
-    post_stop_reentry: whether the same cycle may be entered again after a stop;
-    regrow: lets the remaining quantity grow again inside one cycle.
+    post_stop_reentry: whether the same cycle may be entered again after a stop.
     """
 
     code: Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
     leverage: Annotated[int, msgspec.Meta(ge=1, le=125, description="leverage; the first bracket must allow it")] = 1
     isolated: bool = True
     direction: Direction = Direction.BOTH
-    sense: Sense = Sense.TREND
-    full_stop_loss_immediate: Annotated[float, msgspec.Meta(gt=0, lt=1)] | None = None
-    full_stop_loss_close: Annotated[float, msgspec.Meta(gt=0, lt=1)] | None = None
+    full_stop_loss_immediate: StopDistance | None = None
+    full_stop_loss_close: StopDistance | None = None
     post_stop_reentry: bool = False
-    regrow: bool = False
-    exit_on_impulse: Fraction | None = None
-    exit_on_aligned: Annotated[float, msgspec.Meta(ge=0)] | None = None
-    exit_on_profitable: Annotated[float, msgspec.Meta(ge=0)] | None = None
-    rebalance_band: Annotated[
-        float,
-        msgspec.Meta(ge=0, le=1, description="no order for a change below this share of the allocated balance"),
-    ] = 0.0
-    long: RotationalGaussian1 = RotationalGaussian1()
-    short: RotationalGaussian1 = RotationalGaussian1()
+    method: RemainingQuantity | TradeScenario | TargetExposure = RemainingQuantity()
+
+
+def expanded_trade(raw: Any) -> Any:
+    """A trade configuration as it stands in a file or in the database, the short form of RQPM written out.
+
+    In the short form, the only one of earlier versions, the fields of RQPM stand beside `code`. A map without `function` is
+    ROTATIONALGAUSSIAN1. Anything else is returned as it is.
+    """
+    if not isinstance(raw, dict):
+        return raw
+    if "method" not in raw:
+        own = {name for name in RemainingQuantity.__struct_fields__ if name in raw}
+        outer = {name: value for name, value in raw.items() if name not in own}
+        raw = {**outer, "method": {"type": "RQPM", **{name: raw[name] for name in own}}}
+    method = raw["method"]
+    if isinstance(method, dict) and method.get("type") == "RQPM":
+        maps = {side: _named(method[side]) for side in ("long", "short") if side in method}
+        raw = {**raw, "method": {**method, **maps}}
+    return raw
+
+
+def _named(function: Any) -> Any:
+    return {"function": "ROTATIONALGAUSSIAN1", **function} if isinstance(function, dict) else function
+
+
+def mismatches(configuration: TradeConfiguration) -> list[Invalid]:
+    """Everything in a configuration, each field within its bounds, that does not fit the rest of it."""
+    found = []
+    immediate, close = configuration.full_stop_loss_immediate, configuration.full_stop_loss_close
+    if immediate is not None and close is not None and close >= immediate:
+        allowed = f"less than full_stop_loss_immediate ({immediate}), or it could never act"
+        found.append(Invalid("full_stop_loss_close", close, allowed))
+    method = configuration.method
+    if (
+        isinstance(method, RemainingQuantity)
+        and method.span is Span.ROUND
+        and configuration.direction is Direction.BOTH
+    ):
+        allowed = "regime, or round with direction LONG or SHORT: rounds of the two sides overlap"
+        found.append(Invalid("method.span", method.span.value, allowed))
+    if isinstance(method, TradeScenario):
+        found += _table("entry", method.entry, 1) + _table("exit", method.exit, -1)
+        found += _table("partial_stop_loss", method.partial_stop_loss, -1)
+        for name, rows in (("exit", method.exit), ("partial_stop_loss", method.partial_stop_loss)):
+            if rows and rows[0].deviation == 0:
+                found.append(Invalid(f"method.{name}[0].deviation", 0.0, "more than 0: a cycle begins at deviation 0"))
+        falling = method.reach_and_fall
+        if falling is not None and falling.fall >= falling.reach:
+            found.append(Invalid("method.reach_and_fall.fall", falling.fall, f"less than reach ({falling.reach})"))
+    return found
+
+
+def _table(name: str, rows: tuple[ScenarioRow, ...], sign: int) -> list[Invalid]:
+    found = []
+    for i in range(1, len(rows)):
+        before, row = rows[i - 1], rows[i]
+        if row.deviation <= before.deviation:
+            allowed = f"more than that of the row before ({before.deviation})"
+            found.append(Invalid(f"method.{name}[{i}].deviation", row.deviation, allowed))
+        if sign * (row.target - before.target) <= 0:
+            allowed = f"{'more' if sign > 0 else 'less'} than that of the row before ({before.target})"
+            found.append(Invalid(f"method.{name}[{i}].target", row.target, allowed))
+    return found
+
+
+def cautions(configuration: TradeConfiguration) -> list[str]:
+    """What is allowed but probably not meant, in plain sentences."""
+    method = configuration.method
+    if not isinstance(method, TradeScenario) or not method.partial_stop_loss:
+        return []
+    first, last = method.partial_stop_loss[0].deviation, method.entry[-1].deviation
+    if first > last:
+        return []
+    return [
+        f"{configuration.code}: the first partial stop loss ({first:.4g}) is not beyond the last entry ({last:.4g}): "
+        "entries below the first one that reduces are not reached"
+    ]

@@ -37,7 +37,9 @@ def mistakes(raw: Any, kind: Any, path: str = "") -> list[Invalid]:
         members = [member for member in get_args(plain) if member is not type(None)]
         if raw is None and len(members) < len(get_args(plain)):
             return []
-        return mistakes(raw, members[0], path) if len(members) == 1 else _leaf(raw, kind, path)
+        if len(members) == 1:
+            return mistakes(raw, members[0], path)
+        return _tagged(raw, members, path) or _leaf(raw, kind, path)
     if isinstance(plain, type) and issubclass(plain, msgspec.Struct) and isinstance(raw, Mapping):
         return _struct(raw, plain, path)
     if origin in (tuple, list) and isinstance(raw, Sequence) and not isinstance(raw, str):
@@ -49,6 +51,20 @@ def mistakes(raw: Any, kind: Any, path: str = "") -> list[Invalid]:
         _, member = get_args(plain)
         return [each for key, one in raw.items() for each in mistakes(one, member, _join(path, str(key)))]
     return _leaf(raw, kind, path)
+
+
+def _tagged(raw: Any, members: Sequence[Any], path: str) -> list[Invalid]:
+    """Mistakes in one of several structs that a tag tells apart; none for anything else, which is left to msgspec."""
+    if not isinstance(raw, Mapping) or not all(isinstance(m, type) and issubclass(m, msgspec.Struct) for m in members):
+        return []
+    tag_field = members[0].__struct_config__.tag_field
+    by_tag = {member.__struct_config__.tag: member for member in members}
+    tag = raw.get(tag_field)
+    if not isinstance(tag, str) or tag not in by_tag:
+        near = difflib.get_close_matches(str(tag), by_tag, 1)
+        hint = f" (did you mean {near[0]}?)" if near else ""
+        return [Invalid(_join(path, tag_field), tag, ", ".join(by_tag) + hint)]
+    return _struct({name: value for name, value in raw.items() if name != tag_field}, by_tag[tag], path)
 
 
 def _struct(raw: Mapping[str, Any], kind: type[msgspec.Struct], path: str) -> list[Invalid]:

@@ -24,7 +24,7 @@ from atm.simulators.statistics.path import SymbolPath
 from atm.simulators.summary import Outcome, conclude
 from atm.storage.market_store import MarketStore
 from atm.trading.engine import AccountEngine, MinuteGrid
-from atm.trading.layout import Input, Setup, input_columns
+from atm.trading.layout import Input, Setup
 
 NO_CACHE = AnalysisCache(Path(), 0)
 
@@ -112,7 +112,7 @@ def _grid(
         dense = bars.dense(start, end)
         prices[:, :, i] = dense.values[:4]
         volumes[:, i] = dense.volume
-        inputs = input_columns(configuration.decision)
+        inputs = engine.columns(position.symbol, configuration.decision)
         origin = None if analysis_start_ms is None else first
         table = cache.table(configuration, bars.between(first, end), origin, inputs)
         inside = table.between(start, end)

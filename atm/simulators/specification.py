@@ -5,10 +5,9 @@ from __future__ import annotations
 import tomllib
 from pathlib import Path
 
-from atm.model.analysis_configuration import expanded
 from atm.model.errors import Invalid
 from atm.model.interval import time_span
-from atm.model.simulation import SimulationSpec
+from atm.model.simulation import SimulationSpec, expanded_specification
 from atm.model.validation import parse
 
 
@@ -20,10 +19,7 @@ def read_specification(path: Path) -> SimulationSpec:
         raise Invalid("file", str(path), "an existing TOML file") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise Invalid("file", str(path), f"TOML ({error})") from None
-    analysis = raw.get("analysis")
-    if isinstance(analysis, list):
-        raw = {**raw, "analysis": [expanded(one) for one in analysis]}
-    return parse(raw, SimulationSpec)
+    return parse(expanded_specification(raw), SimulationSpec)
 
 
 def time_range(spec: SimulationSpec) -> tuple[int, int]:

@@ -14,6 +14,7 @@ from atm.model.interval import format_time
 from atm.model.order import Side
 from atm.model.simulation import SimulationSpec, SimulationSummary
 from atm.model.statistics import BalanceReport, RoundTrip, SimulationDetails, SimulationStatistics
+from atm.model.trade_configuration import cautions
 from atm.simulators import diagnosis
 from atm.simulators.statistics import benchmark, equity, reports, trips
 from atm.simulators.statistics.path import SymbolPath, measured_trips
@@ -172,7 +173,7 @@ def summarise(
     final = float(curve[-1]) if len(curve) else initial
     liquidated = trips.liquidations(trades)
     missing = sum(int(np.isnan(path.closes).sum()) for path in outcome.paths.values())
-    warnings = []
+    warnings = [caution for configuration in spec.trade for caution in cautions(configuration)]
     if missing:
         warnings.append(f"{missing:,} minutes without bars: nothing was decided or filled in them")
     if len(done) < FEW_TRIPS:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from sqlalchemy import Engine, delete, select
 
 from atm.model.analysis_configuration import AnalysisConfiguration, expanded
-from atm.model.trade_configuration import TradeConfiguration
+from atm.model.trade_configuration import TradeConfiguration, expanded_trade
 from atm.storage.repository import Repository, readable, to_payload
 from atm.storage.schema import ConfigurationRow
 
@@ -23,7 +23,7 @@ class ConfigurationRepository(Repository):
 
     def trades(self) -> list[TradeConfiguration]:
         """All trade configurations, by code."""
-        return readable(self._payloads("trade"), TradeConfiguration)
+        return readable(self._payloads("trade"), TradeConfiguration, expanded_trade)
 
     def put_analysis(self, configuration: AnalysisConfiguration) -> None:
         """Create or replace."""

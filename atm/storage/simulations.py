@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import zlib
-from typing import Any
 
 import msgspec
 import numpy as np
@@ -11,17 +10,17 @@ from numpy.typing import NDArray
 from sqlalchemy import delete, select
 
 from atm.model.account import TradeRecord
-from atm.model.analysis_configuration import expanded
 from atm.model.errors import Refused
-from atm.model.simulation import SimulationSpec, SimulationState, SimulationStatus, SimulationSummary
+from atm.model.simulation import (
+    SimulationSpec,
+    SimulationState,
+    SimulationStatus,
+    SimulationSummary,
+    expanded_specification,
+)
 from atm.model.statistics import SimulationDetails
 from atm.storage.repository import Repository, from_payload, readable, to_payload
 from atm.storage.schema import SimulationRow
-
-
-def _renewed(raw: Any) -> Any:
-    """A specification whose analyses have the present shape."""
-    return {**raw, "analysis": [expanded(one) for one in raw["analysis"]]} if "analysis" in raw else raw
 
 
 class SimulationRepository(Repository):
@@ -79,7 +78,7 @@ class SimulationRepository(Repository):
     def spec(self, code: str) -> SimulationSpec:
         """Raises `Refused` when there is none that this version can read."""
         try:
-            return from_payload(self._row(code).spec, SimulationSpec, _renewed)
+            return from_payload(self._row(code).spec, SimulationSpec, expanded_specification)
         except ValueError as error:
             raise Refused(f"the stored simulation {code} cannot be read: {error}") from error
 

@@ -8,9 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from atm.model.kernel import kernel
-from atm.trading.layout import Asset, Position, Setup
+from atm.trading.layout import Asset, Meta, Position, Setup
 
 Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
 
 ALLOCATABLE_SHARE = 0.95
 """Share of a wallet that may be allocated at all; the rest is a cushion for fees."""
@@ -88,3 +89,62 @@ def decrease_quantity(
     surplus = (committed - allocated * abs(exposure)) * s[Setup.LEVERAGE] / entry
     quantity = min(held, on_step(max(0.0, surplus), s[Setup.UNITS]))
     return held if held - quantity < s[Setup.MIN_QUANTITY] else quantity
+
+
+@kernel
+def decrease_quantity_up(
+    s: Floats, allocated: float, exposure: float, committed: float, held: float, entry: float
+) -> float:
+    """Like `decrease_quantity`, but the step is rounded up, so that no more than the target stays (trading §4.3)."""
+    if exposure == 0.0:
+        return held
+    surplus = max(0.0, (committed - allocated * abs(exposure)) * s[Setup.LEVERAGE] / entry)
+    quantity = min(held, math.ceil(surplus * s[Setup.UNITS] - _ALMOST) / s[Setup.UNITS])
+    return held if held - quantity < s[Setup.MIN_QUANTITY] else quantity
+
+
+@kernel
+def reserved(P: Floats, S: Floats, asset: int) -> float:
+    """Balance that opening orders which still wait for a price will need."""
+    total = 0.0
+    for i in range(P.shape[0]):
+        if P[i, Position.PENDING_OPEN] != 0.0 and int(S[i, Setup.ASSET]) == asset:
+            rate = 1.0 / S[i, Setup.LEVERAGE] + S[i, Setup.TAKER_FEE]
+            total += abs(P[i, Position.PENDING_OPEN]) * P[i, Position.MARK] * rate
+    return total
+
+
+@kernel
+def plan_entry(
+    P: Floats,
+    A: Floats,
+    S: Floats,
+    R: Floats,
+    meta: Ints,
+    i: int,
+    target: float,
+    price: float,
+    released: float,
+    flip: bool,
+) -> None:
+    """A pending opening order towards `target`; `flip`: the held position will be closed before, freeing `released`."""
+    if meta[Meta.TRADING] == 0:
+        return
+    p, s = P[i], S[i]
+    asset = int(s[Setup.ASSET])
+    held = 0.0 if flip else abs(p[Position.QUANTITY])
+    committed = 0.0 if flip else held * p[Position.ENTRY] / s[Setup.LEVERAGE]
+    allocated = 0.0 if flip else p[Position.ALLOCATED]
+    freed = (p[Position.ISOLATED] + released) if flip else 0.0
+    if allocated == 0.0:
+        allocated = allocation(P, A, S, R, i, released)
+    if held > 0.0 and allocated * abs(target) - committed < s[Setup.BAND] * allocated:
+        return
+    available = A[asset, Asset.CROSS] + freed - A[asset, Asset.RESERVED]
+    size = increase_quantity(s, allocated, target, committed, held, price, available)
+    if size <= 0.0:
+        return
+    side = 1.0 if target > 0.0 else -1.0
+    p[Position.PENDING_OPEN] = side * size
+    p[Position.PENDING_ALLOCATED] = allocated
+    A[asset, Asset.RESERVED] += size * price * (1.0 / s[Setup.LEVERAGE] + s[Setup.TAKER_FEE])

@@ -36,15 +36,29 @@ from atm.model.interval import Interval
 from atm.model.order import Side
 from atm.model.trade_configuration import TradeConfiguration
 from atm.trading.engine_setup import EngineSetup, build
-from atm.trading.layout import Asset, Input, Meta, Position, Reason, Setup, Trade, input_columns
+from atm.trading.fills import refresh_levels
+from atm.trading.layout import (
+    MEMORY,
+    MOST_FILLS,
+    POSITION_WIDTH,
+    Asset,
+    Input,
+    Meta,
+    Position,
+    Reason,
+    Setup,
+    Trade,
+    input_columns,
+)
+from atm.trading.method_setup import decision_columns
 from atm.trading.phases import run_minutes
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
-STATE_VERSION = 2
-_COLUMNS = {1: 17, 2: len(Position)}
-"""Columns of a position by the version of the state; a state of an earlier one begins with 0 in those it lacks."""
+STATE_VERSION = 3
+_WIDTHS = {1: 17, 2: 18, 3: POSITION_WIDTH}
+"""Numbers of a position by the version of the state: new ones come at the end, and begin at 0 in a state without them."""
 _BUFFER_ROWS = 8_192
 _HEADER = struct.Struct("<4sHHHH")
 _REASONS = tuple(TradeReason)
@@ -77,13 +91,13 @@ class AccountEngine:
     ) -> None:
         self.setup: EngineSetup = build(assets, positions, analysis, trade, instruments, costs)
         n = len(self.setup.positions)
-        self._positions = np.zeros((n, len(Position)))
+        self._positions = np.zeros((n, POSITION_WIDTH))
         self._positions[:, Position.REMAINING] = 1.0
         self._assets = np.zeros((len(self.setup.assets), len(Asset)))
         self._assets[:, Asset.CROSS] = self.setup.balances
         self._meta = np.zeros(len(Meta), np.int64)
         self._meta[Meta.TRADING] = 1
-        self._buffer = np.zeros((_BUFFER_ROWS + 3 * n, len(Trade)))
+        self._buffer = np.zeros((_BUFFER_ROWS + MOST_FILLS * n, len(Trade)))
         self._columns: dict[tuple[str, ...], Ints] = {}
 
     @cached_property
@@ -105,18 +119,23 @@ class AccountEngine:
     def liquidations(self) -> int:
         return int(self._meta[Meta.LIQUIDATIONS])
 
+    def columns(self, symbol: str, interval: Interval) -> tuple[str, ...]:
+        """The columns of analysis that the position of this symbol decides on."""
+        settings = self.setup.trade[self._index(symbol)]
+        return tuple(f"{interval.value}.{name}" for name in decision_columns(settings))
+
     def inputs(self, columns: tuple[str, ...], values: Floats) -> Floats:
         """The decision inputs of analysis rows: float64 (n_columns,) or (n_columns, n) → (Input,) or (n, Input).
 
-        They are read from the decision interval, whose columns come first.
+        They are read from the decision interval, whose columns come first; what the analysis lacks is NaN.
         """
         if columns not in self._columns:
             names = input_columns(Interval(columns[0].split(".", 1)[0]))
-            for name in names:
-                if name not in columns:
-                    raise Invalid("analysis", name, "an analysis that has this column")
-            self._columns[columns] = np.array([columns.index(name) for name in names], np.int64)
-        return np.ascontiguousarray(values[self._columns[columns]].T)
+            self._columns[columns] = np.array([columns.index(n) if n in columns else -1 for n in names], np.int64)
+        at = self._columns[columns]
+        picked = values[at]
+        picked[at < 0] = np.nan
+        return np.ascontiguousarray(picked.T)
 
     # --- driving -----------------------------------------------------------------------------------------------
 
@@ -210,11 +229,20 @@ class AccountEngine:
             if symbol not in self.symbols and row[Position.QUANTITY] != 0.0:
                 raise Invalid("positions.symbol", symbol, "kept while its position is open")
             if symbol in self.symbols:
-                self._positions[self._index(symbol)] = row
+                self._adopt_position(self._index(symbol), row, previous.setup.trade[previous._index(symbol)])
         for index, asset in enumerate(self.setup.assets):
             if asset in previous.setup.assets:
                 self._assets[index] = previous._assets[previous.setup.assets.index(asset)]
         self._meta[:] = previous._meta
+
+    def _adopt_position(self, i: int, row: Floats, traded: TradeConfiguration) -> None:
+        """The position, and the state of its trade control unless that has changed while the position is flat."""
+        self._positions[i] = row
+        if traded != self.setup.trade[i] and row[Position.QUANTITY] == 0.0:
+            self._positions[i, [Position.CYCLE_SIDE, Position.TARGET, Position.STOP_MARK]] = 0.0
+            self._positions[i, Position.REMAINING] = 1.0
+            self._positions[i, MEMORY:] = 0.0
+        refresh_levels(self._positions, self.setup.setups, self.setup.brackets, self.setup.first, i)
 
     # --- results -----------------------------------------------------------------------------------------------
 
@@ -327,7 +355,7 @@ class AccountEngine:
 
         Raises `Invalid` when it belongs to a version that is not known or to another set of positions.
         """
-        width = next((_COLUMNS[version] for version in _COLUMNS if data.startswith(self._prefix(version))), 0)
+        width = next((_WIDTHS[version] for version in _WIDTHS if data.startswith(self._prefix(version))), 0)
         positions = np.zeros((len(self.symbols), width))
         targets = (positions, self._assets, self._meta)
         at = len(self._prefix(STATE_VERSION))

@@ -14,11 +14,12 @@ from numpy.typing import NDArray
 from atm.ledger.margin import bracket_table, max_notional
 from atm.model.account import AssetSetup, CostModel, PositionSetup
 from atm.model.analysis_configuration import AnalysisConfiguration
-from atm.model.errors import Invalid
+from atm.model.errors import Invalid, complain
 from atm.model.instrument import Instrument
 from atm.model.interval import HOUR_MS
-from atm.model.trade_configuration import Direction, RotationalGaussian1, Sense, TradeConfiguration
-from atm.trading.layout import Setup
+from atm.model.trade_configuration import TradeConfiguration, mismatches
+from atm.trading.layout import SETUP_WIDTH, Setup
+from atm.trading.method_setup import check_analysis, method_row
 
 Floats = NDArray[np.float64]
 T = TypeVar("T")
@@ -59,12 +60,8 @@ def build(
             raise Invalid("positions.symbol", position.symbol, "each symbol once")
         instrument = _known("positions.symbol", position.symbol, by_symbol)
         configuration = _known("positions.analysis", position.analysis, analyses)
-        if configuration.decisive is None or configuration.decisive.pip is None:
-            where = f"set for {configuration.decision.value} in {configuration.code}"
-            raise Invalid(
-                "analysis.pip", None, f"{where}: RQPM trades on the classical signal of the decision interval"
-            )
         settings = _known("positions.trade", position.trade, trades)
+        check_analysis(settings, configuration)
         if instrument.quote_asset not in names:
             allowed = f"an initial balance in {instrument.quote_asset}, in which {position.symbol} is settled"
             raise Invalid("assets", ", ".join(names), allowed)
@@ -78,7 +75,7 @@ def build(
         ordered,
         tuple(chosen),
         names,
-        np.array(rows, np.float64).reshape(len(rows), len(Setup)),
+        np.array(rows, np.float64).reshape(len(rows), SETUP_WIDTH),
         np.array([assets[name].allocation_ratio for name in names], np.float64),
         np.array([assets[name].initial_balance for name in names], np.float64),
         np.concatenate(tables) if tables else np.zeros((0, 5)),
@@ -100,20 +97,13 @@ def _check(settings: TradeConfiguration, instrument: Instrument, table: Floats) 
     if max_notional(table, float(settings.leverage)) <= 0:
         most = int(table[:, 4].max())
         raise Invalid("trade.leverage", settings.leverage, f"1 to {most} for {instrument.symbol}")
-    immediate, close = settings.full_stop_loss_immediate, settings.full_stop_loss_close
-    if immediate is not None and close is not None and close >= immediate:
-        allowed = f"less than full_stop_loss_immediate ({immediate}), or it could never act"
-        raise Invalid("trade.full_stop_loss_close", close, allowed)
+    complain([Invalid(f"trade.{each.field}", each.value, each.allowed) for each in mismatches(settings)])
 
 
 def _units(step: str) -> float:
     """Steps per one: 1/step, as a whole number wherever the step is a power of ten below one."""
     size = float(step)
     return float(round(1 / size)) if size < 1 else 1 / size
-
-
-def _map(function: RotationalGaussian1) -> list[float]:
-    return [function.theta, function.alpha, function.beta0, function.beta1, float(function.gamma)]
 
 
 def _row(
@@ -123,37 +113,20 @@ def _row(
     table: Floats,
     costs: CostModel,
     asset: int,
-) -> list[float]:
-    def optional(value: float | None, off: float) -> float:
-        return off if value is None else value
-
-    return [
-        float(asset),
-        float(settings.leverage),
-        float(settings.direction in (Direction.LONG, Direction.BOTH)),
-        float(settings.direction in (Direction.SHORT, Direction.BOTH)),
-        1.0 if settings.sense is Sense.TREND else -1.0,
-        optional(settings.full_stop_loss_immediate, 0.0),
-        optional(settings.full_stop_loss_close, 0.0),
-        float(settings.post_stop_reentry),
-        float(settings.regrow),
-        optional(settings.exit_on_impulse, math.nan),
-        optional(settings.exit_on_aligned, math.nan),
-        optional(settings.exit_on_profitable, math.nan),
-        settings.rebalance_band,
-        *_map(settings.long),
-        *_map(settings.short),
-        position.assumed_ratio,
-        optional(position.max_allocated, math.inf),
-        _units(instrument.market_step_size),
-        float(instrument.min_quantity),
-        float(instrument.max_market_quantity),
-        float(instrument.min_notional),
-        _units(instrument.tick_size),
-        float(instrument.liquidation_fee),
-        costs.taker_fee,
-        costs.half_spread + costs.slippage,
-        max_notional(table, float(settings.leverage)),
-        costs.funding_rate,
-        float(costs.funding_hours * HOUR_MS),
-    ]
+) -> Floats:
+    row = method_row(settings)
+    row[Setup.ASSET] = asset
+    row[Setup.ASSUMED] = position.assumed_ratio
+    row[Setup.MAX_ALLOCATED] = math.inf if position.max_allocated is None else position.max_allocated
+    row[Setup.UNITS] = _units(instrument.market_step_size)
+    row[Setup.MIN_QUANTITY] = float(instrument.min_quantity)
+    row[Setup.MAX_QUANTITY] = float(instrument.max_market_quantity)
+    row[Setup.MIN_NOTIONAL] = float(instrument.min_notional)
+    row[Setup.TICK_UNITS] = _units(instrument.tick_size)
+    row[Setup.LIQUIDATION_FEE] = float(instrument.liquidation_fee)
+    row[Setup.TAKER_FEE] = costs.taker_fee
+    row[Setup.SLIPPAGE] = costs.half_spread + costs.slippage
+    row[Setup.MAX_NOTIONAL] = max_notional(table, float(settings.leverage))
+    row[Setup.FUNDING_RATE] = costs.funding_rate
+    row[Setup.FUNDING_MS] = costs.funding_hours * HOUR_MS
+    return row

@@ -1,7 +1,8 @@
 """Where each number of an account lives in the flat arrays that kernels share, and that are stored as they are.
 
-One float64 row per position (`Position`), one per asset (`Asset`), one int64 row for the account (`Meta`), and the constant
-tables made from the configurations: one row per position (`Setup`). Named tuples, because kernels can read those.
+One float64 row per position (`Position`, followed by the memory of its trade-control method), one per asset (`Asset`), one
+int64 row for the account (`Meta`), and the constant tables made from the configurations: one row per position (`Setup`,
+followed by the parameters of its method). Named tuples, because kernels can read those.
 """
 
 from __future__ import annotations
@@ -9,12 +10,15 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from atm.model.interval import Interval
+from atm.model.trade_configuration import MOST_ROWS
 
 
 class PositionLayout(NamedTuple):
     """State of a position. Pending orders are signed quantities for the next open; kinds are `Reason` numbers.
 
-    TARGET: exposure that the last decision wanted; TRADED: the one that the last fill was for, 0 when flat."""
+    TARGET: exposure that the last decision wanted; TRADED: the one that the last fill was for, 0 when flat;
+    BELOW, ABOVE: prices at which, besides stop and liquidation, something happens inside a minute, 0 = none.
+    """
 
     QUANTITY: int = 0
     ENTRY: int = 1
@@ -34,6 +38,64 @@ class PositionLayout(NamedTuple):
     STOP: int = 15
     PENDING_ALLOCATED: int = 16
     TRADED: int = 17
+    BELOW: int = 18
+    ABOVE: int = 19
+
+
+MEMORY = len(PositionLayout())
+"""Where the memory of the trade-control method begins in a position's row."""
+
+
+class RemainingMemoryLayout(NamedTuple):
+    """RQPM with rounds: price at which the round began, decision bars since, side of the last regime."""
+
+    PIVOT: int = MEMORY
+    BARS: int = MEMORY + 1
+    REGIME: int = MEMORY + 2
+
+
+class ScenarioMemoryLayout(NamedTuple):
+    """TS: a `Stage`; pivot price; rows of each table used so far; whether the weight was reduced, whether reached."""
+
+    STAGE: int = MEMORY
+    PIVOT: int = MEMORY + 1
+    ENTRIES: int = MEMORY + 2
+    EXITS: int = MEMORY + 3
+    STOPS: int = MEMORY + 4
+    REDUCED: int = MEMORY + 5
+    REACHED: int = MEMORY + 6
+
+
+class ExposureMemoryLayout(NamedTuple):
+    """TEF: peak of the exposure on this side, whether it has fallen below its share of the peak."""
+
+    PEAK: int = MEMORY
+    DOWNHILL: int = MEMORY + 1
+
+
+POSITION_WIDTH = MEMORY + max(len(RemainingMemoryLayout()), len(ScenarioMemoryLayout()), len(ExposureMemoryLayout()))
+
+
+class StageLayout(NamedTuple):
+    """States of a trade scenario (trading §4.3). IDLE must be 0: it is how a position begins."""
+
+    IDLE: int = 0
+    ARMED: int = 1
+    BUILDING: int = 2
+    REDUCING: int = 3
+    SPENT: int = 4
+
+
+class MethodLayout(NamedTuple):
+    """Trade-control methods, one number for each function that they decide by."""
+
+    GAUSSIAN_1: int = 0
+    GAUSSIAN_1D: int = 1
+    GAUSSIAN_2: int = 2
+    SCENARIO: int = 3
+    MMACD: int = 4
+    MMACD_LONG: int = 5
+    SWING: int = 6
 
 
 class AssetLayout(NamedTuple):
@@ -56,6 +118,8 @@ class MetaLayout(NamedTuple):
 
 
 class SetupLayout(NamedTuple):
+    """FUNCTION_LONG, FUNCTION_SHORT: `Method` numbers of the two sides, which differ in RQPM only; TICK_UNITS: ticks per one."""
+
     ASSET: int = 0
     LEVERAGE: int = 1
     LONG: int = 2
@@ -64,34 +128,75 @@ class SetupLayout(NamedTuple):
     STOP_IMMEDIATE: int = 5
     STOP_CLOSE: int = 6
     REENTRY: int = 7
-    REGROW: int = 8
-    EXIT_IMPULSE: int = 9
-    EXIT_ALIGNED: int = 10
-    EXIT_PROFITABLE: int = 11
+    EXIT_IMPULSE: int = 8
+    EXIT_ALIGNED: int = 9
+    EXIT_PROFITABLE: int = 10
+    PROFIT_FROM_ENTRY: int = 11
     BAND: int = 12
-    THETA_LONG: int = 13
-    ALPHA_LONG: int = 14
-    BETA0_LONG: int = 15
-    BETA1_LONG: int = 16
-    GAMMA_LONG: int = 17
-    THETA_SHORT: int = 18
-    ALPHA_SHORT: int = 19
-    BETA0_SHORT: int = 20
-    BETA1_SHORT: int = 21
-    GAMMA_SHORT: int = 22
-    ASSUMED: int = 23
-    MAX_ALLOCATED: int = 24
-    UNITS: int = 25
-    MIN_QUANTITY: int = 26
-    MAX_QUANTITY: int = 27
-    MIN_NOTIONAL: int = 28
-    TICK_UNITS: int = 29
-    LIQUIDATION_FEE: int = 30
-    TAKER_FEE: int = 31
-    SLIPPAGE: int = 32
-    MAX_NOTIONAL: int = 33
-    FUNDING_RATE: int = 34
-    FUNDING_MS: int = 35
+    ASSUMED: int = 13
+    MAX_ALLOCATED: int = 14
+    UNITS: int = 15
+    MIN_QUANTITY: int = 16
+    MAX_QUANTITY: int = 17
+    MIN_NOTIONAL: int = 18
+    TICK_UNITS: int = 19
+    LIQUIDATION_FEE: int = 20
+    TAKER_FEE: int = 21
+    SLIPPAGE: int = 22
+    MAX_NOTIONAL: int = 23
+    FUNDING_RATE: int = 24
+    FUNDING_MS: int = 25
+    FUNCTION_LONG: int = 26
+    FUNCTION_SHORT: int = 27
+
+
+PARAMETERS = len(SetupLayout())
+"""Where the parameters of the trade-control method begin in a row of set-ups."""
+
+
+class RemainingParametersLayout(NamedTuple):
+    """RQPM: REGROW, ROUND flags, then the parameters of the maps, in the order of their fields."""
+
+    REGROW: int = PARAMETERS
+    ROUND: int = PARAMETERS + 1
+    MAP_LONG: int = PARAMETERS + 2
+    MAP_SHORT: int = PARAMETERS + 13
+
+
+class ScenarioParametersLayout(NamedTuple):
+    """TS: flags, auxiliaries (NaN = off), how many rows each table has, and where it begins: (deviation, target) pairs."""
+
+    REENTER: int = PARAMETERS
+    JOIN: int = PARAMETERS + 1
+    REDUCE_AT: int = PARAMETERS + 2
+    REDUCE_TO: int = PARAMETERS + 3
+    REACH: int = PARAMETERS + 4
+    FALL: int = PARAMETERS + 5
+    ENTRY_ROWS: int = PARAMETERS + 6
+    EXIT_ROWS: int = PARAMETERS + 7
+    STOP_ROWS: int = PARAMETERS + 8
+    ENTRY: int = PARAMETERS + 9
+    EXIT: int = PARAMETERS + 9 + 2 * MOST_ROWS
+    STOP: int = PARAMETERS + 9 + 4 * MOST_ROWS
+
+
+class ExposureParametersLayout(NamedTuple):
+    """TEF: the parameters of its function. Those of the MMACD functions, then those of the swing function."""
+
+    SHORT_LINE: int = PARAMETERS
+    ALPHA: int = PARAMETERS + 1
+    BETA: int = PARAMETERS + 2
+    DELTA: int = PARAMETERS + 3
+    STRENGTH_SHORT: int = PARAMETERS + 4
+    STRENGTH_LONG: int = PARAMETERS + 5
+    DOWNHILL: int = PARAMETERS + 6
+    SWING_LONG: int = PARAMETERS + 7
+    SWING_SHORT: int = PARAMETERS + 10
+
+
+SETUP_WIDTH = PARAMETERS + 9 + 6 * MOST_ROWS
+MOST_FILLS = 4 * MOST_ROWS + 10
+"""Fills of one position in one minute, at most: every row of three tables, a stop after each entry, auxiliaries, orders."""
 
 
 class InputLayout(NamedTuple):
@@ -104,6 +209,11 @@ class InputLayout(NamedTuple):
     CYCLE_INDEX: int = 4
     CYCLE_BEGIN: int = 5
     FILTERED_DELTA: int = 6
+    FILTERED: int = 7
+    SWING_PRICE: int = 8
+    SWING_TYPE: int = 9
+    MMACD_SHORT: int = 10
+    MMACD_LONG: int = 11
 
 
 INPUT_COLUMNS = (
@@ -114,11 +224,16 @@ INPUT_COLUMNS = (
     "PIP.0.cycle_index",
     "PIP.0.cycle_begin_price",
     "PIP.0.filtered_delta",
+    "PIP.0.filtered",
+    "SWING.0.price",
+    "SWING.0.type",
+    "MMACDSHORT.0.abs_mean_relative",
+    "MMACDLONG.0.abs_mean_relative",
 )
 
 
 def input_columns(interval: Interval) -> tuple[str, ...]:
-    """Full names of the columns of a decision row, which are those of the decision interval."""
+    """Full names of all columns of a decision row, which are those of the decision interval."""
     return tuple(f"{interval.value}.{name}" for name in INPUT_COLUMNS)
 
 
@@ -151,6 +266,9 @@ class ReasonLayout(NamedTuple):
     STOP_CLOSE: int = 4
     LIQUIDATION: int = 5
     FORCE_CLEAR: int = 6
+    PARTIAL_STOP: int = 7
+    WEIGHT_REDUCE: int = 8
+    REACH_AND_FALL: int = 9
 
 
 Position = PositionLayout()
@@ -160,3 +278,11 @@ Setup = SetupLayout()
 Input = InputLayout()
 Trade = TradeLayout()
 Reason = ReasonLayout()
+Method = MethodLayout()
+Stage = StageLayout()
+RemainingMemory = RemainingMemoryLayout()
+ScenarioMemory = ScenarioMemoryLayout()
+ExposureMemory = ExposureMemoryLayout()
+RemainingParameters = RemainingParametersLayout()
+ScenarioParameters = ScenarioParametersLayout()
+ExposureParameters = ExposureParametersLayout()

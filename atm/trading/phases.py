@@ -12,116 +12,18 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from atm.ledger.fill import average_entry, funding_payment, liquidation_remainder, realized_profit
-from atm.ledger.margin import liquidation_price
+from atm.ledger.fill import funding_payment
 from atm.model.kernel import kernel
-from atm.trading.account_control import (
-    allocation,
-    decrease_quantity,
-    exact,
-    increase_quantity,
-    wallet_balance,
-)
-from atm.trading.layout import Asset, Input, Meta, Position, Reason, Setup, Trade
-from atm.trading.rqpm import exit_allowed, target_exposure
+from atm.trading.account_control import decrease_quantity, plan_entry
+from atm.trading.exposure import function_exposure
+from atm.trading.fills import liquidate, open_position, reduce_position, refresh_levels
+from atm.trading.layout import MOST_FILLS, Asset, Input, Meta, Method, Position, Reason, Setup
+from atm.trading.rqpm import exit_allowed, remaining_exposure
+from atm.trading.scenario import leave_scenario, stop_scenario
+from atm.trading.scenario_path import follow_cycle, scenario_minute
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
-
-
-@kernel
-def write_trade(
-    P: Floats, A: Floats, S: Floats, meta: Ints, T: Floats, i: int, minute: int, decision: float, reason: int,
-    quantity: float, price: float, profit: float, fee: float,
-) -> None:  # fmt: skip
-    """Append one fill to the buffer; quantity is signed (> 0 bought).
-
-    An order is filled before the next decision replaces it, so the target in force is the one that it is for; what closes
-    against the decision (stops, liquidation, the user) is for none.
-    """
-    row = meta[Meta.BUFFERED]
-    after = 0.0 if reason >= Reason.STOP_IMMEDIATE else P[i, Position.TARGET]
-    T[row, Trade.TARGET_BEFORE] = P[i, Position.TRADED]
-    T[row, Trade.TARGET_AFTER] = after
-    P[i, Position.TRADED] = after if P[i, Position.QUANTITY] != 0.0 else 0.0
-    T[row, Trade.TIME] = minute
-    T[row, Trade.DECISION] = decision
-    T[row, Trade.POSITION] = i
-    T[row, Trade.REASON] = reason
-    T[row, Trade.QUANTITY] = quantity
-    T[row, Trade.PRICE] = price
-    T[row, Trade.PROFIT] = profit
-    T[row, Trade.FEE] = fee
-    T[row, Trade.QUANTITY_AFTER] = P[i, Position.QUANTITY]
-    T[row, Trade.ENTRY_AFTER] = P[i, Position.ENTRY]
-    T[row, Trade.WALLET_AFTER] = wallet_balance(P, A, S, int(S[i, Setup.ASSET]))
-    T[row, Trade.INDEX] = meta[Meta.TRADES]
-    meta[Meta.BUFFERED] += 1
-    meta[Meta.TRADES] += 1
-
-
-@kernel
-def refresh_levels(P: Floats, S: Floats, B: Floats, first: Ints, i: int) -> None:
-    """Liquidation price and immediate stop of position i after its quantity, entry or margin has changed; 0 = none."""
-    q, entry = P[i, Position.QUANTITY], P[i, Position.ENTRY]
-    if q == 0.0:
-        P[i, Position.LIQUIDATION] = 0.0
-        P[i, Position.STOP] = 0.0
-        return
-    brackets = B[first[i] : first[i + 1]]
-    P[i, Position.LIQUIDATION] = liquidation_price(brackets, q, entry, P[i, Position.ISOLATED])
-    distance = S[i, Setup.STOP_IMMEDIATE]
-    if distance > 0.0:
-        side = 1.0 if q > 0.0 else -1.0
-        units = S[i, Setup.TICK_UNITS]
-        P[i, Position.STOP] = round(entry * (1.0 - side * distance) * units) / units
-
-
-@kernel
-def reduce_position(
-    P: Floats, A: Floats, S: Floats, meta: Ints, B: Floats, first: Ints, T: Floats,
-    i: int, minute: int, decision: float, reason: int, size: float, price: float,
-) -> None:  # fmt: skip
-    """Close `size` > 0 of position i at `price` and book profit, fee and released margin."""
-    asset = int(S[i, Setup.ASSET])
-    q = P[i, Position.QUANTITY]
-    side = 1.0 if q > 0.0 else -1.0
-    size = min(size, abs(q))
-    whole = size >= abs(q)
-    profit = realized_profit(size, P[i, Position.ENTRY], price, side)
-    fee = size * price * S[i, Setup.TAKER_FEE]
-    released = P[i, Position.ISOLATED] if whole else P[i, Position.ISOLATED] * size / abs(q)
-    P[i, Position.ISOLATED] -= released
-    A[asset, Asset.CROSS] += released + profit - fee
-    A[asset, Asset.FEES] += fee
-    A[asset, Asset.REALIZED] += profit
-    P[i, Position.QUANTITY] = 0.0 if whole else exact(q - side * size, S[i, Setup.UNITS])
-    if whole:
-        P[i, Position.ENTRY] = 0.0
-        P[i, Position.ISOLATED] = 0.0
-        P[i, Position.ALLOCATED] = 0.0
-    refresh_levels(P, S, B, first, i)
-    write_trade(P, A, S, meta, T, i, minute, decision, reason, -side * size, price, profit, fee)
-
-
-@kernel
-def open_position(
-    P: Floats, A: Floats, S: Floats, meta: Ints, B: Floats, first: Ints, T: Floats,
-    i: int, minute: int, decision: float, quantity: float, price: float,
-) -> None:  # fmt: skip
-    """Add `quantity` (signed, same side as held or from flat) at `price`: margin to the isolated wallet, fee from cross."""
-    asset = int(S[i, Setup.ASSET])
-    q = P[i, Position.QUANTITY]
-    size = abs(quantity)
-    fee = size * price * S[i, Setup.TAKER_FEE]
-    margin = size * price / S[i, Setup.LEVERAGE]
-    P[i, Position.ENTRY] = average_entry(q, P[i, Position.ENTRY], quantity, price)
-    P[i, Position.QUANTITY] = exact(q + quantity, S[i, Setup.UNITS])
-    P[i, Position.ISOLATED] += margin
-    A[asset, Asset.CROSS] -= margin + fee
-    A[asset, Asset.FEES] += fee
-    refresh_levels(P, S, B, first, i)
-    write_trade(P, A, S, meta, T, i, minute, decision, Reason.ENTRY, quantity, price, 0.0, fee)
 
 
 @kernel
@@ -158,6 +60,7 @@ def on_open(
             )
             P[i, Position.PENDING_OPEN] = 0.0
             P[i, Position.STOP_MARK] = side
+            leave_scenario(P[i], S[i])
         elif P[i, Position.PENDING_CLOSE] > 0.0 and q != 0.0:
             reason = int(P[i, Position.PENDING_CLOSE_REASON])
             size = P[i, Position.PENDING_CLOSE]
@@ -179,10 +82,18 @@ def on_path(
     P: Floats, A: Floats, S: Floats, R: Floats, meta: Ints, B: Floats, first: Ints, T: Floats, minute: int,
     opens: Floats, highs: Floats, lows: Floats, t: int,
 ) -> None:  # fmt: skip
-    """Immediate stops and liquidation inside the minute, the level nearer to the open first; a gap fills at the open."""
+    """Stops, liquidation and levels of a trade scenario inside the minute, the nearer to the open first; a gap fills at the
+    open."""
     for i in range(P.shape[0]):
         q = P[i, Position.QUANTITY]
-        if q == 0.0 or math.isnan(opens[t, i]):
+        if math.isnan(opens[t, i]):
+            continue
+        if int(S[i, Setup.FUNCTION_LONG]) == Method.SCENARIO and P[i, Position.CYCLE_SIDE] != 0.0:
+            scenario_minute(
+                P, A, S, R, meta, B, first, T, i, minute, opens[t, i], highs[t, i], lows[t, i]
+            )  # fmt: skip
+            continue
+        if q == 0.0:
             continue
         side = 1.0 if q > 0.0 else -1.0
         worst = lows[t, i] if side > 0.0 else highs[t, i]
@@ -202,29 +113,6 @@ def on_path(
 
 
 @kernel
-def liquidate(
-    P: Floats, A: Floats, S: Floats, meta: Ints, B: Floats, first: Ints, T: Floats, i: int, minute: int, price: float
-) -> None:
-    """The exchange takes position i over at `price`: the isolated wallet is lost, and nothing beyond it."""
-    asset = int(S[i, Setup.ASSET])
-    q = P[i, Position.QUANTITY]
-    side = 1.0 if q > 0.0 else -1.0
-    profit = realized_profit(abs(q), P[i, Position.ENTRY], price, side)
-    clearance = abs(q) * price * S[i, Setup.LIQUIDATION_FEE]
-    fee, lost = liquidation_remainder(P[i, Position.ISOLATED], profit, clearance)
-    A[asset, Asset.FEES] += fee
-    A[asset, Asset.REALIZED] -= lost - fee
-    P[i, Position.QUANTITY] = 0.0
-    P[i, Position.ENTRY] = 0.0
-    P[i, Position.ISOLATED] = 0.0
-    P[i, Position.ALLOCATED] = 0.0
-    P[i, Position.STOP_MARK] = side
-    meta[Meta.LIQUIDATIONS] += 1
-    refresh_levels(P, S, B, first, i)
-    write_trade(P, A, S, meta, T, i, minute, 0.0, Reason.LIQUIDATION, -q, price, -(lost - fee), fee)
-
-
-@kernel
 def on_close(
     P: Floats, A: Floats, S: Floats, R: Floats, meta: Ints, minute: int, rows: Floats, row_at: Ints, t: int
 ) -> None:
@@ -237,88 +125,67 @@ def on_close(
 
 
 @kernel
+def stop_on_close(p: Floats, s: Floats, close: float, now: int) -> bool:
+    """Whether this close lies beyond the stop on close; then everything is closed at the next open."""
+    q, entry, distance = p[Position.QUANTITY], p[Position.ENTRY], s[Setup.STOP_CLOSE]
+    side = 1.0 if q > 0.0 else -1.0
+    stop = round(entry * (1.0 - side * distance) * s[Setup.TICK_UNITS]) / s[Setup.TICK_UNITS]
+    if q == 0.0 or distance == 0.0 or side * (close - stop) >= 0.0:
+        return False
+    p[Position.PENDING_OPEN] = 0.0
+    p[Position.PENDING_MS] = now
+    p[Position.PENDING_CLOSE] = abs(q)
+    p[Position.PENDING_CLOSE_REASON] = Reason.STOP_CLOSE
+    p[Position.STOP_MARK] = side
+    if int(s[Setup.FUNCTION_LONG]) == Method.SCENARIO:
+        stop_scenario(p, s)
+    return True
+
+
+@kernel
 def decide(P: Floats, A: Floats, S: Floats, R: Floats, meta: Ints, i: int, now: int, row: Floats) -> None:
-    """Trade control of position i for a closed decision bar: stop on close, target exposure, account control, order."""
+    """Trade control of position i for a closed decision bar: stop on close, its method's target, the order towards it."""
     close = row[Input.CLOSE]
     if math.isnan(close):
         return
     p, s = P[i], S[i]
-    q, entry = p[Position.QUANTITY], p[Position.ENTRY]
-    side = 1.0 if q > 0.0 else -1.0
-    p[Position.PENDING_CLOSE] = 0.0
-    p[Position.PENDING_OPEN] = 0.0
-    p[Position.PENDING_MS] = now
-    distance = s[Setup.STOP_CLOSE]
-    stop = round(entry * (1.0 - side * distance) * s[Setup.TICK_UNITS]) / s[Setup.TICK_UNITS]
-    if q != 0.0 and distance > 0.0 and side * (close - stop) < 0.0:
-        p[Position.PENDING_CLOSE] = abs(q)
-        p[Position.PENDING_CLOSE_REASON] = Reason.STOP_CLOSE
-        p[Position.STOP_MARK] = side
-        if s[Setup.REENTRY] > 0.5:
-            p[Position.STOP_MARK] = 0.0
-        p[Position.TARGET] = target_exposure(p, s, row)
+    stopped = stop_on_close(p, s, close, now)
+    function = int(s[Setup.FUNCTION_LONG])
+    if function == Method.SCENARIO:
+        follow_cycle(P, A, S, R, meta, i, now, row)
         return
     if s[Setup.REENTRY] > 0.5:
         p[Position.STOP_MARK] = 0.0
-    target = target_exposure(p, s, row)
+    target = function_exposure(p, s, row) if function >= Method.MMACD else remaining_exposure(p, s, row)
+    if math.isnan(target):
+        return
     p[Position.TARGET] = target
+    if stopped:
+        return
+    p[Position.PENDING_CLOSE] = 0.0
+    p[Position.PENDING_OPEN] = 0.0
+    p[Position.PENDING_MS] = now
+    q, entry = p[Position.QUANTITY], p[Position.ENTRY]
+    side = 1.0 if q > 0.0 else -1.0
     released = 0.0
     if q != 0.0 and target * side <= 0.0:
         if target != 0.0 or p[Position.CYCLE_SIDE] != side or exit_allowed(p, s, row):
             p[Position.PENDING_CLOSE] = abs(q)
             p[Position.PENDING_CLOSE_REASON] = Reason.CLEAR
             released = abs(q) * (close - entry) * side - abs(q) * close * s[Setup.TAKER_FEE]
-        if target == 0.0:
-            return
-        plan_entry(P, A, S, R, meta, i, target, close, released, True)
+        if target != 0.0:
+            plan_entry(P, A, S, R, meta, i, target, close, released, True)
         return
     committed = abs(q) * entry / s[Setup.LEVERAGE]
     wanted = p[Position.ALLOCATED] * abs(target)
     if q != 0.0 and wanted < committed:
-        if abs(wanted - committed) < s[Setup.BAND] * p[Position.ALLOCATED] or not exit_allowed(p, s, row):
-            return
-        size = decrease_quantity(s, p[Position.ALLOCATED], target, committed, abs(q), entry)
-        p[Position.PENDING_CLOSE] = size
-        p[Position.PENDING_CLOSE_REASON] = Reason.EXIT
+        if abs(wanted - committed) >= s[Setup.BAND] * p[Position.ALLOCATED] and exit_allowed(p, s, row):
+            size = decrease_quantity(s, p[Position.ALLOCATED], target, committed, abs(q), entry)
+            p[Position.PENDING_CLOSE] = size
+            p[Position.PENDING_CLOSE_REASON] = Reason.EXIT
         return
     if target != 0.0:
         plan_entry(P, A, S, R, meta, i, target, close, 0.0, False)
-
-
-@kernel
-def plan_entry(
-    P: Floats,
-    A: Floats,
-    S: Floats,
-    R: Floats,
-    meta: Ints,
-    i: int,
-    target: float,
-    price: float,
-    released: float,
-    flip: bool,
-) -> None:
-    """A pending opening order towards `target`; `flip`: the held position will be closed before, freeing `released`."""
-    if meta[Meta.TRADING] == 0:
-        return
-    p, s = P[i], S[i]
-    asset = int(s[Setup.ASSET])
-    held = 0.0 if flip else abs(p[Position.QUANTITY])
-    committed = 0.0 if flip else held * p[Position.ENTRY] / s[Setup.LEVERAGE]
-    allocated = 0.0 if flip else p[Position.ALLOCATED]
-    freed = (p[Position.ISOLATED] + released) if flip else 0.0
-    if allocated == 0.0:
-        allocated = allocation(P, A, S, R, i, released)
-    if held > 0.0 and allocated * abs(target) - committed < s[Setup.BAND] * allocated:
-        return
-    available = A[asset, Asset.CROSS] + freed - A[asset, Asset.RESERVED]
-    size = increase_quantity(s, allocated, target, committed, held, price, available)
-    if size <= 0.0:
-        return
-    side = 1.0 if target > 0.0 else -1.0
-    p[Position.PENDING_OPEN] = side * size
-    p[Position.PENDING_ALLOCATED] = allocated
-    A[asset, Asset.RESERVED] += size * price * (1.0 / s[Setup.LEVERAGE] + s[Setup.TAKER_FEE])
 
 
 @kernel
@@ -333,13 +200,27 @@ def wakes_open(P: Floats, S: Floats, minute: int) -> bool:
 
 
 @kernel
+def trigger_levels(P: Floats, i: int) -> tuple[float, float]:
+    """(highest price below, lowest price above) at which anything happens to position i inside a minute; infinite if none."""
+    q, stop, liquidation = P[i, Position.QUANTITY], P[i, Position.STOP], P[i, Position.LIQUIDATION]
+    below, above = P[i, Position.BELOW], P[i, Position.ABOVE]
+    if above == 0.0:
+        above = math.inf
+    if q > 0.0:
+        below = max(below, stop, liquidation)
+    if q < 0.0 and stop > 0.0:
+        above = min(above, stop)
+    if q < 0.0 and liquidation > 0.0:
+        above = min(above, liquidation)
+    return below, above
+
+
+@kernel
 def wakes_path(P: Floats, highs: Floats, lows: Floats, t: int) -> bool:
-    """Whether `on_path` would do anything: a stop or a liquidation price lies within the minute's range."""
+    """Whether `on_path` would do anything: a price at which something happens lies within the minute's range."""
     for i in range(P.shape[0]):
-        q = P[i, Position.QUANTITY]
-        if q > 0.0 and lows[t, i] <= max(P[i, Position.STOP], P[i, Position.LIQUIDATION]):
-            return True
-        if q < 0.0 and (highs[t, i] >= P[i, Position.STOP] > 0.0 or highs[t, i] >= P[i, Position.LIQUIDATION] > 0.0):
+        below, above = trigger_levels(P, i)
+        if lows[t, i] <= below or highs[t, i] >= above:
             return True
     return False
 
@@ -371,20 +252,6 @@ def next_funding(P: Floats, S: Floats, start: int, t: int, stop: int) -> int:
             period = int(S[i, Setup.FUNDING_MS])
             found = min(found, t + (-minute % period) // 60_000)
     return found
-
-
-@kernel
-def trigger_levels(P: Floats, i: int) -> tuple[float, float]:
-    """(highest price below, lowest price above) at which a stop or the liquidation of position i acts; infinite if none."""
-    q, stop, liquidation = P[i, Position.QUANTITY], P[i, Position.STOP], P[i, Position.LIQUIDATION]
-    if q > 0.0:
-        return max(stop, liquidation), math.inf
-    above = math.inf
-    if q < 0.0 and stop > 0.0:
-        above = stop
-    if q < 0.0 and liquidation > 0.0:
-        above = min(above, liquidation)
-    return -math.inf, above
 
 
 @kernel
@@ -461,7 +328,7 @@ def run_minutes(
     might overflow with the next one; the caller empties it and calls again with the rest. A phase is entered only in
     minutes in which it has something to do, and quiet stretches are passed in one go, which is what makes years fast.
     """
-    room = T.shape[0] - 3 * P.shape[0]
+    room = T.shape[0] - MOST_FILLS * P.shape[0]
     t = 0
     while t < opens.shape[0]:
         if meta[Meta.BUFFERED] > room:

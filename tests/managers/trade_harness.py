@@ -44,7 +44,7 @@ from atm.model.errors import Refused
 from atm.model.instrument import Instrument
 from atm.model.interval import MINUTE_MS, Interval
 from atm.model.program import ProgramContext
-from atm.model.trade_configuration import RotationalGaussian1, TradeConfiguration
+from atm.model.trade_configuration import RemainingQuantity, RotationalGaussian1, TradeConfiguration
 from atm.storage.database import Database
 from atm.storage.market_store import MarketStore
 
@@ -59,7 +59,12 @@ ANALYSIS = AnalysisConfiguration.of_one(
     mmacd_short=MultiMACD(windows=(2, 4, 8), signal=2, multiplier=1, normaliser=8),
     pip=ClassicalSignal(alpha=1.0, window=4, sigma=1.5, enter_threshold=0.2),
 )
-TRADE = TradeConfiguration("T", leverage=3, full_stop_loss_immediate=0.01, rebalance_band=0.05, long=ROUND, short=ROUND)
+TRADE = TradeConfiguration(
+    "T",
+    leverage=3,
+    full_stop_loss_immediate=0.01,
+    method=RemainingQuantity(rebalance_band=0.05, long=ROUND, short=ROUND),
+)
 ACCOUNT = AccountSetup(
     "paper",
     assets={"USDT": AssetSetup(10_000.0, 0.8)},

@@ -9,6 +9,7 @@ from atm.model.errors import Invalid
 from atm.model.instrument import Instrument
 from atm.model.interval import MINUTE_MS, parse_time
 from atm.model.simulation import SimulationSpec
+from atm.model.trade_configuration import TradeConfiguration, TradeScenario
 from atm.simulators import backtest
 from atm.simulators.specification import read_specification
 from atm.storage.market_store import MarketStore
@@ -65,6 +66,24 @@ def test_cutting_the_future_leaves_the_past_as_it_was(store: MarketStore, instru
     assert short == [t for t in long if t.time_ms < cut]
 
 
+@pytest.mark.parametrize(
+    ("name", "start_of_hash"),
+    [("rqpm_filusdt", "2f7289d65796"), ("two_positions", "bbc666cee980"), ("ts_nearusdt", "f761fd30d70a")],
+)
+def test_the_examples_trade_as_they_always_did(
+    store: MarketStore, instruments: tuple[Instrument, ...], name: str, start_of_hash: str
+) -> None:
+    assert backtest.run(example(name), store, instruments).summary.trade_hash.startswith(start_of_hash)
+
+
+def test_a_backtest_says_what_is_probably_not_meant(store: MarketStore, instruments: tuple[Instrument, ...]) -> None:
+    overlapping = TradeConfiguration("scenario", method=TradeScenario())
+    result = backtest.run(example("ts_nearusdt", end="2023-08-03", trade=(overlapping,)), store, instruments)
+    assert any(
+        "partial stop loss (0.01) is not beyond the last entry (0.04)" in each for each in result.summary.warnings
+    )
+
+
 def test_progress_and_cancel(store: MarketStore, instruments: tuple[Instrument, ...]) -> None:
     seen: list[float] = []
     backtest.run(example("rqpm_filusdt"), store, instruments, seen.append)
@@ -104,6 +123,14 @@ def test_a_typing_error_in_a_file_gets_one_sentence(tmp_path: Path) -> None:
         read_specification(path)
     path.write_text(text.replace("leverage = 3", "leverage = 300"))
     with pytest.raises(Invalid, match=r"leverage.*<= 125"):
+        read_specification(path)
+    scenario = (ROOT / "examples" / "ts_nearusdt.toml").read_text()
+    path.write_text(scenario.replace("reenter = false", "renter = false").replace("amount = 0.5", "amount = 1.5"))
+    with pytest.raises(Invalid, match=r"method\.renter.*did you mean reenter\?") as refused:
+        read_specification(path)
+    assert "method.weight_reduce.amount" in str(refused.value)
+    path.write_text(scenario.replace('type = "TS"', 'type = "TSS"'))
+    with pytest.raises(Invalid, match=r"method\.type.*RQPM, TS, TEF \(did you mean TS\?\)"):
         read_specification(path)
     path.write_text("code = ")
     with pytest.raises(Invalid, match="TOML"):

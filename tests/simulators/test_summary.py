@@ -12,7 +12,7 @@ from atm.model.analysis_configuration import AnalysisConfiguration
 from atm.model.interval import parse_time
 from atm.model.simulation import SimulationSpec, SimulationSummary
 from atm.model.statistics import SimulationDetails
-from atm.model.trade_configuration import TradeConfiguration
+from atm.model.trade_configuration import TradeConfiguration, TradeScenario
 from atm.simulators.statistics.path import SymbolPath
 from atm.simulators.summary import Outcome, conclude
 from tests.simulators.statistics.fills import fill
@@ -26,7 +26,7 @@ SPEC = SimulationSpec(
 
 
 def concluded(
-    trades: list[TradeRecord], equity: np.ndarray | None = None, days: int = 40
+    trades: list[TradeRecord], equity: np.ndarray | None = None, days: int = 40, spec: SimulationSpec = SPEC
 ) -> tuple[SimulationSummary, SimulationDetails]:
     n = days * 1440
     closes = 100 * np.exp(np.cumsum(np.random.default_rng(1).normal(0, 0.0005, n)))
@@ -34,7 +34,7 @@ def concluded(
     brackets = np.array([[0.0, 1e9, 0.01, 0.0, 50.0]])
     path = SymbolPath(START, closes, closes, closes, closes, volumes, 3.0, brackets, 0.0, 28_800_000)
     curve = np.full(n, 1_000.0) if equity is None else equity
-    return conclude(SPEC, START, START + n * 60_000, Outcome(trades, curve, {"A": path}, 0.0, 0.0, 0.1))
+    return conclude(spec, START, START + n * 60_000, Outcome(trades, curve, {"A": path}, 0.0, 0.0, 0.1))
 
 
 def numbers(raw: Any) -> list[float]:
@@ -82,6 +82,13 @@ def test_nothing_lost_is_not_the_same_as_nothing_gained() -> None:
     assert (summary.statistics.profit_factor, summary.statistics.payoff) == (None, None)
     assert summary.profit_factor == 0.0  # the field of earlier versions has no word for it
     assert summary.statistics.long.trips == 1
+
+
+def test_what_a_configuration_probably_does_not_mean_is_said_first() -> None:
+    overlapping = TradeConfiguration("over", method=TradeScenario())
+    summary, _ = concluded(ROUND, spec=msgspec.structs.replace(SPEC, trade=(TradeConfiguration("t"), overlapping)))
+    assert summary.warnings[0].startswith("over: the first partial stop loss (0.01) is not beyond the last entry")
+    assert summary.warnings[1:] == concluded(ROUND)[0].warnings
 
 
 def test_a_summary_of_an_earlier_version_is_still_read() -> None:

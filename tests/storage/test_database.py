@@ -15,7 +15,16 @@ from atm.model.interval import Interval
 from atm.model.order import Side
 from atm.model.simulation import SimulationSpec, SimulationStatus, SimulationSummary
 from atm.model.statistics import BalanceReport, SimulationDetails
-from atm.model.trade_configuration import TradeConfiguration
+from atm.model.trade_configuration import (
+    Direction,
+    RemainingQuantity,
+    RotationalGaussian1,
+    RotationalGaussian2,
+    Sense,
+    TargetExposure,
+    TradeConfiguration,
+    TradeScenario,
+)
 from atm.simulators.statistics.trips import round_trip
 from atm.storage.database import Database
 from atm.storage.schema import Base, ConfigurationRow, SimulationRow
@@ -66,6 +75,41 @@ def test_configurations_survive_and_can_be_replaced_and_removed(database: Databa
     assert store.trades() == [TradeConfiguration("t", leverage=7)]
     store.remove_analysis("a")
     assert [c.code for c in store.analyses()] == ["b"]
+
+
+def test_what_an_earlier_version_stored_of_trade_control_is_read(database: Database) -> None:
+    shape = {"theta": 0.25, "alpha": 0.02, "beta0": 0.06, "beta1": 0.03, "gamma": 2}
+    flat = {
+        "code": "old", "leverage": 3, "isolated": True, "direction": "LONG", "sense": "contrarian",
+        "full_stop_loss_immediate": 0.04, "full_stop_loss_close": None, "post_stop_reentry": True, "regrow": True,
+        "exit_on_impulse": 0.1, "exit_on_aligned": None, "exit_on_profitable": None, "rebalance_band": 0.1,
+        "long": shape, "short": shape,
+    }  # fmt: skip
+    database.simulations.add(SPEC, 1)
+    with database.engine.begin() as connection:
+        row = {"kind": "trade", "code": "old", "payload": json.dumps(flat).encode(), "version": 1, "updated_ms": 0}
+        connection.execute(insert(ConfigurationRow), row)
+        connection.execute(
+            update(SimulationRow).values(spec=json.dumps(msgspec.to_builtins(SPEC) | {"trade": [flat]}).encode())
+        )
+    a_map = RotationalGaussian1(0.25, 0.02, 0.06, 0.03, 2)
+    method = RemainingQuantity(
+        sense=Sense.CONTRARIAN, regrow=True, exit_on_impulse=0.1, rebalance_band=0.1, long=a_map, short=a_map
+    )
+    expected = TradeConfiguration(
+        "old", 3, direction=Direction.LONG, full_stop_loss_immediate=0.04, post_stop_reentry=True, method=method
+    )
+    assert database.configurations.trades() == [expected]
+    assert database.simulations.spec(SPEC.code).trade == (expected,)
+
+
+@pytest.mark.parametrize("method", [TradeScenario(), TargetExposure(), RemainingQuantity(long=RotationalGaussian2())])
+def test_every_method_survives_the_store(
+    database: Database, method: TradeScenario | TargetExposure | RemainingQuantity
+) -> None:
+    stored = TradeConfiguration("t", method=method)
+    database.configurations.put_trade(stored)
+    assert database.configurations.trades() == [stored]
 
 
 def test_what_an_earlier_version_stored_with_one_interval_is_read(database: Database) -> None:

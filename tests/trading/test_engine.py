@@ -1,23 +1,42 @@
+import base64
 import math
+import zlib
+from collections.abc import Callable
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from atm.model.account import AssetSetup, CostModel, PositionSetup, TradeReason, TradeRecord
-from atm.model.analysis_configuration import AnalysisConfiguration, ClassicalSignal
+from atm.model.analysis_configuration import AnalysisConfiguration, ClassicalSignal, MultiMACD
 from atm.model.bars import Bar
 from atm.model.errors import Invalid
 from atm.model.instrument import Instrument, LeverageBracket
 from atm.model.interval import MINUTE_MS
-from atm.model.trade_configuration import Direction, RotationalGaussian1, Sense, TradeConfiguration
+from atm.model.trade_configuration import (
+    Direction,
+    MmacdDefault,
+    ReachAndFall,
+    RemainingQuantity,
+    RotationalGaussian1,
+    RotationalGaussian2,
+    ScenarioRow,
+    Sense,
+    Span,
+    SwingDefault,
+    TargetExposure,
+    TradeConfiguration,
+    TradeScenario,
+    WeightReduce,
+)
 from atm.trading.engine import AccountEngine, MinuteGrid
-from atm.trading.layout import Asset, Input, Meta, Position
-from atm.trading.rqpm import rotational_gaussian_1
+from atm.trading.layout import Asset, Input, Meta
 
 WIDE = RotationalGaussian1(theta=0.5, alpha=100, beta0=100, beta1=100)
+FOLLOW = RemainingQuantity(long=WIDE, short=WIDE)
 FREE = CostModel(taker_fee=0.0, slippage=0.0, funding_rate=0.0)
 BRACKETS = (LeverageBracket(0, 100_000, 0.01, 0, 50), LeverageBracket(100_000, 10_000_000, 0.02, 1_000, 20))
 
@@ -34,7 +53,7 @@ def engine(
     return AccountEngine(
         {"USDT": AssetSetup(10_000, 0.5)},
         [PositionSetup(symbol, "a", trade.code, ratio, n + 1) for n, symbol in enumerate(symbols)],
-        [AnalysisConfiguration.of_one("a", pip=ClassicalSignal())],
+        [AnalysisConfiguration.of_one("a", pip=ClassicalSignal(), mmacd_short=MultiMACD())],
         [trade],
         [instrument(symbol) for symbol in symbols],
         costs,
@@ -61,7 +80,7 @@ def play(e: AccountEngine, minutes: list[tuple[Bar, np.ndarray | None]]) -> list
     return fills
 
 
-TREND = TradeConfiguration("t", leverage=5, long=WIDE, short=WIDE)
+TREND = TradeConfiguration("t", leverage=5, method=FOLLOW)
 
 
 def test_a_decision_is_filled_at_the_next_open_with_the_balance_that_account_control_grants() -> None:
@@ -104,15 +123,15 @@ def test_a_flip_closes_and_opens_the_other_side_at_the_same_open() -> None:
 
 
 def test_the_contrarian_reading_and_the_allowed_direction() -> None:
-    contrarian = TradeConfiguration("t", sense=Sense.CONTRARIAN, long=WIDE, short=WIDE)
+    contrarian = TradeConfiguration("t", method=RemainingQuantity(sense=Sense.CONTRARIAN, long=WIDE, short=WIDE))
     assert play(engine(contrarian), [(bar(0, 100), row(1, 100)), (bar(1, 100), None)])[0].side.value == "SELL"
-    longs = TradeConfiguration("t", direction=Direction.LONG, long=WIDE, short=WIDE)
+    longs = TradeConfiguration("t", direction=Direction.LONG, method=FOLLOW)
     assert play(engine(longs), [(bar(0, 100), row(-1, 100)), (bar(1, 100), None)]) == []
 
 
 def test_the_remaining_quantity_only_shrinks_within_a_cycle() -> None:
     narrow = RotationalGaussian1(theta=0.5, alpha=100, beta0=0.02, beta1=0.02)
-    e = engine(TradeConfiguration("t", leverage=1, long=narrow, short=narrow))
+    e = engine(TradeConfiguration("t", method=RemainingQuantity(long=narrow, short=narrow)))
     away = math.exp(-(0.02**2) / (2 * 0.02**2))
     fills = play(
         e,
@@ -133,7 +152,7 @@ def test_the_remaining_quantity_only_shrinks_within_a_cycle() -> None:
     [(99, 94, 95.0), (94.5, 94, 94.5)],  # through the stop inside the minute; opened beyond it
 )
 def test_the_immediate_stop_fills_at_its_level_or_at_the_gap(opening: float, low: float, price: float) -> None:
-    e = engine(TradeConfiguration("t", full_stop_loss_immediate=0.05, long=WIDE, short=WIDE))
+    e = engine(TradeConfiguration("t", full_stop_loss_immediate=0.05, method=FOLLOW))
     start = [(bar(0, 100), row(1, 100, updated=1)), (bar(1, 100), None)]
     fills = play(e, [*start, (bar(2, opening, lo=low, c=low), None)])
     assert (fills[-1].reason, fills[-1].price) == (TradeReason.STOP_IMMEDIATE, price)
@@ -141,16 +160,14 @@ def test_the_immediate_stop_fills_at_its_level_or_at_the_gap(opening: float, low
 
 def test_after_a_stop_the_same_cycle_is_not_entered_again_unless_allowed() -> None:
     for reentry, entries in ((False, 1), (True, 2)):
-        e = engine(
-            TradeConfiguration("t", full_stop_loss_immediate=0.05, post_stop_reentry=reentry, long=WIDE, short=WIDE)
-        )
+        e = engine(TradeConfiguration("t", full_stop_loss_immediate=0.05, post_stop_reentry=reentry, method=FOLLOW))
         minutes = [(bar(0, 100), row(1, 100, updated=1)), (bar(1, 100), None), (bar(2, 99, lo=90, c=96), row(1, 96))]
         fills = play(e, [*minutes, (bar(3, 96), None)])
         assert sum(f.reason is TradeReason.ENTRY for f in fills) == entries
 
 
 def test_the_stop_on_close_asks_the_close_and_not_the_wick() -> None:
-    e = engine(TradeConfiguration("t", full_stop_loss_close=0.05, long=WIDE, short=WIDE))
+    e = engine(TradeConfiguration("t", full_stop_loss_close=0.05, method=FOLLOW))
     fills = play(
         e,
         [
@@ -164,7 +181,7 @@ def test_the_stop_on_close_asks_the_close_and_not_the_wick() -> None:
 
 
 def test_a_liquidation_takes_the_isolated_wallet_and_leaves_the_rest() -> None:
-    e = engine(TradeConfiguration("t", leverage=10, long=WIDE, short=WIDE))
+    e = engine(TradeConfiguration("t", leverage=10, method=FOLLOW))
     fills = play(e, [(bar(0, 100), row(1, 100, updated=1)), (bar(1, 100), None), (bar(2, 99, lo=80, c=80), None)])
     assert fills[-1].reason is TradeReason.LIQUIDATION
     # 475 at 100, margin 4,750: LP = (475·100 − 4,750)/(475·0.99)
@@ -180,7 +197,7 @@ def test_funding_is_paid_at_the_stamp() -> None:
 
 
 def test_trading_off_keeps_protection_and_opens_nothing() -> None:
-    e = engine(TradeConfiguration("t", full_stop_loss_immediate=0.05, long=WIDE, short=WIDE))
+    e = engine(TradeConfiguration("t", full_stop_loss_immediate=0.05, method=FOLLOW))
     play(e, [(bar(0, 100), row(1, 100, updated=1)), (bar(1, 100), None)])
     e.set_trading(False)
     fills = play(e, [(bar(2, 100, lo=90, c=90), row(-1, 90, updated=1)), (bar(3, 90), None)])
@@ -225,31 +242,74 @@ def random_market(seed: int, minutes: int, n: int) -> MinuteGrid:
             cycle, begin, index = (-cycle, closes[t, i], 0) if flip else (cycle, begin, index + 1)
             row_at[t, i] = len(rows)
             rows.append(row(cycle, closes[t, i], index, begin, float(flip)))
-    return MinuteGrid(0, opens, highs, lows, closes, np.array(rows), row_at)
+    table = np.array(rows)
+    table[:, Input.FILTERED] = g.uniform(-0.5, 0.5, len(table))
+    table[:, Input.SWING_TYPE] = np.sign(g.normal(0, 1, len(table)))
+    table[:, Input.SWING_PRICE] = table[:, Input.CLOSE] * (1 + 0.02 * table[:, Input.SWING_TYPE])
+    table[:, Input.MMACD_SHORT] = np.cumsum(g.normal(0, 0.3, len(table)))
+    return MinuteGrid(0, opens, highs, lows, closes, table, row_at)
 
 
 SYMBOLS = ("AUSDT", "BUSDT")
 BUSY = TradeConfiguration(
     "t", leverage=15, full_stop_loss_immediate=0.06, full_stop_loss_close=0.03,
-    long=RotationalGaussian1(0.5, 0.01, 0.03, 0.05), short=RotationalGaussian1(0.5, 0.01, 0.05, 0.03),
+    method=RemainingQuantity(
+        long=RotationalGaussian1(0.5, 0.01, 0.03, 0.05), short=RotationalGaussian1(0.5, 0.01, 0.05, 0.03)
+    ),
 )  # fmt: skip
 
 
+def scenario(**more: object) -> TradeScenario:
+    return TradeScenario(
+        entry=rows_of((0, 0.3), (0.01, 0.6), (0.03, 1)), exit=rows_of((0.01, 0.5), (0.04, 0.1), (0.06, 0)),
+        partial_stop_loss=rows_of((0.04, 0.4), (0.05, 0)), weight_reduce=WeightReduce(0.03, 0.4),
+        reach_and_fall=ReachAndFall(0.02, 0.01), **more,
+    )  # fmt: skip
+
+
+def rows_of(*pairs: tuple[float, float]) -> tuple[ScenarioRow, ...]:
+    return tuple(ScenarioRow(*pair) for pair in pairs)
+
+
+STOPS = {"leverage": 15, "full_stop_loss_immediate": 0.025, "full_stop_loss_close": 0.02}
+METHODS = {
+    "RQPM": BUSY,
+    "RQPM, four inputs": TradeConfiguration(
+        "t", 5, method=RemainingQuantity(
+            exit_on_aligned=0.001,
+            long=RotationalGaussian2((0.1, 0.2, 0.3), sigma=(0.05, 0.05, 0.1, 1)),
+            short=RotationalGaussian2((0.3, 0.2, 0.1), sigma=(0.05, 0.05, 0.1, 1)),
+        ),
+    ),
+    "RQPM, rounds": TradeConfiguration(
+        "t", direction=Direction.SHORT, **STOPS, method=RemainingQuantity(span=Span.ROUND, short=BUSY.method.short)
+    ),
+    "TS": TradeConfiguration("t", **STOPS, method=scenario()),
+    "TS, all options": TradeConfiguration(
+        "t", post_stop_reentry=True, **STOPS, method=scenario(reenter=True, join=True, sense=Sense.CONTRARIAN)
+    ),
+    "TEF, MMACD": TradeConfiguration("t", **STOPS, method=TargetExposure(MmacdDefault())),
+    "TEF, swing": TradeConfiguration("t", **STOPS, method=TargetExposure(SwingDefault(), 0.05)),
+}  # fmt: skip
+every_method = pytest.mark.parametrize("trade", METHODS.values(), ids=METHODS.keys())
+
+
+@every_method
 @pytest.mark.parametrize("symbols", [SYMBOLS[:1], SYMBOLS])
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=6, deadline=None)
 @given(seed=st.integers(0, 10_000), cuts=st.sets(st.integers(1, 599), max_size=6))
 def test_minute_by_minute_with_restarts_is_the_backtest_bit_for_bit(
-    symbols: tuple[str, ...], seed: int, cuts: set[int]
+    trade: TradeConfiguration, symbols: tuple[str, ...], seed: int, cuts: set[int]
 ) -> None:
     market = random_market(seed, 600, len(symbols))
-    whole = engine(BUSY, CostModel(), symbols, 0.6)
+    whole = engine(trade, CostModel(), symbols, 0.6)
     expected, equity = whole.run(market)
-    live = engine(BUSY, CostModel(), symbols, 0.6)
+    live = engine(trade, CostModel(), symbols, 0.6)
     fills = []
     for t in range(600):
         if t in cuts:  # the process has died and another one takes over
             state = live.dump()
-            live = engine(BUSY, CostModel(), symbols, 0.6)
+            live = engine(trade, CostModel(), symbols, 0.6)
             live.load(state)
         bars = {
             symbol: Bar(t * MINUTE_MS, *(float(a[t, i]) for a in market[1:5]), 0, 0, 0, 0, 0)
@@ -263,10 +323,54 @@ def test_minute_by_minute_with_restarts_is_the_backtest_bit_for_bit(
     assert live.dump() == whole.dump()
 
 
-@settings(max_examples=12, deadline=None)
+@every_method
+def test_every_method_trades_on_the_random_markets(trade: TradeConfiguration) -> None:
+    """Without which the properties here would hold for nothing."""
+    fills = [
+        f for seed in range(5) for f in engine(trade, CostModel(), SYMBOLS, 0.6).run(random_market(seed, 600, 2))[0]
+    ]
+    assert len(fills) > 40
+    if isinstance(trade.method, TradeScenario):
+        assert {f.reason for f in fills} >= {
+            TradeReason.ENTRY, TradeReason.EXIT, TradeReason.CLEAR, TradeReason.PARTIAL_STOP, TradeReason.STOP_IMMEDIATE,
+            TradeReason.WEIGHT_REDUCE, TradeReason.REACH_AND_FALL, TradeReason.STOP_CLOSE,
+        }  # fmt: skip
+
+
+@every_method
+def test_a_fill_goes_on_from_the_target_that_the_one_before_was_for(trade: TradeConfiguration) -> None:
+    fills, _ = engine(trade, CostModel(), SYMBOLS, 0.6).run(random_market(1, 600, 2))
+    for symbol in SYMBOLS:
+        target = 0.0
+        for f in (f for f in fills if f.symbol == symbol):
+            assert f.target_before == target
+            if f.quantity_after != 0.0:
+                assert f.target_after * f.quantity_after > 0.0
+            target = f.target_after if f.quantity_after != 0.0 else 0.0
+
+
+@every_method
+@settings(max_examples=6, deadline=None)
+@given(seed=st.integers(0, 10_000), cut=st.integers(1, 599))
+def test_another_future_leaves_the_past_as_it_was(trade: TradeConfiguration, seed: int, cut: int) -> None:
+    market, other = random_market(seed, 600, 2), random_market(seed + 1, 600, 2)
+    prices = [np.vstack([mine[:cut], theirs[cut:]]) for mine, theirs in zip(market[1:5], other[1:5], strict=True)]
+    row_at = np.vstack(
+        [market.row_at[:cut], np.where(other.row_at[cut:] < 0, -1, other.row_at[cut:] + len(market.rows))]
+    )
+    mixed = MinuteGrid(0, *prices, np.vstack([market.rows, other.rows]), row_at)
+    fills, equity = engine(trade, CostModel(), SYMBOLS, 0.6).run(market)
+    changed, changed_equity = engine(trade, CostModel(), SYMBOLS, 0.6).run(mixed)
+    now = cut * MINUTE_MS
+    assert [f for f in changed if f.time_ms < now] == [f for f in fills if f.time_ms < now]
+    assert (changed_equity[:cut] == equity[:cut]).all()
+
+
+@every_method
+@settings(max_examples=6, deadline=None)
 @given(seed=st.integers(0, 10_000))
-def test_every_cent_is_accounted_for(seed: int) -> None:
-    e = engine(BUSY, CostModel(), SYMBOLS, 0.6)
+def test_every_cent_is_accounted_for(trade: TradeConfiguration, seed: int) -> None:
+    e = engine(trade, CostModel(), SYMBOLS, 0.6)
     fills, _ = e.run(random_market(seed, 600, 2))
     asset = e.snapshot().assets[0]
     profit = sum(f.profit for f in fills)
@@ -276,14 +380,6 @@ def test_every_cent_is_accounted_for(seed: int) -> None:
     for p in e.snapshot().positions:
         assert p.isolated_wallet >= 0
         assert p.quantity == pytest.approx(round(p.quantity * 10) / 10, abs=0)
-
-
-def test_the_map_is_one_at_the_origin_and_falls_with_distance() -> None:
-    assert rotational_gaussian_1(0, 0, 0.5, 0.5, 0.5, 0.5, 1) == 1
-    # θ = ½ turns by π: v = −y, so a positive deviation is governed by β₀
-    assert rotational_gaussian_1(0, 0.1, 0.5, 0.5, 0.1, 0.9, 1) == pytest.approx(math.exp(-0.5))
-    assert rotational_gaussian_1(0, -0.1, 0.5, 0.5, 0.9, 0.1, 1) == pytest.approx(math.exp(-0.5))
-    assert rotational_gaussian_1(1000, 0, 0.5, 0.1, 1, 1, 1) == pytest.approx(math.exp(-0.5))
 
 
 @pytest.mark.parametrize(
@@ -304,7 +400,7 @@ def test_a_configuration_that_cannot_be_traded_is_refused_by_field(trade: TradeC
 
 
 def test_a_stop_is_for_no_target_and_follows_none_of_a_later_entry() -> None:
-    e = engine(TradeConfiguration("t", leverage=5, full_stop_loss_immediate=0.05, long=WIDE, short=WIDE))
+    e = engine(TradeConfiguration("t", leverage=5, full_stop_loss_immediate=0.05, method=FOLLOW))
     fills = play(
         e,
         [
@@ -321,23 +417,49 @@ def test_a_stop_is_for_no_target_and_follows_none_of_a_later_entry() -> None:
     ]
 
 
-def test_a_state_of_the_version_before_goes_on_with_what_it_has() -> None:
-    e = engine(TREND)
-    play(e, [(bar(14, 100), row(1, 100, updated=1)), (bar(15, 100), None)])
-    state = e.dump()
-    width, old = len(Position), 17
-    body = np.frombuffer(state[-8 * (width + len(Asset) + len(Meta)) :][: 8 * width])
-    rest = state[-8 * (len(Asset) + len(Meta)) :]
-    head = state[: -8 * (width + len(Asset) + len(Meta))]
-    earlier = head[:4] + (1).to_bytes(2, "little") + head[6:] + body[:old].tobytes() + rest
+STORED = {
+    1: (
+        "c-nIe@pWZn06|uU&0B?-%+GxdzhkX0y!!s5e(!+qX`Vq1-5!f%Sv+P&)iZ#=hFk|Q%@7Hp`!=D{3?J;V(=Y(lhXXj2YdgZ&_s&h2vE4WXRXxm}"
+        "rY(5Q0jXm|6N2-X@u7$V09;NZaR"
+    ),
+    2: (
+        "c-nIe@pWZlU<5)|hRs`rn9R?84ZmZpFTDExqkivz?`fVv4c#7#WLZ3BM%6Qbz=m80FwGDNq5C$W(hMK$vC}XB)rSK(lxsV}*!Rv&n6ceB1XVq{"
+        "JxyEing>$Ph$aN*FXKZI2LQZWB%u"
+    ),
+}
+"""States that the program of that version has stored after `OPENED`."""
+OPENED = [(bar(14, 100), row(1, 100, updated=1)), (bar(15, 100), None)]
+FLIPPED = [(bar(16, 101, c=102), row(-1, 102, updated=1)), (bar(17, 102), None)]
+
+
+@pytest.mark.parametrize(("version", "columns", "known"), [(1, 17, 0), (2, 18, 1), (3, 27, 1)])
+def test_a_state_of_every_version_goes_on_with_what_it_has(version: int, columns: int, known: float) -> None:
+    same = engine(TREND)
+    play(same, OPENED)
+    state = zlib.decompress(base64.b85decode(STORED[version])) if version in STORED else same.dump()
+    assert int.from_bytes(state[4:6], "little") == version
+    assert len(state) == 44 + 8 * (columns + len(Asset) + len(Meta))
     later = engine(TREND)
-    later.load(earlier)
-    (fill,) = play(later, [(bar(16, 101, c=102), row(-1, 102, updated=1)), (bar(17, 102), None)])[:1]
-    (same,) = play(e, [(bar(16, 101, c=102), row(-1, 102, updated=1)), (bar(17, 102), None)])[:1]
-    assert (fill.target_before, same.target_before) == (0, 1)  # it did not know what the position was for
-    assert (fill.quantity, fill.profit, fill.target_after) == (same.quantity, same.profit, same.target_after)
+    later._positions[:] = 7.0  # nothing of what was there before may stay
+    later.load(state)
+    assert later.snapshot() == same.snapshot()
+    assert (later.dump() == same.dump()) == (version > 1)
+    fills, expected = play(later, FLIPPED), play(same, FLIPPED)
+    assert fills[0].target_before == known  # version 1 did not know what the position was for
+    assert [msgspec.structs.replace(fills[0], target_before=1.0), *fills[1:]] == expected
+    assert later.dump() == same.dump()
+
+
+@pytest.mark.parametrize("broken", [lambda s: s[:-8], lambda s: s + bytes(8), lambda s: s[:4] + bytes([4, 0]) + s[6:]])
+def test_a_state_cut_short_or_of_a_later_version_is_refused_and_changes_nothing(
+    broken: Callable[[bytes], bytes],
+) -> None:
+    e = engine(TREND)
+    play(e, OPENED)
+    state = e.dump()
     with pytest.raises(Invalid, match="engine state"):
-        later.load(earlier[:-8])
+        e.load(broken(state))
+    assert e.dump() == state
 
 
 def test_state_of_other_positions_is_refused(tmp_path: Path) -> None:

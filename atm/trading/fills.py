@@ -1,0 +1,141 @@
+"""What fills, funding and liquidation do to the arrays of an account: the ledger's formulas on its rows. Numba kernels.
+
+Arrays as in `atm.trading.phases`.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from atm.ledger.fill import average_entry, liquidation_remainder, realized_profit
+from atm.ledger.margin import liquidation_price
+from atm.model.kernel import kernel
+from atm.trading.account_control import exact, wallet_balance
+from atm.trading.layout import Asset, Meta, Method, Position, Reason, Setup, Trade
+from atm.trading.scenario import scenario_levels
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+
+@kernel
+def write_trade(
+    P: Floats, A: Floats, S: Floats, meta: Ints, T: Floats, i: int, minute: int, decision: float, reason: int,
+    quantity: float, price: float, profit: float, fee: float,
+) -> None:  # fmt: skip
+    """Append one fill to the buffer; quantity is signed (> 0 bought).
+
+    An order is filled before the next decision replaces it, and a level of a scenario sets its target before it is filled, so
+    the target in force is the one that a fill is for. What closes the whole position at a price (full stops, a fall,
+    liquidation) or by the user's command is for none.
+    """
+    row = meta[Meta.BUFFERED]
+    towards = reason < Reason.STOP_IMMEDIATE or reason == Reason.PARTIAL_STOP or reason == Reason.WEIGHT_REDUCE
+    after = P[i, Position.TARGET] if towards else 0.0
+    T[row, Trade.TARGET_BEFORE] = P[i, Position.TRADED]
+    T[row, Trade.TARGET_AFTER] = after
+    P[i, Position.TRADED] = after if P[i, Position.QUANTITY] != 0.0 else 0.0
+    T[row, Trade.TIME] = minute
+    T[row, Trade.DECISION] = decision
+    T[row, Trade.POSITION] = i
+    T[row, Trade.REASON] = reason
+    T[row, Trade.QUANTITY] = quantity
+    T[row, Trade.PRICE] = price
+    T[row, Trade.PROFIT] = profit
+    T[row, Trade.FEE] = fee
+    T[row, Trade.QUANTITY_AFTER] = P[i, Position.QUANTITY]
+    T[row, Trade.ENTRY_AFTER] = P[i, Position.ENTRY]
+    T[row, Trade.WALLET_AFTER] = wallet_balance(P, A, S, int(S[i, Setup.ASSET]))
+    T[row, Trade.INDEX] = meta[Meta.TRADES]
+    meta[Meta.BUFFERED] += 1
+    meta[Meta.TRADES] += 1
+
+
+@kernel
+def refresh_levels(P: Floats, S: Floats, B: Floats, first: Ints, i: int) -> None:
+    """Trigger prices of position i after its quantity, entry or margin has changed; 0 = none."""
+    q, entry = P[i, Position.QUANTITY], P[i, Position.ENTRY]
+    if q == 0.0:
+        P[i, Position.LIQUIDATION] = 0.0
+        P[i, Position.STOP] = 0.0
+    else:
+        brackets = B[first[i] : first[i + 1]]
+        P[i, Position.LIQUIDATION] = liquidation_price(brackets, q, entry, P[i, Position.ISOLATED])
+        distance = S[i, Setup.STOP_IMMEDIATE]
+        if distance > 0.0:
+            side = 1.0 if q > 0.0 else -1.0
+            units = S[i, Setup.TICK_UNITS]
+            P[i, Position.STOP] = round(entry * (1.0 - side * distance) * units) / units
+    if int(S[i, Setup.FUNCTION_LONG]) == Method.SCENARIO:
+        scenario_levels(P[i], S[i])
+
+
+@kernel
+def reduce_position(
+    P: Floats, A: Floats, S: Floats, meta: Ints, B: Floats, first: Ints, T: Floats,
+    i: int, minute: int, decision: float, reason: int, size: float, price: float,
+) -> None:  # fmt: skip
+    """Close `size` > 0 of position i at `price` and book profit, fee and released margin."""
+    asset = int(S[i, Setup.ASSET])
+    q = P[i, Position.QUANTITY]
+    side = 1.0 if q > 0.0 else -1.0
+    size = min(size, abs(q))
+    whole = size >= abs(q)
+    profit = realized_profit(size, P[i, Position.ENTRY], price, side)
+    fee = size * price * S[i, Setup.TAKER_FEE]
+    released = P[i, Position.ISOLATED] if whole else P[i, Position.ISOLATED] * size / abs(q)
+    P[i, Position.ISOLATED] -= released
+    A[asset, Asset.CROSS] += released + profit - fee
+    A[asset, Asset.FEES] += fee
+    A[asset, Asset.REALIZED] += profit
+    P[i, Position.QUANTITY] = 0.0 if whole else exact(q - side * size, S[i, Setup.UNITS])
+    if whole:
+        P[i, Position.ENTRY] = 0.0
+        P[i, Position.ISOLATED] = 0.0
+        P[i, Position.ALLOCATED] = 0.0
+    refresh_levels(P, S, B, first, i)
+    write_trade(P, A, S, meta, T, i, minute, decision, reason, -side * size, price, profit, fee)
+
+
+@kernel
+def open_position(
+    P: Floats, A: Floats, S: Floats, meta: Ints, B: Floats, first: Ints, T: Floats,
+    i: int, minute: int, decision: float, quantity: float, price: float,
+) -> None:  # fmt: skip
+    """Add `quantity` (signed, same side as held or from flat) at `price`: margin to the isolated wallet, fee from cross."""
+    asset = int(S[i, Setup.ASSET])
+    q = P[i, Position.QUANTITY]
+    size = abs(quantity)
+    fee = size * price * S[i, Setup.TAKER_FEE]
+    margin = size * price / S[i, Setup.LEVERAGE]
+    P[i, Position.ENTRY] = average_entry(q, P[i, Position.ENTRY], quantity, price)
+    P[i, Position.QUANTITY] = exact(q + quantity, S[i, Setup.UNITS])
+    P[i, Position.ISOLATED] += margin
+    A[asset, Asset.CROSS] -= margin + fee
+    A[asset, Asset.FEES] += fee
+    refresh_levels(P, S, B, first, i)
+    write_trade(P, A, S, meta, T, i, minute, decision, Reason.ENTRY, quantity, price, 0.0, fee)
+
+
+@kernel
+def liquidate(
+    P: Floats, A: Floats, S: Floats, meta: Ints, B: Floats, first: Ints, T: Floats, i: int, minute: int, price: float
+) -> None:
+    """The exchange takes position i over at `price`: the isolated wallet is lost, and nothing beyond it."""
+    asset = int(S[i, Setup.ASSET])
+    q = P[i, Position.QUANTITY]
+    side = 1.0 if q > 0.0 else -1.0
+    profit = realized_profit(abs(q), P[i, Position.ENTRY], price, side)
+    clearance = abs(q) * price * S[i, Setup.LIQUIDATION_FEE]
+    fee, lost = liquidation_remainder(P[i, Position.ISOLATED], profit, clearance)
+    A[asset, Asset.FEES] += fee
+    A[asset, Asset.REALIZED] -= lost - fee
+    P[i, Position.QUANTITY] = 0.0
+    P[i, Position.ENTRY] = 0.0
+    P[i, Position.ISOLATED] = 0.0
+    P[i, Position.ALLOCATED] = 0.0
+    P[i, Position.STOP_MARK] = side
+    meta[Meta.LIQUIDATIONS] += 1
+    refresh_levels(P, S, B, first, i)
+    write_trade(P, A, S, meta, T, i, minute, 0.0, Reason.LIQUIDATION, -q, price, -(lost - fee), fee)
