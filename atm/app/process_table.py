@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from atm.ipc.messages import BINANCE_API, DATA, GUI, NEURAL_NETWORK, SIMULATION, TRADE
@@ -16,6 +17,7 @@ class Program(NamedTuple):
     module: str
 
 
+ROOT = Path(__file__).parents[2]
 WINDOW = Program(GUI, "atm.gui.application")
 MANAGERS = (
     Program(DATA, "atm.managers.data"),
@@ -53,6 +55,9 @@ def process_context() -> Any:
         return multiprocessing.get_context("spawn")
     for name, value in ENVIRONMENT.items():
         os.environ.setdefault(name, value)
+    # The fork server looks for `PRELOAD` by its own path, and goes on in silence without what it does not find.
+    known = os.environ.get("PYTHONPATH", "").split(os.pathsep)
+    os.environ["PYTHONPATH"] = os.pathsep.join(dict.fromkeys(filter(None, (str(ROOT), *known))))
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(list(PRELOAD))
     return context

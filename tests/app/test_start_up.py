@@ -69,6 +69,20 @@ def test_restarts_back_off_and_a_crash_loop_ends() -> None:
     assert RestartPolicy(deaths=7).died(lived=3600) == 0.0
 
 
+def test_children_share_what_the_fork_server_has_loaded_wherever_the_program_is_started(tmp_path: Path) -> None:
+    code = (
+        f"import sys; sys.path.insert(0, {str(ROOT)!r})\n"
+        "from atm.app.process_table import process_context\n"
+        "if __name__ == '__main__':\n"
+        "    look = \"import sys; print('atm.app.preload' in sys.modules, flush=True)\"\n"
+        "    child = process_context().Process(target=exec, args=(look,)); child.start(); child.join()\n"
+    )
+    script = tmp_path / "start.py"
+    script.write_text(code)
+    result = subprocess.run([sys.executable, str(script)], cwd=tmp_path, capture_output=True, text=True, timeout=100)
+    assert result.stdout == "True\n", result.stderr
+
+
 def run(*arguments: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, str(ROOT / "main.py"), *arguments]
     return subprocess.run(command, capture_output=True, text=True, timeout=100, check=False)
