@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import re
-import shutil
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 
 import psutil
 
 from atm.app.bench import BenchRow
+from tests.display import some_display
 from tests.program.running import RunningProgram, wait_until
 
 SETTLE_S = 30.0
@@ -33,26 +31,6 @@ imgui.backends.opengl3_init("#version 330")
 imgui.backends.opengl3_new_frame(); imgui.get_io().display_size = (1600, 900); imgui.new_frame(); imgui.render()
 imgui.backends.opengl3_render_draw_data(imgui.get_draw_data()); pygame.display.flip()
 """
-
-
-@contextlib.contextmanager
-def _display() -> Iterator[None]:
-    """The present display, or one of our own."""
-    if os.environ.get("DISPLAY") or shutil.which("Xvfb") is None:
-        yield
-        return
-    read, write = os.pipe()
-    command = ["Xvfb", "-displayfd", str(write), "-screen", "0", "1600x900x24", "-nolisten", "tcp"]
-    server = subprocess.Popen(command, pass_fds=(write,), stderr=subprocess.DEVNULL)
-    os.close(write)
-    with os.fdopen(read) as answer:
-        os.environ["DISPLAY"] = f":{answer.readline().strip()}"
-    try:
-        yield
-    finally:
-        del os.environ["DISPLAY"]
-        server.terminate()
-        server.wait()
 
 
 def _tree(program: RunningProgram) -> list[psutil.Process]:
@@ -132,7 +110,7 @@ def _idle(program: RunningProgram, what: str, memory_budget: float) -> list[Benc
 def rows() -> list[BenchRow]:
     """Rows with a window only where there is a display or Xvfb."""
     home = Path(tempfile.mkdtemp())
-    with _display():
+    with some_display() as display:
         found = []
         program, _ = _start(home, "--headless", "--speed", "1")
         try:
@@ -141,7 +119,7 @@ def rows() -> list[BenchRow]:
             program.end()
         finally:
             program.clean_up()
-        if not os.environ.get("DISPLAY"):
+        if display is None:
             return found
         begun = time.perf_counter()
         subprocess.run([sys.executable, "-c", _EMPTY_WINDOW], check=False, capture_output=True)
