@@ -135,8 +135,8 @@ async def _server_time(addresses: Addresses) -> tuple[float, int, float]:
     """(sent, the exchange's time, received), Unix ms."""
     from atm.exchange.client.rest import FuturesClient
 
-    async with FuturesClient(addresses) as client:
-        await client.server_time()
+    async with FuturesClient(addresses) as client, asyncio.timeout(ANSWER_S):
+        await client.server_time()  # opens the connection, which is not to count as latency
         sent = time.time() * 1000
-        server_ms = await asyncio.wait_for(client.server_time(), ANSWER_S)
+        server_ms = await client.server_time()
         return sent, server_ms, time.time() * 1000

@@ -71,16 +71,7 @@ FULL = AnalysisConfiguration.of_one(
     mean_return=(MeanReturnLine(5, 12, 4),),
     swing_range=0.004,
     neural_network=NetworkSignal("test"),
-    pip=ClassicalSignal(
-        alpha=1.0,
-        beta=2,
-        window=6,
-        sigma=2.0,
-        enter_threshold=0.2,
-        leave_threshold=0.05,
-        flow_window=10,
-        impulse_window=12,
-    ),
+    pip=SMALL.intervals[0].pip,
 )
 """Every analysis with short windows, on one-minute bars."""
 
