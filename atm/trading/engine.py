@@ -6,13 +6,10 @@ their decisions are the same bits. The state is what `dump` gives and `load` tak
 
 from __future__ import annotations
 
-import hashlib
-import struct
 from collections.abc import Callable, Iterable, Mapping
 from functools import cached_property
 from typing import NamedTuple
 
-import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -35,6 +32,7 @@ from atm.model.instrument import Instrument
 from atm.model.interval import Interval
 from atm.model.order import Side
 from atm.model.trade_configuration import TradeConfiguration
+from atm.trading import engine_state
 from atm.trading.engine_setup import EngineSetup, build
 from atm.trading.fills import refresh_levels
 from atm.trading.layout import (
@@ -56,11 +54,7 @@ from atm.trading.phases import run_minutes
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
-STATE_VERSION = 3
-_WIDTHS = {1: 17, 2: 18, 3: POSITION_WIDTH}
-"""Numbers of a position by the version of the state: new ones come at the end, and begin at 0 in a state without them."""
 _BUFFER_ROWS = 8_192
-_HEADER = struct.Struct("<4sHHHH")
 _REASONS = tuple(TradeReason)
 
 
@@ -338,35 +332,20 @@ class AccountEngine:
 
     # --- storing -----------------------------------------------------------------------------------------------
 
-    def _identity(self) -> bytes:
-        return hashlib.sha256(msgspec.json.encode([self.symbols, self.setup.assets])).digest()
-
-    def _prefix(self, version: int) -> bytes:
-        header = _HEADER.pack(b"ATME", version, len(self.symbols), len(self.setup.assets), len(Meta))
-        return header + self._identity()
-
     def dump(self) -> bytes:
         """The state, bit for bit; fills not yet taken by `trades` are not part of it."""
-        body = self._positions.tobytes() + self._assets.tobytes() + self._meta.tobytes()
-        return self._prefix(STATE_VERSION) + body
+        return engine_state.dump(self.symbols, self.setup.assets, self._state())
 
     def load(self, data: bytes) -> None:
         """Take a dumped state over, that of an earlier version too.
 
         Raises `Invalid` when it belongs to a version that is not known or to another set of positions.
         """
-        width = next((_WIDTHS[version] for version in _WIDTHS if data.startswith(self._prefix(version))), 0)
-        positions = np.zeros((len(self.symbols), width))
-        targets = (positions, self._assets, self._meta)
-        at = len(self._prefix(STATE_VERSION))
-        if not width or len(data) != at + sum(target.nbytes for target in targets):
-            raise Invalid("engine state", f"{len(data)} bytes", "a state of this version and these positions")
-        for target in targets:
-            target[:] = np.frombuffer(data[at : at + target.nbytes], target.dtype).reshape(target.shape)
-            at += target.nbytes
-        self._positions[:] = 0.0
-        self._positions[:, :width] = positions
+        engine_state.load(data, self.symbols, self.setup.assets, self._state())
         self._meta[Meta.BUFFERED] = 0
+
+    def _state(self) -> engine_state.Tables:
+        return self._positions, self._assets, self._meta
 
 
 assert list(Reason._fields) == [reason.name for reason in TradeReason]

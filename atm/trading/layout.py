@@ -18,6 +18,9 @@ class PositionLayout(NamedTuple):
 
     TARGET: exposure that the last decision wanted; TRADED: the one that the last fill was for, 0 when flat;
     BELOW, ABOVE: prices at which, besides stop and liquidation, something happens inside a minute, 0 = none.
+    OPEN_LIMIT, OPEN_TRIGGER: limit and trigger price of the pending opening order, 0 = none; OPEN_FROM, OPEN_UNTIL: open times
+    (Unix ms) of the first minute in which it can be filled and of the first in which it no longer can, 0 = at once, never;
+    CLOSE_LIMIT, CLOSE_FROM, CLOSE_UNTIL: the same of the pending closing order, which is a market order after its end.
     """
 
     QUANTITY: int = 0
@@ -40,6 +43,13 @@ class PositionLayout(NamedTuple):
     TRADED: int = 17
     BELOW: int = 18
     ABOVE: int = 19
+    OPEN_LIMIT: int = 20
+    OPEN_TRIGGER: int = 21
+    OPEN_FROM: int = 22
+    OPEN_UNTIL: int = 23
+    CLOSE_LIMIT: int = 24
+    CLOSE_FROM: int = 25
+    CLOSE_UNTIL: int = 26
 
 
 MEMORY = len(PositionLayout())
