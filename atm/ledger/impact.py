@@ -21,7 +21,7 @@ from atm.model.kernel import kernel
 
 MOST_IMPACT = 0.05
 """Fraction of the price. An exchange lets a market order trade at most so far from the mark price (`marketTakeBound` of the
-instrument, 5 % of most; what is left of the order expires there)."""
+instrument, 5 % for BTCUSDT; what is left of the order expires there)."""
 
 
 @kernel

@@ -1,8 +1,8 @@
 """The market store: one-minute bars, and the order flow that was recorded beside them, in files (see `minute_files`).
 
-One writer (a file lock), any number of readers. Flow has a kind of its own, so that bars repaired, imported or shipped never
-touch it and stores without any read as not recorded. It becomes durable before the bars that it came with: who reads a bar
-and then its flow has what was recorded.
+One writer (a file lock), any number of readers. Flow and book have a kind of their own, so that bars repaired, imported or
+shipped never touch them and stores without any read as not recorded. They become durable before the bars that they came with:
+who reads a bar and then its flow has what was recorded.
 """
 
 from __future__ import annotations
@@ -82,7 +82,7 @@ class MarketStore:
     def book(self, symbol: str, start_ms: int, end_ms: int) -> RecordedBook:
         """Spread and depth of every minute with start_ms <= open time < end_ms, of which `start_ms` must be one.
 
-        Memory: the 12 bytes a minute of the result (32 MB of five years) and one month of 64-bit columns (some 4 MB).
+        Memory: the 12 bytes a minute of the result (32 MB of five years) and one month of 64-bit columns (below 10 MB).
         """
         if start_ms % MINUTE_MS:
             raise Invalid("start_ms", start_ms, f"a multiple of {MINUTE_MS} ms")
@@ -97,7 +97,7 @@ class MarketStore:
         return book
 
     def append(self, symbol: str, bars: Bars) -> None:
-        """Make bars durable, with their flow. A minute stored already is kept, unless it came by stream and the new one did
+        """Make bars durable, with their flow and book. A minute stored already is kept, unless it came by stream and the new one did
         not; a flow stored already is kept.
 
         Raises `Unavailable` when the disk is full; no bar is stored then.
