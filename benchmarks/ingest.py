@@ -49,7 +49,7 @@ def _trade(symbol: str, index: int) -> dict[str, object]:
 
 def _depth(symbol: str, index: int) -> dict[str, object]:
     def side(step: float) -> list[list[str]]:
-        return [[f"{60_250 + step * n:.2f}", f"{1.5 + n / 7:.3f}"] for n in range(20)]
+        return [[f"{60_250 + step * n:.2f}", f"{1.5 + n / 7:.3f}"] for n in range(1, 21)]
 
     return {"e": "depthUpdate", "E": T0 + index, "T": T0 + index, "s": symbol, "U": index, "u": index + 1, "pu": index - 1,
             "b": side(-0.1), "a": side(0.1), "ps": symbol, "st": 1}  # fmt: skip

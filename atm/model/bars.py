@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from atm.model.errors import Invalid
-from atm.model.flow import FLOW_ROWS, Flow
+from atm.model.flow import BOOK_ROWS, FLOW_ROWS, Flow
 from atm.model.interval import MINUTE_MS, Interval
 
 
@@ -76,6 +76,8 @@ class Bars:
     """Columns of n bars. `open_time` int64 (n,); `values` float64 (9, n); `source` uint8 (n,).
 
     `flow` float64 (2, n), rows imbalance and known as of `Flow`, NaN = not recorded; None where nobody asked for it.
+    `book` float64 (4, n), rows spread, bid_depth, ask_depth and reach of the same: only of bars on their way to the store,
+    which gives them back as columns of their own (`RecordedBook`).
     """
 
     interval: Interval
@@ -83,6 +85,7 @@ class Bars:
     values: NDArray[np.float64]
     source: NDArray[np.uint8]
     flow: NDArray[np.float64] | None = None
+    book: NDArray[np.float64] | None = None
 
     def __len__(self) -> int:
         return len(self.open_time)
@@ -115,7 +118,8 @@ class Bars:
     def slice(self, start: int, stop: int) -> Bars:
         """Bars by position, as views."""
         times, values, source = self.open_time[start:stop], self.values[:, start:stop], self.source[start:stop]
-        return Bars(self.interval, times, values, source, None if self.flow is None else self.flow[:, start:stop])
+        flow, book = (None if rows is None else rows[:, start:stop] for rows in (self.flow, self.book))
+        return Bars(self.interval, times, values, source, flow, book)
 
     def between(self, start_ms: int, end_ms: int) -> Bars:
         """Bars with start_ms <= open time < end_ms, as views."""
@@ -126,7 +130,8 @@ class Bars:
         """One bar as a value."""
         flow = None
         if self.flow is not None and not np.isnan(self.flow[0, index]):
-            flow = Flow(float(self.flow[0, index]), float(self.flow[1, index]))
+            book = () if self.book is None else self.book[:, index].tolist()
+            flow = Flow(*self.flow[:, index].tolist(), *book)
         bar = Bar(int(self.open_time[index]), *self.values[:, index].tolist())
         return bar if flow is None else msgspec.structs.replace(bar, flow=flow)
 
@@ -140,16 +145,17 @@ class Bars:
             raise Invalid("start_ms", start_ms, f"a multiple of {step} ms")
         grid = np.arange(start_ms, end_ms, step, dtype=np.int64)
         inside = self.between(start_ms, end_ms)
-        values = np.full((N_COLUMNS, len(grid)), np.nan)
         source = np.zeros(len(grid), np.uint8)
         position = (inside.open_time - start_ms) // step
-        values[:, position] = inside.values
         source[position] = inside.source
-        flow = None
-        if inside.flow is not None:
-            flow = np.full((FLOW_ROWS, len(grid)), np.nan)
-            flow[:, position] = inside.flow
-        return Bars(self.interval, grid, values, source, flow)
+
+        def spread_out(rows: NDArray[np.float64]) -> NDArray[np.float64]:
+            whole = np.full((len(rows), len(grid)), np.nan)
+            whole[:, position] = rows
+            return whole
+
+        flow, book = (None if rows is None else spread_out(rows) for rows in (inside.flow, inside.book))
+        return Bars(self.interval, grid, spread_out(inside.values), source, flow, book)
 
     @staticmethod
     def empty(interval: Interval = Interval.M1) -> Bars:
@@ -166,7 +172,7 @@ class Bars:
             np.array([bar.open_time for bar in rows], np.int64),
             np.ascontiguousarray(np.array([bar.row() for bar in rows], np.float64).T),
             np.full(len(rows), int(source), np.uint8),
-            _flow_of(rows),
+            *_flow_of(rows),
         )
 
     @staticmethod
@@ -180,22 +186,27 @@ class Bars:
             np.concatenate([part.open_time for part in whole]),
             np.ascontiguousarray(np.concatenate([part.values for part in whole], axis=1)),
             np.concatenate([part.source for part in whole]),
-            _joined_flow(whole),
+            _joined([part.flow for part in whole], FLOW_ROWS, [len(part) for part in whole]),
+            _joined([part.book for part in whole], BOOK_ROWS, [len(part) for part in whole]),
         )
 
 
-def _flow_of(bars: list[Bar]) -> NDArray[np.float64] | None:
+def _flow_of(bars: list[Bar]) -> tuple[NDArray[np.float64] | None, NDArray[np.float64] | None]:
+    """The flow and book of bars, None where no bar has any."""
     if all(bar.flow is None for bar in bars):
-        return None
-    rows = [(np.nan, np.nan) if bar.flow is None else (bar.flow.imbalance, bar.flow.known) for bar in bars]
-    return np.ascontiguousarray(np.array(rows, np.float64).T)
+        return None, None
+    none = (np.nan,) * (FLOW_ROWS + BOOK_ROWS)
+    rows = [none if bar.flow is None else msgspec.structs.astuple(bar.flow) for bar in bars]
+    columns = np.ascontiguousarray(np.array(rows, np.float64).T)
+    return columns[:FLOW_ROWS], columns[FLOW_ROWS:]
 
 
-def _joined_flow(parts: list[Bars]) -> NDArray[np.float64] | None:
-    if all(part.flow is None for part in parts):
+def _joined(parts: list[NDArray[np.float64] | None], rows: int, lengths: list[int]) -> NDArray[np.float64] | None:
+    """Parts in time order, NaN for one that is None."""
+    if all(part is None for part in parts):
         return None
-    flows = [np.full((FLOW_ROWS, len(part)), np.nan) if part.flow is None else part.flow for part in parts]
-    return np.concatenate(flows, axis=1)
+    whole = [np.full((rows, n), np.nan) if part is None else part for part, n in zip(parts, lengths, strict=True)]
+    return np.concatenate(whole, axis=1)
 
 
 class TimeRange(msgspec.Struct, frozen=True, array_like=True, order=True):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import struct
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -21,13 +21,32 @@ _RANK[[Source.STREAM, Source.REST, Source.ARCHIVE]] = [1, 2, 3]
 class Kind:
     """What is kept of each minute. name: of its folder; columns: float64 values; repeating: those that take few values.
 
-    words: what its files hold, for messages.
+    words: what its files hold, for messages. added: the last columns, which files of earlier versions lack (NaN). As a record
+    of the log has no names, a kind with added columns has a log of its own, beside which one of an earlier version is read:
+    a version that knows neither the columns nor that log loses and cuts off nothing.
     """
 
     name: str
     columns: tuple[str, ...]
     repeating: tuple[str, ...]
     words: str
+    added: tuple[str, ...] = ()
+
+    @property
+    def log(self) -> str:
+        """Name of the append log."""
+        return "tail-2.log" if self.added else "tail.log"
+
+    @cached_property
+    def earlier(self) -> Kind | None:
+        """As earlier versions wrote it; None where that is no other."""
+        if not self.added:
+            return None
+        return replace(self, columns=self.columns[: -len(self.added)], added=())
+
+    def only(self, columns: tuple[str, ...]) -> Kind:
+        """Some of its columns, for reading month files."""
+        return replace(self, columns=columns)
 
     @cached_property
     def body(self) -> struct.Struct:
@@ -44,7 +63,9 @@ class Kind:
 KLINES = Kind(
     "klines_1m", tuple(column.name.lower() for column in Column), ("open", "high", "low", "close"), "one-minute bars"
 )
-FLOW = Kind("flow_1m", ("imbalance", "known"), ("known",), "the order flow of minutes")
+FLOW_COLUMNS = ("imbalance", "known")
+BOOK_COLUMNS = ("spread", "bid_depth", "ask_depth", "reach")
+FLOW = Kind("flow_1m", FLOW_COLUMNS + BOOK_COLUMNS, ("known",), "the order flow of minutes", added=BOOK_COLUMNS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +88,16 @@ class Minutes:
         """Those marked."""
         return Minutes(self.open_time[which], self.values[:, which], self.source[which])
 
+    def of_columns(self, kind: Kind, columns: tuple[str, ...]) -> Minutes:
+        """Some of the columns of their kind."""
+        rows = [kind.columns.index(name) for name in columns]
+        return Minutes(self.open_time, self.values[rows], self.source)
+
+    def padded(self, kind: Kind) -> Minutes:
+        """Those of an earlier version with the columns that it lacks, NaN."""
+        added = np.full((len(kind.columns) - len(self.values), len(self)), np.nan)
+        return Minutes(self.open_time, np.vstack((self.values, added)), self.source)
+
     def by_month(self) -> list[tuple[str, Minutes]]:
         """Parts by their month, "2023-08" first."""
         months = self.open_time.astype("datetime64[ms]").astype("datetime64[M]")
@@ -88,11 +119,12 @@ class Minutes:
 
     @staticmethod
     def flow_of(bars: Bars) -> Minutes:
-        """The flow that was recorded with one-minute bars; minutes without are left out."""
+        """The flow and book that were recorded with one-minute bars; minutes without are left out."""
         if bars.flow is None:
             return Minutes.empty(FLOW)
         source = np.full(len(bars), int(Source.STREAM), np.uint8)
-        return Minutes(bars.open_time, bars.flow, source).chosen(~np.isnan(bars.flow[0]))
+        book = np.full((len(BOOK_COLUMNS), len(bars)), np.nan) if bars.book is None else bars.book
+        return Minutes(bars.open_time, np.vstack((bars.flow, book)), source).chosen(~np.isnan(bars.flow[0]))
 
 
 def better(new: Minutes, known: Minutes) -> Minutes:

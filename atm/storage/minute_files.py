@@ -1,7 +1,7 @@
 """The files of one kind of minutes: one per symbol and month, the newest minutes in an append log.
 
     <root>/<SYMBOL>/<kind>/2023-08.parquet      columns: open_time int64 (ms), those of the kind, source uint8
-    <root>/<SYMBOL>/<kind>/tail.log             see tail_log
+    <root>/<SYMBOL>/<kind>/tail.log             see tail_log; tail-2.log where the kind has got columns (`Kind.log`)
     <root>/<SYMBOL>/<kind>/commit/              finished files of an import, being moved to their places
 
 `compact` moves the log into the month files: each file is written aside, synced and renamed, and only then the log is cut; a
@@ -32,7 +32,6 @@ from atm.storage.month_file import ASIDE, read_month, read_months, read_times, w
 
 log = logging.getLogger(__name__)
 
-TAIL = "tail.log"
 COMPACT_RECORDS = 4_096
 """A log this long is worth a compaction: reading it takes some 5 ms."""
 
@@ -45,7 +44,8 @@ class MinuteFiles:
         self._kind = kind
         self._sample = sample
         self._spans: dict[Path, tuple[_Stamp, tuple[TimeRange, ...]]] = {}
-        self._tails: dict[str, tuple[_Stamp, Minutes]] = {}
+        self._log_kinds = [kind, kind.earlier] if kind.earlier else [kind]
+        self._tails: dict[str, tuple[list[_Stamp], Minutes]] = {}
         self._months: dict[str, threading.Lock] = defaultdict(threading.Lock)
         self.put_aside: list[Path] = []
         """Broken files that the writer has renamed; whoever tells the user of them clears the list."""
@@ -77,20 +77,23 @@ class MinuteFiles:
                 break
         return max(newest, default=None)
 
-    def read(self, symbol: str, start_ms: int, end_ms: int) -> Minutes:
-        """Stored minutes with start_ms <= open time < end_ms, ascending; holes are absent."""
-        minutes = self._read_own(symbol, start_ms, end_ms)
+    def read(self, symbol: str, start_ms: int, end_ms: int, columns: tuple[str, ...] = ()) -> Minutes:
+        """Stored minutes with start_ms <= open time < end_ms, ascending; holes are absent.
+
+        columns: those that are wanted, none others are read; all if there are none.
+        """
+        kind = self._kind.only(columns) if columns else self._kind
+        minutes = self._read_own(kind, symbol, start_ms, end_ms)
         if self._sample is not None:
-            below = self._read_files(self._sample / symbol / self._kind.name, start_ms, end_ms)
-            minutes = merged(self._kind, [minutes, below])
+            below = _read_files(kind, self._sample / symbol / kind.name, start_ms, end_ms)
+            minutes = merged(kind, [minutes, below])
         return minutes
 
-    def _read_own(self, symbol: str, start_ms: int, end_ms: int) -> Minutes:
+    def _read_own(self, kind: Kind, symbol: str, start_ms: int, end_ms: int) -> Minutes:
         tail = self._tail(symbol).between(start_ms, end_ms)
-        return merged(self._kind, [self._read_files(self._folder(symbol), start_ms, end_ms), tail], ranked=True)
-
-    def _read_files(self, folder: Path, start_ms: int, end_ms: int) -> Minutes:
-        return read_months(self._kind, _touched(folder, start_ms, end_ms)).between(start_ms, end_ms)
+        if kind is not self._kind:
+            tail = tail.of_columns(self._kind, kind.columns)
+        return merged(kind, [_read_files(kind, self._folder(symbol), start_ms, end_ms), tail], ranked=True)
 
     # --- writing ----------------------------------------------------------------------------------------------
 
@@ -102,7 +105,7 @@ class MinuteFiles:
         minutes = self._news(symbol, minutes)
         if not len(minutes):
             return
-        path = self._folder(symbol) / TAIL
+        path = self._folder(symbol) / self._kind.log
         try:
             if not path.exists():
                 self._make_folder(symbol)
@@ -114,7 +117,7 @@ class MinuteFiles:
             raise self._full(symbol, path, error) from error
         if not len(known) or known.open_time[-1] < minutes.open_time[0]:
             # what the log holds now is known: reading it again at every append took as long as the append
-            self._tails[symbol] = (_stamp(path), merged(self._kind, [known, minutes]))
+            self._tails[symbol] = (self._log_stamps(symbol), merged(self._kind, [known, minutes]))
 
     def _news(self, symbol: str, minutes: Minutes) -> Minutes:
         """Those minutes that are not stored, or better than what is."""
@@ -127,11 +130,11 @@ class MinuteFiles:
         if not any(piece.start_ms < end and start < piece.end_ms for piece in pieces):
             return minutes
         try:
-            known = self._read_own(symbol, start, end)
+            known = self._read_own(self._kind, symbol, start, end)
         except Invalid:  # its times could be read, its values cannot
             for path in _touched(self._folder(symbol), start, end):
                 self._readable(path)
-            known = self._read_own(symbol, start, end)
+            known = self._read_own(self._kind, symbol, start, end)
         return better(minutes, known)
 
     def put(self, symbol: str, minutes: Minutes) -> None:
@@ -170,14 +173,15 @@ class MinuteFiles:
         """Move the append log into the month files. Raises `Unavailable` when the disk is full."""
         folder = self._folder(symbol)
         with self._months[symbol]:
-            tail, length = tail_log.read(self._kind, folder / TAIL)
-            if not length:
+            tail = self._read_logs(folder)
+            if not len(tail):
                 return
             try:
                 for month, part in tail.by_month():
                     path = folder / f"{month}.parquet"
                     write_month(self._kind, path, merged(self._kind, [*self._readable(path), part], ranked=True))
-                tail_log.cut(folder / TAIL, 0)
+                for kind in self._log_kinds:
+                    tail_log.cut(folder / kind.log, 0)
             except OSError as error:
                 raise self._full(symbol, folder, error) from error
 
@@ -201,8 +205,9 @@ class MinuteFiles:
             path.unlink()
         if (folder / "commit").exists():
             _move_committed(folder / "commit")
-        path = folder / TAIL
-        tail_log.cut(path, tail_log.read(self._kind, path)[1])
+        for kind in self._log_kinds:
+            path = folder / kind.log
+            tail_log.cut(path, tail_log.read(kind, path)[1])
         for path in _month_files(folder):
             try:
                 read_times(self._kind, path)
@@ -232,13 +237,21 @@ class MinuteFiles:
         return self.root / symbol / self._kind.name
 
     def _tail(self, symbol: str) -> Minutes:
-        path = self._folder(symbol) / TAIL
-        stamp = _stamp(path)
+        stamps = self._log_stamps(symbol)
         known = self._tails.get(symbol)
-        if known is None or known[0] != stamp:
-            known = (stamp, tail_log.read(self._kind, path)[0])
+        if known is None or known[0] != stamps:
+            known = (stamps, self._read_logs(self._folder(symbol)))
             self._tails[symbol] = known
         return known[1]
+
+    def _log_stamps(self, symbol: str) -> list[_Stamp]:
+        folder = self._folder(symbol)
+        return [_stamp(folder / kind.log) for kind in self._log_kinds]
+
+    def _read_logs(self, folder: Path) -> Minutes:
+        """What the append log holds, and one that an earlier version left."""
+        parts = [tail_log.read(kind, folder / kind.log)[0].padded(self._kind) for kind in self._log_kinds]
+        return merged(self._kind, parts)
 
     def _ranges(self, path: Path) -> tuple[TimeRange, ...]:
         """The ranges of a month file; none for a broken one."""
@@ -283,6 +296,10 @@ def _move_committed(commit: Path) -> None:
 
 def _month_files(folder: Path) -> list[Path]:
     return sorted(folder.glob("????-??.parquet"))
+
+
+def _read_files(kind: Kind, folder: Path, start_ms: int, end_ms: int) -> Minutes:
+    return read_months(kind, _touched(folder, start_ms, end_ms)).between(start_ms, end_ms)
 
 
 def _month(open_time: int) -> str:

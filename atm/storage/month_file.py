@@ -59,6 +59,7 @@ def read_month(kind: Kind, path: Path) -> Minutes:
 def read_months(kind: Kind, paths: list[Path]) -> Minutes:
     """All minutes of files in time order, as one matrix filled in place; a file that is gone this moment is left out.
 
+    Only the columns of `kind` are read; where a file of an earlier version lacks one (`Kind.added`) it is NaN.
     Raises `Invalid` naming the file that is broken or none of ours.
     """
     columns = [found for path in paths if (found := _columns_of(kind, path)) is not None]
@@ -69,18 +70,19 @@ def read_months(kind: Kind, paths: list[Path]) -> Minutes:
         here = slice(int(end) - len(times), int(end))
         minutes.open_time[here], minutes.source[here] = times, source
         for index, column in enumerate(values):
-            minutes.values[index, here] = column
+            minutes.values[index, here] = np.nan if column is None else column
     return minutes
 
 
 def _columns_of(
     kind: Kind, path: Path
-) -> tuple[NDArray[np.int64], list[NDArray[np.float64]], NDArray[np.uint8]] | None:
+) -> tuple[NDArray[np.int64], list[NDArray[np.float64] | None], NDArray[np.uint8]] | None:
     try:
-        table = _table(path)
+        table = _table(path, ["open_time", *kind.columns, "source"])
         times = to_numpy(table.column("open_time"), np.int64)
         source = to_numpy(table.column("source"), np.uint8)
-        values = [to_numpy(table.column(name), np.float64) for name in kind.columns]
+        absent = set(kind.added) - set(table.column_names)
+        values = [None if name in absent else to_numpy(table.column(name), np.float64) for name in kind.columns]
     except FileNotFoundError:
         return None
     except (pa.ArrowException, OSError, KeyError, ValueError) as error:
@@ -90,7 +92,7 @@ def _columns_of(
     return times, values, source
 
 
-def _table(path: Path, columns: list[str] | None = None) -> pa.Table:
+def _table(path: Path, columns: list[str]) -> pa.Table:
     with pq.ParquetFile(path, memory_map=True, page_checksum_verification=True) as file:
         return file.read(columns, use_threads=False)
 

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
+from numpy.typing import NDArray
 
 from atm.analyzers import AnalysisPipeline
 from atm.analyzers.service import AnalyzerService
@@ -34,6 +35,7 @@ from atm.managers.binance_api import BinanceAPIManager
 from atm.managers.data import DataManager
 from atm.model.analysis_configuration import AnalysisConfiguration, OrderFlowLine
 from atm.model.endpoint import Endpoint
+from atm.model.flow import LEAST_KNOWN, Flow
 from atm.model.interval import MINUTE_MS, Interval
 from atm.model.program import ProgramContext
 from atm.storage.market_store import MarketStore
@@ -87,21 +89,25 @@ class Program:
                 await asyncio.sleep(0.002)
 
 
-def imbalance_by_hand(market: Market, ms: int) -> float:
-    """From the texts that the exchange sends."""
+def book_by_hand(market: Market, ms: int) -> NDArray[np.float64]:
+    """Imbalance, spread, bid and ask depth, reach: from the texts that the exchange sends."""
     book = book_at(market, ms, 20)
     bids, asks = (np.array(level_texts(market, side), float).T for side in (book.bids, book.asks))
     mid = (bids[0, 0] + asks[0, 0]) / 2
-    bid, ask = (float(np.sum(side[1] * 0.5 ** (np.abs(side[0] - mid) / mid / 0.025))) for side in (bids, asks))
-    return (bid - ask) / (bid + ask)
+    away = [np.abs(side[0] - mid) / mid for side in (bids, asks)]
+    bid, ask = (float(np.sum(side[1] * 0.5 ** (far / 0.025))) for side, far in zip((bids, asks), away, strict=True))
+    depths = [float(np.prod(side[:, far <= 0.001], axis=0).sum()) for side, far in zip((bids, asks), away, strict=True)]
+    reach = min(1.0, *(far[-1] / 0.001 for far in away))
+    return np.array([(bid - ask) / (bid + ask), (asks[0, 0] - bids[0, 0]) / mid, *depths, reach])
 
 
-def minute_by_hand(market: Market, opened: int) -> float:
-    """Mean over a minute in which every book of the demo exchange's timetable came."""
+def minute_by_hand(market: Market, opened: int) -> NDArray[np.float64]:
+    """Means over a minute in which every book of the demo exchange's timetable came."""
     moments = [opened]
     while moments[-1] < opened + MINUTE_MS:
         moments.append(next_moment(moments[-1], SPEED))
-    return sum(imbalance_by_hand(market, ms) * (until - ms) for ms, until in pairwise(moments)) / (moments[-1] - opened)
+    whole = sum(book_by_hand(market, ms) * (until - ms) for ms, until in pairwise(moments))
+    return np.asarray(whole) / (moments[-1] - opened)
 
 
 async def test_books_of_the_demo_exchange_reach_woi_and_nothing_is_lost_by_restarts(tmp_path: Path) -> None:
@@ -153,6 +159,21 @@ async def fetched(program: Program, opened: int) -> Any:
     return replies[0].bars[0]
 
 
+def measures(flow: Flow) -> list[float]:
+    return [flow.imbalance, flow.spread, flow.bid_depth, flow.ask_depth, flow.reach]
+
+
+def check_book(program: Program, live: dict[int, Any]) -> None:
+    """What a backtest reads of the books is what was published."""
+    book = program.reader.book(SYMBOL, T0, max(live) + MINUTE_MS)
+    for index, found in enumerate(zip(book.spread, book.bid_depth, book.ask_depth, strict=True)):
+        flow = live[T0 + index * MINUTE_MS].flow
+        if flow is None or flow.known < LEAST_KNOWN:
+            assert np.isnan(found).all()
+        else:
+            assert found == (flow.spread, flow.bid_depth, flow.ask_depth)
+
+
 def check(program: Program, live: dict[int, Any]) -> None:
     """Published, stored and analysed values agree with each other, and with the books."""
     (listed,), _ = instruments()
@@ -160,13 +181,15 @@ def check(program: Program, live: dict[int, Any]) -> None:
     last = program.rows[-1].open_time
     stored = program.reader.read(SYMBOL, T0, last + MINUTE_MS, with_flow=True)
     assert stored.flow is not None
+    published = [live[int(time)].flow for time in stored.open_time]
     assert [stored.bar(index).flow for index in range(len(stored))] == [
-        live[int(time)].flow for time in stored.open_time
+        None if flow is None else Flow(flow.imbalance, flow.known) for flow in published
     ]
+    check_book(program, live)
     whole = [time for time, bar in live.items() if bar.flow is not None and bar.flow.known == 1.0]
     assert len(whole) > 6
     by_hand = {opened: minute_by_hand(market, opened) for opened in whole}
-    apart = [opened for opened in whole if live[opened].flow.imbalance != pytest.approx(by_hand[opened], rel=1e-9)]
+    apart = [opened for opened in whole if measures(live[opened].flow) != pytest.approx(by_hand[opened], rel=1e-7)]
     assert len(apart) <= 1  # a book that this machine was too slow to read before its minute was closed
 
     table = AnalysisPipeline(WOI).run(stored)

@@ -12,9 +12,10 @@ from atm.model.bars import Bar, Bars, Source, TimeRange
 from atm.model.errors import Invalid, Refused, Unavailable
 from atm.model.flow import Flow
 from atm.model.interval import MINUTE_MS, parse_time
+from atm.storage import month_file, tail_log
 from atm.storage.coverage import chunks, missing, ranges_of, union
 from atm.storage.market_store import KIND, MarketStore
-from atm.storage.minute_columns import KLINES
+from atm.storage.minute_columns import FLOW, KLINES, Minutes
 
 START = parse_time("2023-08-31 23:50")
 
@@ -142,8 +143,8 @@ def test_ranges_agree_with_sets_of_minutes(present: set[int], start: int, length
 
 def with_flow(start: int, count: int, imbalance: float, source: Source = Source.STREAM) -> Bars:
     found = bars(start, count)
-    rows = [msgspec.structs.replace(found.bar(index), flow=Flow(imbalance, 1.0)) for index in range(count)]
-    return Bars.of(rows, source)
+    flow = Flow(imbalance, 1.0, abs(imbalance), 100.0, 200.0, 1.0)
+    return Bars.of([msgspec.structs.replace(found.bar(index), flow=flow) for index in range(count)], source)
 
 
 def imbalances(store: MarketStore, end: int = 60) -> list[float]:
@@ -193,3 +194,114 @@ def test_flow_that_a_bar_is_still_missing_for_waits_for_it(home: Path) -> None:
     store._bars.append = real  # type: ignore[method-assign]
     store.append("X", bars(0, 2))
     assert imbalances(store) == [0.5, 0.5]
+
+
+def spreads(store: MarketStore, start: int, end: int) -> list[float]:
+    book = store.book("X", START + start * MINUTE_MS, START + end * MINUTE_MS)
+    assert book.start_ms == START + start * MINUTE_MS
+    assert {column.dtype for column in (book.spread, book.bid_depth, book.ask_depth)} == {np.dtype(np.float32)}
+    known = ~np.isnan(book.spread)
+    assert book.bid_depth[known].tolist() == [100.0] * known.sum()
+    assert book.ask_depth[known].tolist() == [200.0] * known.sum()
+    assert np.isnan(book.bid_depth[~known]).all() and np.isnan(book.ask_depth[~known]).all()
+    return book.spread.tolist()
+
+
+def test_books_are_dense_by_minute_across_months_log_and_files(home: Path) -> None:
+    store = MarketStore(home, read_only=False)
+    store.append("X", bars(0, 2))
+    store.append("X", with_flow(2, 12, 0.5))
+    store.compact("X")
+    store.append("X", with_flow(15, 2, -0.25))
+    expected = [np.nan] * 2 + [0.5] * 12 + [np.nan] + [0.25] * 2 + [np.nan] * 3
+    for reader in (store, MarketStore(home)):
+        np.testing.assert_array_equal(spreads(reader, 0, 20), expected)
+        np.testing.assert_array_equal(spreads(reader, 3, 16), expected[3:16])
+        assert spreads(reader, 5, 5) == []
+        np.testing.assert_array_equal(spreads(reader, -70_000, -69_998), [np.nan, np.nan])
+    with pytest.raises(Invalid, match="start_ms"):
+        store.book("X", START + 1, START + MINUTE_MS)
+
+
+def test_a_book_known_for_less_than_half_the_minute_is_not_recorded(home: Path) -> None:
+    store = MarketStore(home, read_only=False)
+    found = bars(0, 3)
+    flows = [Flow(0.1, known, 0.5, 100.0, 200.0, 1.0) for known in (0.5, 0.49, 1.0)]
+    store.append("X", Bars.of([msgspec.structs.replace(found.bar(i), flow=flows[i]) for i in range(3)], Source.STREAM))
+    np.testing.assert_array_equal(spreads(store, 0, 3), [0.5, np.nan, 0.5])
+
+
+def earlier_flow(home: Path, in_files: range, in_log: range) -> None:
+    """Two columns in a month file and in the append log, as the version before wrote them."""
+    earlier = FLOW.earlier
+    assert earlier is not None
+    folder = home / "X" / FLOW.name
+    folder.mkdir(parents=True)
+
+    def minutes(wanted: range) -> Minutes:
+        times = np.array([START + minute * MINUTE_MS for minute in wanted], np.int64)
+        return Minutes(times, np.full((2, len(times)), 0.75), np.full(len(times), int(Source.STREAM), np.uint8))
+
+    for month, part in minutes(in_files).by_month():
+        month_file.write_month(earlier, folder / f"{month}.parquet", part)
+    tail_log.append(earlier, folder / "tail.log", minutes(in_log))
+
+
+def test_flow_of_an_earlier_version_is_read_beside_new_and_compacted_with_it(home: Path) -> None:
+    earlier_flow(home, range(8), range(8, 12))
+    assert (home / "X" / FLOW.name / "tail.log").stat().st_size == 4 * 29, "the record of two numbers"
+    store = MarketStore(home, read_only=False)
+    store.append("X", bars(0, 12))
+    store.append("X", with_flow(12, 3, 0.5))
+    store.append("X", with_flow(10, 1, 0.1))  # known already, without its book
+
+    def check(reader: MarketStore) -> None:
+        assert imbalances(reader) == [0.75] * 12 + [0.5] * 3
+        np.testing.assert_array_equal(spreads(reader, 0, 15), [np.nan] * 12 + [0.5] * 3)
+
+    check(store)
+    check(MarketStore(home))
+    store.compact("X")
+    check(store)
+    check(MarketStore(home))
+    folder = home / "X" / FLOW.name
+    assert {path.name: path.stat().st_size for path in folder.glob("tail*")} == {"tail.log": 0, "tail-2.log": 0}
+    store.append("X", with_flow(15, 1, 0.5))
+    assert imbalances(store) == [0.75] * 12 + [0.5] * 4
+
+
+def test_a_torn_log_of_an_earlier_version_is_cut_and_one_left_by_a_crash_is_read_once(home: Path) -> None:
+    earlier_flow(home, range(0), range(4))
+    path = home / "X" / FLOW.name / "tail.log"
+    left = path.read_bytes()
+    path.write_bytes(left + left[:20])
+    store = MarketStore(home, read_only=False)
+    assert path.read_bytes() == left
+    store.append("X", bars(0, 4))
+    store.compact("X")
+    path.write_bytes(left)  # died before that log was cut
+    assert imbalances(MarketStore(home)) == [0.75] * 4
+    store.compact("X")
+    assert imbalances(MarketStore(home)) == [0.75] * 4
+
+
+def test_who_wants_the_imbalance_alone_reads_no_other_column(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = MarketStore(home, read_only=False)
+    store.append("X", with_flow(0, 3, 0.5))
+    store.compact("X")
+    asked: list[list[str]] = []
+    real = month_file._table
+    monkeypatch.setattr(month_file, "_table", lambda path, columns: asked.append(columns) or real(path, columns))
+    assert imbalances(MarketStore(home)) == [0.5] * 3
+    assert ["open_time", "imbalance", "known", "source"] in asked
+    assert not any("spread" in columns for columns in asked)
+
+
+def test_a_flow_file_without_its_first_columns_is_none_of_ours(home: Path) -> None:
+    store = MarketStore(home, read_only=False)
+    store.append("X", with_flow(0, 3, 0.5))
+    store.compact("X")
+    path = home / "X" / FLOW.name / "2023-08.parquet"
+    month_file.write_aside(KLINES, path, Minutes.of_bars(bars(0, 3)))
+    with pytest.raises(Invalid, match="imbalance"):
+        MarketStore(home).read("X", START, START + 3 * MINUTE_MS, with_flow=True)

@@ -38,15 +38,21 @@ def bars(start: int, count: int, source: Source = Source.STREAM, price: float = 
 
 
 def flow_of(minute: int) -> Flow:
-    return Flow(-0.25 + minute / 1e6, 0.75)
+    return Flow(-0.25 + minute / 1e6, 0.75, 2e-4, 1000.0 + minute, 2000.0 + minute, 0.5)
 
 
 def times(store: MarketStore) -> list[int]:
-    """Minutes from START on; those of the stream must have their flow."""
+    """Minutes from START on; those of the stream must have their flow and book."""
     found = store.read("X", 0, 2**60, with_flow=True)
     minutes: list[int] = ((found.open_time - START) // MINUTE_MS).tolist()
-    for index in np.flatnonzero(found.source == Source.STREAM):
-        assert found.bar(int(index)).flow == flow_of(minutes[index])
+    streamed = np.flatnonzero(found.source == Source.STREAM)
+    for index in streamed:
+        flow, expected = found.bar(int(index)).flow, flow_of(minutes[index])
+        assert flow is not None and (flow.imbalance, flow.known) == (expected.imbalance, expected.known)
+    if len(found):
+        book = store.book("X", int(found.open_time[0]), int(found.open_time[-1]) + MINUTE_MS)
+        place = (found.open_time[streamed] - book.start_ms) // MINUTE_MS
+        assert book.bid_depth[place].tolist() == [flow_of(minutes[index]).bid_depth for index in streamed]
     return minutes
 
 
@@ -137,7 +143,7 @@ def test_a_power_cut_at_any_step_of_a_compaction_loses_and_doubles_nothing(tmp_p
         assert successor.coverage("X") == (TimeRange(START, START + 20 * MINUTE_MS),)
         for kind in (KLINES, FLOW):
             names = sorted(path.name for path in (root / "X" / kind.name).iterdir())
-            assert names == ["2023-08.parquet", "2023-09.parquet", "tail.log"]
+            assert names == ["2023-08.parquet", "2023-09.parquet", kind.log]
         if done:
             assert steps > 8
             return

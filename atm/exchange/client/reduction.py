@@ -19,7 +19,7 @@ from atm.exchange.client.book_flow import BookFlow
 from atm.exchange.client.frames import FRAMES, LOOSE_FRAMES, BookEvent, KlineEvent, MarkEvent, TradeEvent
 from atm.ipc.messages import BookTop, LastTrade, MarkPrice, OpenBar
 from atm.model.bars import Bar
-from atm.model.flow import imbalance
+from atm.model.flow import measured
 
 MAX_CLOSED_WAITING = 4_096
 
@@ -146,7 +146,7 @@ class StreamReduction:
             self.counters.stale += 1
             return
         slot.book, slot.book_id = event, event.update_id
-        slot.flow.book(event.time_ms, imbalance(event.bids, event.asks))
+        slot.flow.book(event.time_ms, measured(event.bids, event.asks))
         self._touch(event.symbol, slot, BOOK)
 
     def _mark(self, slot: SymbolSlot, event: MarkEvent) -> None:
