@@ -119,7 +119,7 @@ def _grid(
         row_at[(inside.close_time - start) // MINUTE_MS - 1, i] = count + np.arange(len(inside))
         rows.append(_inputs(engine, inside))
         count += len(inside)
-    grid = MinuteGrid(start, prices[0], prices[1], prices[2], prices[3], np.concatenate(rows), row_at)
+    grid = MinuteGrid(start, prices[0], prices[1], prices[2], prices[3], np.concatenate(rows), row_at, volumes)
     return grid, volumes
 
 
