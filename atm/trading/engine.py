@@ -28,6 +28,7 @@ from atm.model.account import (
 from atm.model.analysis_configuration import AnalysisConfiguration
 from atm.model.bars import Bar
 from atm.model.errors import Invalid
+from atm.model.flow import LEAST_KNOWN
 from atm.model.instrument import Instrument
 from atm.model.interval import Interval
 from atm.model.order import Side
@@ -204,6 +205,7 @@ class AccountEngine:
         n = len(self.setup.positions)
         prices = np.full((4, 1, n), np.nan)
         volumes = np.zeros((1, n), np.float32)
+        books = np.full((3, 1, n), np.nan, np.float32)
         row_at = np.full((1, n), -1, np.int64)
         table = np.zeros((max(n, 1), len(Input)))
         for i, (symbol, analysis) in enumerate(zip(self.symbols, self.analyses, strict=True)):
@@ -211,11 +213,13 @@ class AccountEngine:
             if bar is not None:
                 prices[:, 0, i] = (bar.open, bar.high, bar.low, bar.close)
                 volumes[0, i] = bar.volume
+                if bar.flow is not None and bar.flow.known >= LEAST_KNOWN:
+                    books[:, 0, i] = bar.flow.spread, bar.flow.bid_depth, bar.flow.ask_depth
             if analysis in rows:
                 table[i] = rows[analysis]
                 row_at[0, i] = i
         equity = np.zeros(1)
-        grid = MinuteGrid(minute_ms, prices[0], prices[1], prices[2], prices[3], table, row_at, volumes)
+        grid = MinuteGrid(minute_ms, prices[0], prices[1], prices[2], prices[3], table, row_at, volumes, books)
         self._step(grid, 0, 1, equity)
         return float(equity[0])
 
@@ -299,6 +303,11 @@ class AccountEngine:
     def fees_paid(self) -> float:
         """Commission and clearance fees so far over all assets."""
         return float(self._assets[:, Asset.FEES].sum())
+
+    @property
+    def unrecorded_fills(self) -> int:
+        """Market orders priced by the fixed model of slippage because their minute's book was not recorded."""
+        return int(self._positions[:, Position.UNRECORDED].sum())
 
     def snapshot(
         self, name: str = "", marks: Mapping[str, float] | None = None, kind: AccountKind = AccountKind.VIRTUAL

@@ -10,6 +10,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
+from atm.ledger.impact import book_impact
 from atm.model.kernel import lean_kernel
 from atm.trading.account_control import on_step
 from atm.trading.layout import Position, Setup, Slippage
@@ -43,11 +44,17 @@ def see_minute(
 def slippage(p: Floats, s: Floats, quantity: float, price: float) -> float:
     """Share of the price that a market order for `quantity` (signed, > 0 buys) pays in the minute that is seen.
 
-    FIXED: half spread + slippage. VOLATILITY: and `range_share` of the minute's range.
+    FIXED: half spread + slippage. VOLATILITY: and `range_share` of the minute's range. BOOK: what the recorded book takes
+    (`book_impact`); where none was recorded it is FIXED (`Position.UNRECORDED` counts).
     """
     cost: float = s[Setup.SLIPPAGE]
-    if int(s[Setup.SLIPPAGE_MODEL]) == Slippage.VOLATILITY:
-        cost += s[Setup.RANGE_SHARE] * p[Position.RANGE]
+    model = int(s[Setup.SLIPPAGE_MODEL])
+    if model == Slippage.VOLATILITY:
+        return float(cost + s[Setup.RANGE_SHARE] * p[Position.RANGE])
+    if model == Slippage.BOOK:
+        depth = p[Position.ASK_DEPTH] if quantity > 0.0 else p[Position.BID_DEPTH]
+        impact = book_impact(abs(quantity) * price, p[Position.SPREAD], depth)
+        return impact if impact == impact else cost
     return cost
 
 

@@ -5,6 +5,8 @@ Arrays as in `atm.trading.phases`.
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -12,7 +14,7 @@ from atm.ledger.fill import average_entry, liquidation_remainder, realized_profi
 from atm.ledger.margin import liquidation_price
 from atm.model.kernel import lean_kernel
 from atm.trading.account_control import exact, wallet_balance
-from atm.trading.layout import Asset, Meta, Method, Position, Reason, Setup, Trade
+from atm.trading.layout import Asset, Meta, Method, Position, Reason, Setup, Slippage, Trade
 from atm.trading.scenario import scenario_levels
 
 Floats = NDArray[np.float64]
@@ -31,6 +33,8 @@ def write_trade(
     liquidation) or by the user's command is for none.
     """
     row = meta[Meta.BUFFERED]
+    if not maker and int(S[i, Setup.SLIPPAGE_MODEL]) == Slippage.BOOK and math.isnan(P[i, Position.SPREAD]):
+        P[i, Position.UNRECORDED] += 1.0
     towards = reason < Reason.STOP_IMMEDIATE or reason == Reason.PARTIAL_STOP or reason == Reason.WEIGHT_REDUCE
     after = P[i, Position.TARGET] if towards else 0.0
     T[row, Trade.TARGET_BEFORE] = P[i, Position.TRADED]

@@ -21,7 +21,8 @@ class PositionLayout(NamedTuple):
     OPEN_LIMIT, OPEN_TRIGGER: limit and trigger price of the pending opening order, 0 = none; OPEN_FROM, OPEN_UNTIL: open times
     (Unix ms) of the first minute in which it can be filled and of the first in which it no longer can, 0 = at once, never;
     CLOSE_LIMIT, CLOSE_FROM, CLOSE_UNTIL: the same of the pending closing order, which is a market order after its end;
-    RANGE, VOLUME, SPREAD, BID_DEPTH, ASK_DEPTH: of the minute that is being worked (see `atm.trading.execution`).
+    RANGE, VOLUME, SPREAD, BID_DEPTH, ASK_DEPTH: of the minute that is being worked (see `atm.trading.execution`);
+    UNRECORDED: market orders that should have been priced by a book that was not recorded.
     """
 
     QUANTITY: int = 0
@@ -56,6 +57,7 @@ class PositionLayout(NamedTuple):
     SPREAD: int = 29
     BID_DEPTH: int = 30
     ASK_DEPTH: int = 31
+    UNRECORDED: int = 32
 
 
 MEMORY = len(PositionLayout())

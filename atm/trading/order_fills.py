@@ -5,6 +5,8 @@ Arrays as in `atm.trading.phases`.
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -145,10 +147,8 @@ def open_at_open(
         reached = side * (limit - opening) >= 0.0 if limit > 0.0 else side * (opening - trigger) >= 0.0
         if minute != p[Position.OPEN_FROM] or not reached:
             return
-    fill = taker_price(p, s, quantity, delayed_price(s, since, side > 0.0, opening, high, low))
-    if limit > 0.0:
-        fill = side * min(side * fill, side * limit)
-    enter(P, A, S, meta, B, first, T, i, minute, fill, False)
+    met = delayed_price(s, since, side > 0.0, opening, high, low)
+    enter(P, A, S, meta, B, first, T, i, minute, met, limit if limit > 0.0 else side * math.inf, False)
 
 
 @lean_kernel
@@ -160,7 +160,7 @@ def enter_in_minute(
 
     A limit beyond the stop of what is held is not reached: the stop comes first.
     """
-    p, s = P[i], S[i]
+    p = P[i]
     quantity, q = p[Position.PENDING_OPEN], p[Position.QUANTITY]
     limit, trigger = p[Position.OPEN_LIMIT], p[Position.OPEN_TRIGGER]
     side = 1.0 if quantity > 0.0 else -1.0
@@ -169,10 +169,10 @@ def enter_in_minute(
         return
     if limit > 0.0:
         if side * (limit - worst) > 0.0 and not protected_before(p, side, limit):
-            enter(P, A, S, meta, B, first, T, i, minute, limit, True)
+            enter(P, A, S, meta, B, first, T, i, minute, limit, limit, True)
     elif side * (best - trigger) >= 0.0:
-        price = side * max(side * trigger, side * opening)
-        enter(P, A, S, meta, B, first, T, i, minute, taker_price(p, s, quantity, price), False)
+        met = side * max(side * trigger, side * opening)
+        enter(P, A, S, meta, B, first, T, i, minute, met, side * math.inf, False)
 
 
 @lean_kernel
@@ -187,21 +187,23 @@ def protected_before(p: Floats, side: float, price: float) -> bool:
 @lean_kernel
 def enter(
     P: Floats, A: Floats, S: Floats, meta: Ints, B: Floats, first: Ints, T: Floats,
-    i: int, minute: int, price: float, maker: bool,
+    i: int, minute: int, met: float, limit: float, maker: bool,
 ) -> None:  # fmt: skip
-    """Fill the pending opening order at `price` as far as wallet and volume allow; the rest waits, the unaffordable lapses."""
+    """Fill the pending opening order at the price that it meets, with the costs of a taker up to `limit`, as far as wallet and
+    volume allow; the rest waits, the unaffordable lapses."""
     p, s = P[i], S[i]
     quantity = p[Position.PENDING_OPEN]
-    wanted = affordable(A, s, abs(quantity), price)
+    side = 1.0 if quantity > 0.0 else -1.0
+    dearest = met if maker else side * min(side * taker_price(p, s, quantity, met), side * limit)
+    wanted = affordable(A, s, abs(quantity), dearest)
     size = fillable(p, s, wanted)
     if size > 0.0:
         if p[Position.ALLOCATED] == 0.0:
             p[Position.ALLOCATED] = p[Position.PENDING_ALLOCATED]
-        decision = p[Position.PENDING_MS]
-        signed = size if quantity > 0.0 else -size
-        open_position(P, A, S, meta, B, first, T, i, minute, decision, signed, price, maker)
+        price = met if maker else side * min(side * taker_price(p, s, side * size, met), side * limit)
+        open_position(P, A, S, meta, B, first, T, i, minute, p[Position.PENDING_MS], side * size, price, maker)
     rest = exact(wanted - size, s[Setup.UNITS])
     if rest <= 0.0:
         withdraw_entry(p)
     else:
-        p[Position.PENDING_OPEN] = rest if quantity > 0.0 else -rest
+        p[Position.PENDING_OPEN] = side * rest

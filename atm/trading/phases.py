@@ -45,6 +45,9 @@ Floats = NDArray[np.float64]
 Shorts = NDArray[np.float32]
 Ints = NDArray[np.int64]
 
+SAME_TARGET = 0.01
+"""An order that rests is replaced when the target has moved by more than this exposure from the one that it is for."""
+
 
 @lean_kernel
 def on_open(
@@ -170,18 +173,31 @@ def decide(P: Floats, A: Floats, S: Floats, R: Floats, meta: Ints, i: int, now: 
     target = function_exposure(p, s, row) if function >= Method.MMACD else remaining_exposure(p, s, row)
     if math.isnan(target):
         return
-    same = target == p[Position.TARGET]
+    if has_orders(P, i) and not stopped and keeps_orders(p, now, target):
+        A[int(s[Setup.ASSET]), Asset.RESERVED] += reservation(p, s)
+        return
     p[Position.TARGET] = target
     if stopped:
         return
     if has_orders(P, i):
-        if same and (entry_rests(p, now) or exit_rests(p, now)):
-            A[int(s[Setup.ASSET]), Asset.RESERVED] += reservation(p, s)
-            return
         withdraw_entry(p)
         withdraw_exit(p)
     p[Position.PENDING_MS] = now
-    q, entry = p[Position.QUANTITY], p[Position.ENTRY]
+    plan_orders(P, A, S, R, meta, i, row, target)
+
+
+@lean_kernel
+def keeps_orders(p: Floats, now: int, target: float) -> bool:
+    """Whether what rests since an earlier decision is still wanted."""
+    rests = entry_rests(p, now) or exit_rests(p, now)
+    return bool(rests and abs(target - p[Position.TARGET]) <= SAME_TARGET)
+
+
+@lean_kernel
+def plan_orders(P: Floats, A: Floats, S: Floats, R: Floats, meta: Ints, i: int, row: Floats, target: float) -> None:
+    """The pending orders that take position i from what it holds to `target`."""
+    p, s = P[i], S[i]
+    close, q, entry = row[Input.CLOSE], p[Position.QUANTITY], p[Position.ENTRY]
     side = 1.0 if q > 0.0 else -1.0
     released = 0.0
     if q != 0.0 and target * side <= 0.0:
