@@ -8,29 +8,29 @@ margin, realised profit and funding.
 
 from __future__ import annotations
 
-from atm.model.kernel import kernel
+from atm.model.kernel import lean_kernel
 
 
-@kernel
+@lean_kernel
 def average_entry(q: float, entry: float, added: float, price: float) -> float:
     """Entry price after adding `added` (same sign as q, or q = 0) at `price`."""
     size, more = abs(q), abs(added)
     return (size * entry + more * price) / (size + more)
 
 
-@kernel
+@lean_kernel
 def realized_profit(reduced: float, entry: float, price: float, side: float) -> float:
     """Profit of closing `reduced` > 0 of a position of this side (+1 long, −1 short), before commission."""
     return reduced * (price - entry) * side
 
 
-@kernel
+@lean_kernel
 def funding_payment(q: float, mark: float, rate: float) -> float:
     """What the holder pays at a funding stamp: q · mark · rate; negative means he receives."""
     return q * mark * rate
 
 
-@kernel
+@lean_kernel
 def liquidation_remainder(isolated_wallet: float, profit: float, clearance_fee: float) -> tuple[float, float]:
     """(clearance fee paid, loss booked) when a position is taken over with `profit` (< 0) at the takeover price.
 

@@ -17,14 +17,14 @@ from __future__ import annotations
 import math
 
 from atm.model.flow import DEPTH_DISTANCE
-from atm.model.kernel import kernel
+from atm.model.kernel import lean_kernel
 
 MOST_IMPACT = 0.05
 """Fraction of the price. An exchange lets a market order trade at most so far from the mark price (`marketTakeBound` of the
 instrument, 5 % for BTCUSDT; what is left of the order expires there)."""
 
 
-@kernel
+@lean_kernel
 def book_impact(notional: float, spread: float, depth: float) -> float:
     """Mean price paid beyond the mid by a market order, as a fraction of the mid in [0, `MOST_IMPACT`].
 

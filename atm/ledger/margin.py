@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from atm.model.instrument import LeverageBracket
-from atm.model.kernel import kernel
+from atm.model.kernel import lean_kernel
 
 FLOOR, CAP, RATE, CUM, MAX_LEVERAGE = range(5)
 _ROUNDS = 32
@@ -28,7 +28,7 @@ def bracket_table(brackets: tuple[LeverageBracket, ...]) -> Floats:
     return np.array(rows or [(0.0, np.inf, 0.005, 0.0, 125.0)], np.float64)
 
 
-@kernel
+@lean_kernel
 def bracket_of(brackets: Floats, notional: float) -> int:
     """Row with floor < notional <= cap; the last row above the table."""
     for row in range(brackets.shape[0]):
@@ -37,14 +37,14 @@ def bracket_of(brackets: Floats, notional: float) -> int:
     return int(brackets.shape[0]) - 1
 
 
-@kernel
+@lean_kernel
 def maintenance_margin(brackets: Floats, notional: float) -> float:
     """notional · rate − cum of its bracket (notional >= 0), never below 0."""
     row = bracket_of(brackets, notional)
     return max(0.0, float(notional * brackets[row, RATE] - brackets[row, CUM]))
 
 
-@kernel
+@lean_kernel
 def max_notional(brackets: Floats, leverage: float) -> float:
     """Largest position notional that `leverage` allows: the largest cap of the brackets that permit it, else 0."""
     most = 0.0
@@ -54,7 +54,7 @@ def max_notional(brackets: Floats, leverage: float) -> float:
     return most
 
 
-@kernel
+@lean_kernel
 def liquidation_price(brackets: Floats, q: float, entry: float, isolated_wallet: float) -> float:
     """Mark price at which isolated wallet + unrealised profit = maintenance margin; 0.0 when there is none.
 

@@ -37,10 +37,20 @@ class AssetSetup(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     allocation_ratio: Annotated[float, msgspec.Meta(ge=0, le=1)] = 0.5
 
 
-class CostModel(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What trading costs. Fractions of notional or price.
+class SlippageModel(Enum):
+    """What a market order pays beyond half the spread (docs/execution.md)."""
 
-    funding_rate: charged every `funding_hours` when no recorded rate is known (stated in the result).
+    FIXED = "FIXED"
+    VOLATILITY = "VOLATILITY"
+    BOOK = "BOOK"
+
+
+class CostModel(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What trading costs and how orders reach the market. Fractions of notional or price.
+
+    funding_rate: charged every `funding_hours` when no recorded rate is known (stated in the result); fee_discount: of both
+    fees, when they are paid in BNB; range_share: of a minute's range, that VOLATILITY adds; latency_ms: from a decision to the
+    market; participation: largest share of a minute's volume that one order may take, the rest waits, None = no limit.
     """
 
     maker_fee: Annotated[float, msgspec.Meta(ge=0, le=0.01)] = 0.0002
@@ -49,6 +59,11 @@ class CostModel(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     slippage: Annotated[float, msgspec.Meta(ge=0, le=0.05)] = 0.0001
     funding_rate: Annotated[float, msgspec.Meta(ge=-0.03, le=0.03)] = 0.0001
     funding_hours: Annotated[int, msgspec.Meta(ge=1, le=24)] = 8
+    fee_discount: Annotated[float, msgspec.Meta(ge=0, le=1)] = 0.0
+    slippage_model: SlippageModel = SlippageModel.FIXED
+    range_share: Annotated[float, msgspec.Meta(ge=0, le=1)] = 0.1
+    latency_ms: Annotated[int, msgspec.Meta(ge=0, lt=60_000)] = 0
+    participation: Annotated[float, msgspec.Meta(gt=0, le=1)] | None = None
 
 
 class AccountSetup(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -84,6 +99,7 @@ class TradeRecord(msgspec.Struct, frozen=True, omit_defaults=True):
     bar that wanted it (0 for what happens at a price inside a minute); quantity_after is signed. The signal that caused it, as target
     exposures −1 … 1: `target_before` is the one that the position's previous fill was for (0 when flat), `target_after` the
     one that this fill is for (0 for full stops, falls, liquidations and forced closes); None in records of earlier versions.
+    `maker`: filled while it rested in the book.
     """
 
     index: int
@@ -101,6 +117,7 @@ class TradeRecord(msgspec.Struct, frozen=True, omit_defaults=True):
     wallet_after: float
     target_before: float | None = None
     target_after: float | None = None
+    maker: bool = False
 
 
 class PositionState(msgspec.Struct, frozen=True):

@@ -209,12 +209,39 @@ class TargetExposure(msgspec.Struct, frozen=True, forbid_unknown_fields=True, ta
     rebalance_band: Band = 0.0
 
 
+Offset = Annotated[float, msgspec.Meta(ge=0, le=0.5)]
+Lifetime = Annotated[int, msgspec.Meta(ge=1, le=10_080, description="minutes that the order rests")]
+
+
+class MarketOrder(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="type", tag="MARKET"):
+    """Filled at the next price, as taker."""
+
+
+class LimitOrder(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="type", tag="LIMIT"):
+    """Rests `offset` better than the close of the decision; after `minutes` it lapses, or becomes a market order.
+
+    A closing order always becomes one: what is to be closed is not left open.
+    """
+
+    offset: Offset = 0.001
+    minutes: Lifetime = 15
+    then_market: bool = False
+
+
+class StopOrder(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="type", tag="STOP"):
+    """Becomes a market order when the price has gone on by `offset` from the decision's close; lapses after `minutes`."""
+
+    offset: Offset = 0.001
+    minutes: Lifetime = 15
+
+
 class TradeConfiguration(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A trade-control method with its stops. Fractions are fractions, never percent.
 
     full_stop_loss_immediate: distance from the entry price at which the position is closed at once, None = off;
     full_stop_loss_close: the same, judged by the close of the decision bar (closing beyond it);
-    post_stop_reentry: whether the same cycle may be entered again after a stop.
+    post_stop_reentry: whether the same cycle may be entered again after a stop;
+    entry_order, exit_order: how the orders of a decision go to the market; stops and TS always by market orders.
     """
 
     code: Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
@@ -224,6 +251,8 @@ class TradeConfiguration(msgspec.Struct, frozen=True, forbid_unknown_fields=True
     full_stop_loss_immediate: StopDistance | None = None
     full_stop_loss_close: StopDistance | None = None
     post_stop_reentry: bool = False
+    entry_order: MarketOrder | LimitOrder | StopOrder = MarketOrder()
+    exit_order: MarketOrder | LimitOrder = MarketOrder()
     method: RemainingQuantity | TradeScenario | TargetExposure = RemainingQuantity()
 
 
@@ -266,6 +295,10 @@ def mismatches(configuration: TradeConfiguration) -> list[Invalid]:
         allowed = "regime, or round with direction LONG or SHORT: rounds of the two sides overlap"
         found.append(Invalid("method.span", method.span.value, allowed))
     if isinstance(method, TradeScenario):
+        for name in ("entry_order", "exit_order"):
+            if not isinstance(getattr(configuration, name), MarketOrder):
+                kind = getattr(configuration, name).__struct_config__.tag
+                found.append(Invalid(f"{name}.type", kind, "MARKET: a trade scenario acts at the prices of its tables"))
         found += _table("entry", method.entry, 1) + _table("exit", method.exit, -1)
         found += _table("partial_stop_loss", method.partial_stop_loss, -1)
         for name, rows in (("exit", method.exit), ("partial_stop_loss", method.partial_stop_loss)):

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from atm.analyzers.cache import AnalysisCache
 from atm.analyzers.pipeline import AnalysisPipeline
 from atm.analyzers.table import AnalysisTable
-from atm.model.account import TradeRecord
+from atm.model.account import SlippageModel, TradeRecord
 from atm.model.errors import Invalid
 from atm.model.instrument import Instrument
 from atm.model.interval import MINUTE_MS, format_time
@@ -69,9 +69,9 @@ def run(
         raise Cancelled
     equity_time = start + MINUTE_MS * np.arange(1, len(equity) + 1, dtype=np.int64)
     wall = time.perf_counter() - begun
-    outcome = Outcome(
-        trades, equity, symbol_paths(engine, grid, volumes), engine.fees_paid(), engine.funding_paid(), wall
-    )
+    paths = symbol_paths(engine, grid, volumes)
+    unrecorded = engine.unrecorded_fills
+    outcome = Outcome(trades, equity, paths, engine.fees_paid(), engine.funding_paid(), wall, unrecorded)
     summary, details = conclude(spec, start, end, outcome)
     return BacktestResult(summary, trades, equity_time, equity, details)
 
@@ -99,6 +99,8 @@ def _grid(
     n, minutes = len(engine.symbols), (end - start) // MINUTE_MS
     prices = np.empty((4, minutes, n))
     volumes = np.empty((minutes, n), np.float32)
+    wants_books = spec.costs.slippage_model is SlippageModel.BOOK
+    books = np.full((3, minutes if wants_books else 0, n), np.nan, np.float32)
     row_at = np.full((minutes, n), -1, np.int64)
     rows = [np.zeros((0, len(Input)))]
     configurations = {configuration.code: configuration for configuration in spec.analysis}
@@ -112,6 +114,9 @@ def _grid(
         dense = bars.dense(start, end)
         prices[:, :, i] = dense.values[:4]
         volumes[:, i] = dense.volume
+        if wants_books:
+            recorded = store.book(position.symbol, start, end)
+            books[:, :, i] = recorded.spread, recorded.bid_depth, recorded.ask_depth
         inputs = engine.columns(position.symbol, configuration.decision)
         origin = None if analysis_start_ms is None else first
         table = cache.table(configuration, bars.between(first, end), origin, inputs)
@@ -119,7 +124,7 @@ def _grid(
         row_at[(inside.close_time - start) // MINUTE_MS - 1, i] = count + np.arange(len(inside))
         rows.append(_inputs(engine, inside))
         count += len(inside)
-    grid = MinuteGrid(start, prices[0], prices[1], prices[2], prices[3], np.concatenate(rows), row_at)
+    grid = MinuteGrid(start, prices[0], prices[1], prices[2], prices[3], np.concatenate(rows), row_at, volumes, books)
     return grid, volumes
 
 

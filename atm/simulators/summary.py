@@ -27,7 +27,8 @@ FEW_TRIPS = 30
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What the engine made: fills, equity per minute, the path of each symbol, money paid, seconds it took."""
+    """What the engine made: fills, equity per minute, the path of each symbol, money paid, seconds it took; market orders
+    whose book was not recorded although slippage should have followed it."""
 
     trades: list[TradeRecord]
     equity: Floats
@@ -35,6 +36,7 @@ class Outcome:
     fees: float
     funding: float
     wall_seconds: float
+    unrecorded: int = 0
 
 
 def conclude(
@@ -180,6 +182,11 @@ def summarise(
         warnings.append(f"only {len(done)} round trips: the figures say little about the future")
     if liquidated:
         warnings.append(f"{liquidated} positions were liquidated")
+    if outcome.unrecorded:
+        warnings.append(
+            f"{outcome.unrecorded:,} of {len(trades):,} fills fell into minutes without a recorded book: "
+            "they paid the fixed half spread and slippage"
+        )
     warnings.append(f"funding was charged at the constant rate of {spec.costs.funding_rate:.4%}: no recorded rates")
     return SimulationSummary(
         code=spec.code,

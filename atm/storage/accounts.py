@@ -130,4 +130,5 @@ def _record(row: AccountTradeRow) -> TradeRecord:
         wallet_after=row.wallet_after,
         target_before=row.target_before,
         target_after=row.target_after,
+        maker=bool(row.maker),
     )

@@ -9,7 +9,7 @@ from __future__ import annotations
 from sqlalchemy import BigInteger, Double, ForeignKey, Index, LargeBinary, Text
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
-HEAD = "0003"
+HEAD = "0004"
 
 
 class Base(DeclarativeBase):
@@ -39,7 +39,7 @@ class AccountRow(Base):
 
 class AccountTradeRow(Base):
     """A `TradeRecord` in columns; number: its index. entry_price_after is NULL where it is undefined,
-    the targets where an earlier version has written the record."""
+    targets and maker where an earlier version has written the record."""
 
     __tablename__ = "account_trades"
     account: Mapped[str] = mapped_column(ForeignKey("accounts.name", ondelete="CASCADE"), primary_key=True)
@@ -58,6 +58,7 @@ class AccountTradeRow(Base):
     wallet_after: Mapped[float]
     target_before: Mapped[float | None] = mapped_column(default=None)
     target_after: Mapped[float | None] = mapped_column(default=None)
+    maker: Mapped[bool | None] = mapped_column(default=None)
     __table_args__ = (Index("account_trades_time", "account", "time_ms"),)
 
 

@@ -7,7 +7,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from atm.model.kernel import kernel
+from atm.model.kernel import lean_kernel
 from atm.trading.layout import Asset, Meta, Position, Setup
 
 Floats = NDArray[np.float64]
@@ -18,7 +18,7 @@ ALLOCATABLE_SHARE = 0.95
 _ALMOST = 1e-9
 
 
-@kernel
+@lean_kernel
 def wallet_balance(positions: Floats, asset_state: Floats, setups: Floats, asset: int) -> float:
     """Cross wallet + isolated wallets of the asset."""
     total: float = asset_state[asset, Asset.CROSS]
@@ -28,7 +28,7 @@ def wallet_balance(positions: Floats, asset_state: Floats, setups: Floats, asset
     return total
 
 
-@kernel
+@lean_kernel
 def allocation(
     positions: Floats, asset_state: Floats, setups: Floats, ratios: Floats, index: int, wallet_change: float
 ) -> float:
@@ -48,19 +48,19 @@ def allocation(
     )
 
 
-@kernel
+@lean_kernel
 def on_step(quantity: float, units: float) -> float:
     """`quantity` >= 0 cut to whole steps; units = steps per base unit. The result is the double nearest to the decimal."""
     return math.floor(quantity * units + _ALMOST) / units
 
 
-@kernel
+@lean_kernel
 def exact(quantity: float, units: float) -> float:
     """A signed sum of whole steps, freed of the binary rest."""
     return round(quantity * units) / units
 
 
-@kernel
+@lean_kernel
 def increase_quantity(
     s: Floats, allocated: float, exposure: float, committed: float, held: float, price: float, available: float
 ) -> float:
@@ -79,7 +79,7 @@ def increase_quantity(
     return quantity
 
 
-@kernel
+@lean_kernel
 def decrease_quantity(
     s: Floats, allocated: float, exposure: float, committed: float, held: float, entry: float
 ) -> float:
@@ -91,7 +91,7 @@ def decrease_quantity(
     return held if held - quantity < s[Setup.MIN_QUANTITY] else quantity
 
 
-@kernel
+@lean_kernel
 def decrease_quantity_up(
     s: Floats, allocated: float, exposure: float, committed: float, held: float, entry: float
 ) -> float:
@@ -103,18 +103,36 @@ def decrease_quantity_up(
     return held if held - quantity < s[Setup.MIN_QUANTITY] else quantity
 
 
-@kernel
+@lean_kernel
+def reservation(p: Floats, s: Floats) -> float:
+    """Balance that a pending opening order will need."""
+    if p[Position.PENDING_OPEN] == 0.0:
+        return 0.0
+    return float(abs(p[Position.PENDING_OPEN]) * p[Position.MARK] * (1.0 / s[Setup.LEVERAGE] + s[Setup.TAKER_FEE]))
+
+
+@lean_kernel
 def reserved(P: Floats, S: Floats, asset: int) -> float:
-    """Balance that opening orders which still wait for a price will need."""
+    """Balance that the opening orders of an asset which still wait will need."""
     total = 0.0
     for i in range(P.shape[0]):
-        if P[i, Position.PENDING_OPEN] != 0.0 and int(S[i, Setup.ASSET]) == asset:
-            rate = 1.0 / S[i, Setup.LEVERAGE] + S[i, Setup.TAKER_FEE]
-            total += abs(P[i, Position.PENDING_OPEN]) * P[i, Position.MARK] * rate
+        if int(S[i, Setup.ASSET]) == asset:
+            total += reservation(P[i], S[i])
     return total
 
 
-@kernel
+@lean_kernel
+def affordable(A: Floats, s: Floats, size: float, price: float) -> float:
+    """What of `size` > 0 the wallet pays for at the price of the fill, which may be worse than that of the decision."""
+    available = A[int(s[Setup.ASSET]), Asset.CROSS]
+    cost = price * (1.0 / s[Setup.LEVERAGE] + s[Setup.TAKER_FEE])
+    if size * cost <= available:
+        return size
+    quantity = on_step(max(0.0, available / cost), s[Setup.UNITS])
+    return 0.0 if quantity < s[Setup.MIN_QUANTITY] or quantity * price < s[Setup.MIN_NOTIONAL] else quantity
+
+
+@lean_kernel
 def plan_entry(
     P: Floats,
     A: Floats,

@@ -28,6 +28,7 @@ from atm.model.account import (
 from atm.model.analysis_configuration import AnalysisConfiguration
 from atm.model.bars import Bar
 from atm.model.errors import Invalid
+from atm.model.flow import LEAST_KNOWN
 from atm.model.instrument import Instrument
 from atm.model.interval import Interval
 from atm.model.order import Side
@@ -52,15 +53,33 @@ from atm.trading.method_setup import decision_columns
 from atm.trading.phases import run_minutes
 
 Floats = NDArray[np.float64]
+Shorts = NDArray[np.float32]
 Ints = NDArray[np.int64]
 
 _BUFFER_ROWS = 8_192
 _REASONS = tuple(TradeReason)
+_WHOLE = [Trade.INDEX, Trade.TIME, Trade.DECISION, Trade.POSITION, Trade.REASON]
+_AS_THEY_ARE = [
+    Trade.PRICE,
+    Trade.PROFIT,
+    Trade.FEE,
+    Trade.QUANTITY_AFTER,
+    Trade.ENTRY_AFTER,
+    Trade.WALLET_AFTER,
+    Trade.TARGET_BEFORE,
+    Trade.TARGET_AFTER,
+]
+
+
+_NO_VOLUMES = np.zeros((0, 0), np.float32)
+_NO_BOOKS = np.zeros((3, 0, 0), np.float32)
 
 
 class MinuteGrid(NamedTuple):
     """Dense minutes of all positions. Prices float64 (n, positions), NaN = missing; rows float64 (k, Input);
-    row_at int64 (n, positions): row that closes with the minute, −1 = none; start_ms: first open time."""
+    row_at int64 (n, positions): row that closes with the minute, −1 = none; start_ms: first open time; volumes float32 (n,
+    positions) in base assets, empty: no order is too large; books float32 (3, n, positions): spread, bid and ask depth (see
+    `atm.model.flow`), NaN or empty: not recorded."""
 
     start_ms: int
     opens: Floats
@@ -69,6 +88,8 @@ class MinuteGrid(NamedTuple):
     closes: Floats
     rows: Floats
     row_at: Ints
+    volumes: Shorts = _NO_VOLUMES
+    books: Shorts = _NO_BOOKS
 
 
 class AccountEngine:
@@ -92,6 +113,7 @@ class AccountEngine:
         self._meta = np.zeros(len(Meta), np.int64)
         self._meta[Meta.TRADING] = 1
         self._buffer = np.zeros((_BUFFER_ROWS + MOST_FILLS * n, len(Trade)))
+        self._levels = np.zeros((n, 2))
         self._columns: dict[tuple[str, ...], Ints] = {}
 
     @cached_property
@@ -169,9 +191,12 @@ class AccountEngine:
             grid.highs[at:stop],
             grid.lows[at:stop],
             grid.closes[at:stop],
+            grid.volumes[at:stop],
+            grid.books[:, at:stop],
             grid.rows,
             grid.row_at[at:stop],
             equity[at:stop],
+            self._levels,
         )
 
     def minute(self, minute_ms: int, bars: Mapping[str, Bar], rows: Mapping[str, Floats]) -> float:
@@ -179,17 +204,23 @@ class AccountEngine:
         analyses that close with it. Returns the equity at its close."""
         n = len(self.setup.positions)
         prices = np.full((4, 1, n), np.nan)
+        volumes = np.zeros((1, n), np.float32)
+        books = np.full((3, 1, n), np.nan, np.float32)
         row_at = np.full((1, n), -1, np.int64)
         table = np.zeros((max(n, 1), len(Input)))
         for i, (symbol, analysis) in enumerate(zip(self.symbols, self.analyses, strict=True)):
             bar = bars.get(symbol)
             if bar is not None:
                 prices[:, 0, i] = (bar.open, bar.high, bar.low, bar.close)
+                volumes[0, i] = bar.volume
+                if bar.flow is not None and bar.flow.known >= LEAST_KNOWN:
+                    books[:, 0, i] = bar.flow.spread, bar.flow.bid_depth, bar.flow.ask_depth
             if analysis in rows:
                 table[i] = rows[analysis]
                 row_at[0, i] = i
         equity = np.zeros(1)
-        self._step(MinuteGrid(minute_ms, prices[0], prices[1], prices[2], prices[3], table, row_at), 0, 1, equity)
+        grid = MinuteGrid(minute_ms, prices[0], prices[1], prices[2], prices[3], table, row_at, volumes, books)
+        self._step(grid, 0, 1, equity)
         return float(equity[0])
 
     # --- commands ----------------------------------------------------------------------------------------------
@@ -244,27 +275,25 @@ class AccountEngine:
         """The fills since the last call, in order."""
         count = int(self._meta[Meta.BUFFERED])
         self._meta[Meta.BUFFERED] = 0
-        return [self._record(row) for row in self._buffer[:count].tolist()]
-
-    def _record(self, row: list[float]) -> TradeRecord:
-        (time, decision, position, reason, quantity, price, profit, fee, after, entry, wallet, index,
-         target_before, target_after) = row  # fmt: skip
-        return TradeRecord(
-            int(index),
-            int(time),
-            int(decision),
-            self.symbols[int(position)],
-            Side.BUY if quantity > 0 else Side.SELL,
-            _REASONS[int(reason)],
-            abs(quantity),
-            price,
-            profit,
-            fee,
-            after,
-            entry,
-            wallet,
-            target_before,
-            target_after,
+        if not count:
+            return []
+        rows = self._buffer[:count]
+        whole = rows[:, _WHOLE].astype(np.int64).T.tolist()
+        index, time, decision, position, reason = whole
+        symbols = self.symbols
+        return list(
+            map(
+                TradeRecord,
+                index,
+                time,
+                decision,
+                [symbols[i] for i in position],
+                [Side.BUY if bought else Side.SELL for bought in (rows[:, Trade.QUANTITY] > 0).tolist()],
+                [_REASONS[number] for number in reason],
+                np.abs(rows[:, Trade.QUANTITY]).tolist(),
+                *rows[:, _AS_THEY_ARE].T.tolist(),
+                (rows[:, Trade.MAKER] > 0.5).tolist(),
+            )
         )
 
     def funding_paid(self) -> float:
@@ -274,6 +303,11 @@ class AccountEngine:
     def fees_paid(self) -> float:
         """Commission and clearance fees so far over all assets."""
         return float(self._assets[:, Asset.FEES].sum())
+
+    @property
+    def unrecorded_fills(self) -> int:
+        """Market orders priced by the fixed model of slippage because their minute's book was not recorded."""
+        return int(self._positions[:, Position.UNRECORDED].sum())
 
     def snapshot(
         self, name: str = "", marks: Mapping[str, float] | None = None, kind: AccountKind = AccountKind.VIRTUAL

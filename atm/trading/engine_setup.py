@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from atm.ledger.margin import bracket_table, max_notional
-from atm.model.account import AssetSetup, CostModel, PositionSetup
+from atm.model.account import AssetSetup, CostModel, PositionSetup, SlippageModel
 from atm.model.analysis_configuration import AnalysisConfiguration
 from atm.model.errors import Invalid, complain
 from atm.model.instrument import Instrument
@@ -124,8 +124,13 @@ def _row(
     row[Setup.MIN_NOTIONAL] = float(instrument.min_notional)
     row[Setup.TICK_UNITS] = _units(instrument.tick_size)
     row[Setup.LIQUIDATION_FEE] = float(instrument.liquidation_fee)
-    row[Setup.TAKER_FEE] = costs.taker_fee
+    row[Setup.TAKER_FEE] = costs.taker_fee * (1.0 - costs.fee_discount)
+    row[Setup.MAKER_FEE] = costs.maker_fee * (1.0 - costs.fee_discount)
     row[Setup.SLIPPAGE] = costs.half_spread + costs.slippage
+    row[Setup.SLIPPAGE_MODEL] = list(SlippageModel).index(costs.slippage_model)
+    row[Setup.RANGE_SHARE] = costs.range_share
+    row[Setup.LATENCY_MS] = costs.latency_ms
+    row[Setup.PARTICIPATION] = math.inf if costs.participation is None else costs.participation
     row[Setup.MAX_NOTIONAL] = max_notional(table, float(settings.leverage))
     row[Setup.FUNDING_RATE] = costs.funding_rate
     row[Setup.FUNDING_MS] = costs.funding_hours * HOUR_MS

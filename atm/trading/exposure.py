@@ -10,7 +10,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from atm.model.kernel import kernel
+from atm.model.kernel import lean_kernel
 from atm.trading.layout import ExposureMemory, ExposureParameters, Input, Method, Position, Setup
 
 Floats = NDArray[np.float64]
@@ -19,13 +19,13 @@ _TINY_WIDTH = 1e-9
 _TINY_LENGTH = 1e-6
 
 
-@kernel
+@lean_kernel
 def rounded(value: float) -> float:
     """To six decimals."""
     return round(value * 1e6) / 1e6
 
 
-@kernel
+@lean_kernel
 def macd_share(s: Floats, z: float, side: float) -> float:
     """|y − δ| / w in [0, …): how far y = sgn(z)·tanh(|z/α|^β) lies beyond the threshold δ, 1 at the end of the side's range.
 
@@ -39,7 +39,7 @@ def macd_share(s: Floats, z: float, side: float) -> float:
     return float(abs(y - delta) / max(width, _TINY_WIDTH))
 
 
-@kernel
+@lean_kernel
 def macd_exposure(p: Floats, s: Floats, z: float, side: float, turned: bool) -> float:
     """MMACDDEFAULT in [0, 1]: grows with the signal; once below `downhill` of its peak it may only shrink."""
     strength = s[ExposureParameters.STRENGTH_LONG] if side > 0.0 else s[ExposureParameters.STRENGTH_SHORT]
@@ -52,7 +52,7 @@ def macd_exposure(p: Floats, s: Floats, z: float, side: float, turned: bool) -> 
     return float(min(value, p[Position.REMAINING])) if downhill else value
 
 
-@kernel
+@lean_kernel
 def macd_long_exposure(p: Floats, s: Floats, z: float, side: float, turned: bool) -> float:
     """MMACDLONGDEFAULT in [0, 1]: full at the crossing, thinning out as the signal grows, never growing again."""
     strength = s[ExposureParameters.STRENGTH_LONG] if side > 0.0 else s[ExposureParameters.STRENGTH_SHORT]
@@ -61,7 +61,7 @@ def macd_long_exposure(p: Floats, s: Floats, z: float, side: float, turned: bool
     return value if turned else float(min(value, p[Position.REMAINING]))
 
 
-@kernel
+@lean_kernel
 def swing_exposure(p: Floats, s: Floats, row: Floats, side: float, turned: bool) -> float:
     """SPDDEFAULT in [0, 1]: full at deviation δ from the swing, thinning out over λ, never growing again within the leg."""
     first = ExposureParameters.SWING_LONG if side > 0.0 else ExposureParameters.SWING_SHORT
@@ -73,7 +73,7 @@ def swing_exposure(p: Floats, s: Floats, row: Floats, side: float, turned: bool)
     return value if turned else float(min(value, p[Position.REMAINING]))
 
 
-@kernel
+@lean_kernel
 def function_exposure(p: Floats, s: Floats, row: Floats) -> float:
     """Signed exposure in [−1, 1] by the position's function; 0 where its side may not be entered; NaN = no opinion.
 

@@ -5,24 +5,26 @@ Arrays as in `atm.trading.phases`.
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from numpy.typing import NDArray
 
 from atm.ledger.fill import average_entry, liquidation_remainder, realized_profit
 from atm.ledger.margin import liquidation_price
-from atm.model.kernel import kernel
+from atm.model.kernel import lean_kernel
 from atm.trading.account_control import exact, wallet_balance
-from atm.trading.layout import Asset, Meta, Method, Position, Reason, Setup, Trade
+from atm.trading.layout import Asset, Meta, Method, Position, Reason, Setup, Slippage, Trade
 from atm.trading.scenario import scenario_levels
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 
-@kernel
+@lean_kernel
 def write_trade(
     P: Floats, A: Floats, S: Floats, meta: Ints, T: Floats, i: int, minute: int, decision: float, reason: int,
-    quantity: float, price: float, profit: float, fee: float,
+    quantity: float, price: float, profit: float, fee: float, maker: bool,
 ) -> None:  # fmt: skip
     """Append one fill to the buffer; quantity is signed (> 0 bought).
 
@@ -31,6 +33,8 @@ def write_trade(
     liquidation) or by the user's command is for none.
     """
     row = meta[Meta.BUFFERED]
+    if not maker and int(S[i, Setup.SLIPPAGE_MODEL]) == Slippage.BOOK and math.isnan(P[i, Position.SPREAD]):
+        P[i, Position.UNRECORDED] += 1.0
     towards = reason < Reason.STOP_IMMEDIATE or reason == Reason.PARTIAL_STOP or reason == Reason.WEIGHT_REDUCE
     after = P[i, Position.TARGET] if towards else 0.0
     T[row, Trade.TARGET_BEFORE] = P[i, Position.TRADED]
@@ -48,11 +52,12 @@ def write_trade(
     T[row, Trade.ENTRY_AFTER] = P[i, Position.ENTRY]
     T[row, Trade.WALLET_AFTER] = wallet_balance(P, A, S, int(S[i, Setup.ASSET]))
     T[row, Trade.INDEX] = meta[Meta.TRADES]
+    T[row, Trade.MAKER] = maker
     meta[Meta.BUFFERED] += 1
     meta[Meta.TRADES] += 1
 
 
-@kernel
+@lean_kernel
 def refresh_levels(P: Floats, S: Floats, B: Floats, first: Ints, i: int) -> None:
     """Trigger prices of position i after its quantity, entry or margin has changed; 0 = none."""
     q, entry = P[i, Position.QUANTITY], P[i, Position.ENTRY]
@@ -71,10 +76,10 @@ def refresh_levels(P: Floats, S: Floats, B: Floats, first: Ints, i: int) -> None
         scenario_levels(P[i], S[i])
 
 
-@kernel
+@lean_kernel
 def reduce_position(
     P: Floats, A: Floats, S: Floats, meta: Ints, B: Floats, first: Ints, T: Floats,
-    i: int, minute: int, decision: float, reason: int, size: float, price: float,
+    i: int, minute: int, decision: float, reason: int, size: float, price: float, maker: bool,
 ) -> None:  # fmt: skip
     """Close `size` > 0 of position i at `price` and book profit, fee and released margin."""
     asset = int(S[i, Setup.ASSET])
@@ -83,7 +88,7 @@ def reduce_position(
     size = min(size, abs(q))
     whole = size >= abs(q)
     profit = realized_profit(size, P[i, Position.ENTRY], price, side)
-    fee = size * price * S[i, Setup.TAKER_FEE]
+    fee = size * price * S[i, Setup.MAKER_FEE if maker else Setup.TAKER_FEE]
     released = P[i, Position.ISOLATED] if whole else P[i, Position.ISOLATED] * size / abs(q)
     P[i, Position.ISOLATED] -= released
     A[asset, Asset.CROSS] += released + profit - fee
@@ -95,19 +100,19 @@ def reduce_position(
         P[i, Position.ISOLATED] = 0.0
         P[i, Position.ALLOCATED] = 0.0
     refresh_levels(P, S, B, first, i)
-    write_trade(P, A, S, meta, T, i, minute, decision, reason, -side * size, price, profit, fee)
+    write_trade(P, A, S, meta, T, i, minute, decision, reason, -side * size, price, profit, fee, maker)
 
 
-@kernel
+@lean_kernel
 def open_position(
     P: Floats, A: Floats, S: Floats, meta: Ints, B: Floats, first: Ints, T: Floats,
-    i: int, minute: int, decision: float, quantity: float, price: float,
+    i: int, minute: int, decision: float, quantity: float, price: float, maker: bool,
 ) -> None:  # fmt: skip
     """Add `quantity` (signed, same side as held or from flat) at `price`: margin to the isolated wallet, fee from cross."""
     asset = int(S[i, Setup.ASSET])
     q = P[i, Position.QUANTITY]
     size = abs(quantity)
-    fee = size * price * S[i, Setup.TAKER_FEE]
+    fee = size * price * S[i, Setup.MAKER_FEE if maker else Setup.TAKER_FEE]
     margin = size * price / S[i, Setup.LEVERAGE]
     P[i, Position.ENTRY] = average_entry(q, P[i, Position.ENTRY], quantity, price)
     P[i, Position.QUANTITY] = exact(q + quantity, S[i, Setup.UNITS])
@@ -115,10 +120,10 @@ def open_position(
     A[asset, Asset.CROSS] -= margin + fee
     A[asset, Asset.FEES] += fee
     refresh_levels(P, S, B, first, i)
-    write_trade(P, A, S, meta, T, i, minute, decision, Reason.ENTRY, quantity, price, 0.0, fee)
+    write_trade(P, A, S, meta, T, i, minute, decision, Reason.ENTRY, quantity, price, 0.0, fee, maker)
 
 
-@kernel
+@lean_kernel
 def liquidate(
     P: Floats, A: Floats, S: Floats, meta: Ints, B: Floats, first: Ints, T: Floats, i: int, minute: int, price: float
 ) -> None:
@@ -138,4 +143,4 @@ def liquidate(
     P[i, Position.STOP_MARK] = side
     meta[Meta.LIQUIDATIONS] += 1
     refresh_levels(P, S, B, first, i)
-    write_trade(P, A, S, meta, T, i, minute, 0.0, Reason.LIQUIDATION, -q, price, -(lost - fee), fee)
+    write_trade(P, A, S, meta, T, i, minute, 0.0, Reason.LIQUIDATION, -q, price, -(lost - fee), fee, False)

@@ -20,7 +20,9 @@ class PositionLayout(NamedTuple):
     BELOW, ABOVE: prices at which, besides stop and liquidation, something happens inside a minute, 0 = none.
     OPEN_LIMIT, OPEN_TRIGGER: limit and trigger price of the pending opening order, 0 = none; OPEN_FROM, OPEN_UNTIL: open times
     (Unix ms) of the first minute in which it can be filled and of the first in which it no longer can, 0 = at once, never;
-    CLOSE_LIMIT, CLOSE_FROM, CLOSE_UNTIL: the same of the pending closing order, which is a market order after its end.
+    CLOSE_LIMIT, CLOSE_FROM, CLOSE_UNTIL: the same of the pending closing order, which is a market order after its end;
+    RANGE, VOLUME, SPREAD, BID_DEPTH, ASK_DEPTH: of the minute that is being worked (see `atm.trading.execution`);
+    UNRECORDED: market orders that should have been priced by a book that was not recorded.
     """
 
     QUANTITY: int = 0
@@ -50,6 +52,12 @@ class PositionLayout(NamedTuple):
     CLOSE_LIMIT: int = 24
     CLOSE_FROM: int = 25
     CLOSE_UNTIL: int = 26
+    RANGE: int = 27
+    VOLUME: int = 28
+    SPREAD: int = 29
+    BID_DEPTH: int = 30
+    ASK_DEPTH: int = 31
+    UNRECORDED: int = 32
 
 
 MEMORY = len(PositionLayout())
@@ -127,8 +135,26 @@ class MetaLayout(NamedTuple):
     LIQUIDATIONS: int = 4
 
 
+class SlippageLayout(NamedTuple):
+    """Numbers of `atm.model.account.SlippageModel`."""
+
+    FIXED: int = 0
+    VOLATILITY: int = 1
+    BOOK: int = 2
+
+
+class OrderKindLayout(NamedTuple):
+    """How an order of a decision goes to the market."""
+
+    MARKET: int = 0
+    LIMIT: int = 1
+    STOP: int = 2
+
+
 class SetupLayout(NamedTuple):
-    """FUNCTION_LONG, FUNCTION_SHORT: `Method` numbers of the two sides, which differ in RQPM only; TICK_UNITS: ticks per one."""
+    """FUNCTION_LONG, FUNCTION_SHORT: `Method` numbers of the two sides, which differ in RQPM only; TICK_UNITS: ticks per one;
+    SLIPPAGE: half spread + slippage; SLIPPAGE_MODEL: a `Slippage`; PARTICIPATION: inf = no limit; ENTRY_ORDER, EXIT_ORDER: an
+    `OrderKind` each, with offset and lifetime (ms); ENTRY_MARKET: whether a lapsed entry becomes a market order."""
 
     ASSET: int = 0
     LEVERAGE: int = 1
@@ -158,6 +184,18 @@ class SetupLayout(NamedTuple):
     FUNDING_MS: int = 25
     FUNCTION_LONG: int = 26
     FUNCTION_SHORT: int = 27
+    MAKER_FEE: int = 28
+    SLIPPAGE_MODEL: int = 29
+    RANGE_SHARE: int = 30
+    LATENCY_MS: int = 31
+    PARTICIPATION: int = 32
+    ENTRY_ORDER: int = 33
+    ENTRY_OFFSET: int = 34
+    ENTRY_MS: int = 35
+    ENTRY_MARKET: int = 36
+    EXIT_ORDER: int = 37
+    EXIT_OFFSET: int = 38
+    EXIT_MS: int = 39
 
 
 PARAMETERS = len(SetupLayout())
@@ -264,6 +302,7 @@ class TradeLayout(NamedTuple):
     INDEX: int = 11
     TARGET_BEFORE: int = 12
     TARGET_AFTER: int = 13
+    MAKER: int = 14
 
 
 class ReasonLayout(NamedTuple):
@@ -290,6 +329,8 @@ Trade = TradeLayout()
 Reason = ReasonLayout()
 Method = MethodLayout()
 Stage = StageLayout()
+Slippage = SlippageLayout()
+OrderKind = OrderKindLayout()
 RemainingMemory = RemainingMemoryLayout()
 ScenarioMemory = ScenarioMemoryLayout()
 ExposureMemory = ExposureMemoryLayout()

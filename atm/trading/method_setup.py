@@ -9,9 +9,12 @@ from numpy.typing import NDArray
 
 from atm.model.analysis_configuration import AnalysisConfiguration
 from atm.model.errors import Invalid
+from atm.model.interval import MINUTE_MS
 from atm.model.trade_configuration import (
     Direction,
+    LimitOrder,
     MacdLine,
+    MarketOrder,
     MmacdDefault,
     MmacdLongDefault,
     ProfitReference,
@@ -34,6 +37,7 @@ from atm.trading.layout import (
     ExposureParameters,
     Input,
     Method,
+    OrderKind,
     RemainingParameters,
     ScenarioParameters,
     Setup,
@@ -62,6 +66,7 @@ def method_row(settings: TradeConfiguration) -> Floats:
     row[Setup.STOP_CLOSE] = settings.full_stop_loss_close or 0.0
     row[Setup.REENTRY] = settings.post_stop_reentry
     row[[Setup.EXIT_IMPULSE, Setup.EXIT_ALIGNED, Setup.EXIT_PROFITABLE]] = math.nan
+    _orders(row, settings)
     match settings.method:
         case RemainingQuantity():
             _remaining(row, settings.method)
@@ -71,6 +76,19 @@ def method_row(settings: TradeConfiguration) -> Floats:
             row[Setup.BAND] = settings.method.rebalance_band
             _exposure(row, settings.method)
     return row
+
+
+def _orders(row: Floats, settings: TradeConfiguration) -> None:
+    entry, closing = settings.entry_order, settings.exit_order
+    if not isinstance(entry, MarketOrder):
+        row[Setup.ENTRY_ORDER] = OrderKind.LIMIT if isinstance(entry, LimitOrder) else OrderKind.STOP
+        row[Setup.ENTRY_OFFSET] = entry.offset
+        row[Setup.ENTRY_MS] = entry.minutes * MINUTE_MS
+        row[Setup.ENTRY_MARKET] = isinstance(entry, LimitOrder) and entry.then_market
+    if isinstance(closing, LimitOrder):
+        row[Setup.EXIT_ORDER] = OrderKind.LIMIT
+        row[Setup.EXIT_OFFSET] = closing.offset
+        row[Setup.EXIT_MS] = closing.minutes * MINUTE_MS
 
 
 def decision_columns(settings: TradeConfiguration) -> tuple[str, ...]:

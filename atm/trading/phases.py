@@ -13,106 +13,115 @@ import numpy as np
 from numpy.typing import NDArray
 
 from atm.ledger.fill import funding_payment
-from atm.model.kernel import kernel
-from atm.trading.account_control import decrease_quantity, plan_entry
+from atm.model.kernel import lean_kernel
+from atm.trading.account_control import decrease_quantity, plan_entry, reservation
+from atm.trading.execution import see_minute
 from atm.trading.exposure import function_exposure
-from atm.trading.fills import liquidate, open_position, reduce_position, refresh_levels
+from atm.trading.fills import liquidate, refresh_levels
 from atm.trading.layout import MOST_FILLS, Asset, Input, Meta, Method, Position, Reason, Setup
+from atm.trading.order_fills import (
+    clear_at_open,
+    close_at_open,
+    enter_in_minute,
+    exit_in_minute,
+    open_at_open,
+    stop_at,
+)
+from atm.trading.resting_orders import (
+    entry_rests,
+    exit_rests,
+    has_orders,
+    next_order_minute,
+    order_levels,
+    send_orders,
+    withdraw_entry,
+    withdraw_exit,
+)
 from atm.trading.rqpm import exit_allowed, remaining_exposure
-from atm.trading.scenario import leave_scenario, stop_scenario
+from atm.trading.scenario import stop_scenario
 from atm.trading.scenario_path import follow_cycle, scenario_minute
 
 Floats = NDArray[np.float64]
+Shorts = NDArray[np.float32]
 Ints = NDArray[np.int64]
 
+SAME_TARGET = 0.01
+"""An order that rests is replaced when the target has moved by more than this exposure from the one that it is for."""
 
-@kernel
+
+@lean_kernel
 def on_open(
-    P: Floats,
-    A: Floats,
-    S: Floats,
-    R: Floats,
-    meta: Ints,
-    B: Floats,
-    first: Ints,
-    T: Floats,
-    minute: int,
-    opens: Floats,
-    t: int,
-) -> None:
-    """Funding of the stamp, then the orders decided before, filled at this open ± costs. NaN = missing."""
+    P: Floats, A: Floats, S: Floats, meta: Ints, B: Floats, first: Ints, T: Floats, minute: int,
+    opens: Floats, highs: Floats, lows: Floats, volumes: Shorts, books: Shorts, t: int,
+) -> None:  # fmt: skip
+    """Funding of the stamp, then the orders decided before, as far as they have arrived. NaN = missing."""
     for i in range(P.shape[0]):
-        price = opens[t, i]
-        if math.isnan(price):
+        opening = opens[t, i]
+        if math.isnan(opening):
             continue
+        see_minute(P[i], S[i], i, t, opens, highs, lows, volumes, books)
         q = P[i, Position.QUANTITY]
         if q != 0.0 and minute % int(S[i, Setup.FUNDING_MS]) == 0:
-            payment = funding_payment(q, price, S[i, Setup.FUNDING_RATE])
+            payment = funding_payment(q, opening, S[i, Setup.FUNDING_RATE])
             P[i, Position.ISOLATED] -= payment
             A[int(S[i, Setup.ASSET]), Asset.FUNDING] += payment
             refresh_levels(P, S, B, first, i)
-        cost = S[i, Setup.SLIPPAGE]
-        side = 1.0 if q > 0.0 else -1.0
-        decision = P[i, Position.PENDING_MS]
-        if P[i, Position.FORCE] > 0.5 and q != 0.0:
-            reduce_position(
-                P, A, S, meta, B, first, T, i, minute, 0.0, Reason.FORCE_CLEAR, abs(q), price * (1.0 - side * cost)
-            )
-            P[i, Position.PENDING_OPEN] = 0.0
-            P[i, Position.STOP_MARK] = side
-            leave_scenario(P[i], S[i])
-        elif P[i, Position.PENDING_CLOSE] > 0.0 and q != 0.0:
-            reason = int(P[i, Position.PENDING_CLOSE_REASON])
-            size = P[i, Position.PENDING_CLOSE]
-            fill = price * (1.0 - side * cost)
-            reduce_position(P, A, S, meta, B, first, T, i, minute, decision, reason, size, fill)
-        quantity = P[i, Position.PENDING_OPEN]
-        if quantity != 0.0:
-            if P[i, Position.ALLOCATED] == 0.0:
-                P[i, Position.ALLOCATED] = P[i, Position.PENDING_ALLOCATED]
-            towards = 1.0 if quantity > 0.0 else -1.0
-            open_position(P, A, S, meta, B, first, T, i, minute, decision, quantity, price * (1.0 + towards * cost))
-        P[i, Position.FORCE] = 0.0
-        P[i, Position.PENDING_CLOSE] = 0.0
-        P[i, Position.PENDING_OPEN] = 0.0
+        if P[i, Position.FORCE] > 0.5:
+            clear_at_open(P, A, S, meta, B, first, T, i, minute, opening)
+        elif P[i, Position.PENDING_CLOSE] > 0.0:
+            close_at_open(P, A, S, meta, B, first, T, i, minute, opening, highs[t, i], lows[t, i])
+        if P[i, Position.PENDING_OPEN] != 0.0:
+            open_at_open(P, A, S, meta, B, first, T, i, minute, opening, highs[t, i], lows[t, i])
 
 
-@kernel
+@lean_kernel
 def on_path(
     P: Floats, A: Floats, S: Floats, R: Floats, meta: Ints, B: Floats, first: Ints, T: Floats, minute: int,
-    opens: Floats, highs: Floats, lows: Floats, t: int,
+    opens: Floats, highs: Floats, lows: Floats, volumes: Shorts, books: Shorts, t: int,
 ) -> None:  # fmt: skip
-    """Stops, liquidation and levels of a trade scenario inside the minute, the nearer to the open first; a gap fills at the
-    open."""
+    """What happens inside the minute, read to the disadvantage of the position: entries that add to what is stopped, stops and
+    liquidation, levels of a trade scenario, and what pays last. A gap fills at the open."""
     for i in range(P.shape[0]):
-        q = P[i, Position.QUANTITY]
-        if math.isnan(opens[t, i]):
+        opening, high, low = opens[t, i], highs[t, i], lows[t, i]
+        if math.isnan(opening):
             continue
+        see_minute(P[i], S[i], i, t, opens, highs, lows, volumes, books)
         if int(S[i, Setup.FUNCTION_LONG]) == Method.SCENARIO and P[i, Position.CYCLE_SIDE] != 0.0:
-            scenario_minute(
-                P, A, S, R, meta, B, first, T, i, minute, opens[t, i], highs[t, i], lows[t, i]
-            )  # fmt: skip
+            scenario_minute(P, A, S, R, meta, B, first, T, i, minute, opening, high, low)
             continue
-        if q == 0.0:
-            continue
-        side = 1.0 if q > 0.0 else -1.0
-        worst = lows[t, i] if side > 0.0 else highs[t, i]
-        stop, liquidation = P[i, Position.STOP], P[i, Position.LIQUIDATION]
-        stopped = stop > 0.0 and side * (worst - stop) <= 0.0
-        liquidated = liquidation > 0.0 and side * (worst - liquidation) <= 0.0
-        if liquidated and stopped and side * (opens[t, i] - liquidation) > 0.0:
-            liquidated = side * (liquidation - stop) >= 0.0
-        if liquidated:
-            price = opens[t, i] if side * (opens[t, i] - liquidation) <= 0.0 else liquidation
-            liquidate(P, A, S, meta, B, first, T, i, minute, price)
-        elif stopped:
-            price = opens[t, i] if side * (opens[t, i] - stop) <= 0.0 else stop
-            fill = price * (1.0 - side * S[i, Setup.SLIPPAGE])
-            reduce_position(P, A, S, meta, B, first, T, i, minute, 0.0, Reason.STOP_IMMEDIATE, abs(q), fill)
-            P[i, Position.STOP_MARK] = side
+        if entry_rests(P[i], minute):
+            enter_in_minute(P, A, S, meta, B, first, T, i, minute, opening, high, low)
+        if P[i, Position.QUANTITY] != 0.0:
+            protect_in_minute(P, A, S, meta, B, first, T, i, minute, opening, high, low)
+        if P[i, Position.QUANTITY] != 0.0 and exit_rests(P[i], minute):
+            exit_in_minute(P, A, S, meta, B, first, T, i, minute, high, low)
 
 
-@kernel
+@lean_kernel
+def protect_in_minute(
+    P: Floats, A: Floats, S: Floats, meta: Ints, B: Floats, first: Ints, T: Floats,
+    i: int, minute: int, opening: float, high: float, low: float,
+) -> None:  # fmt: skip
+    """Stop and liquidation of position i, the nearer to the open first."""
+    q = P[i, Position.QUANTITY]
+    side = 1.0 if q > 0.0 else -1.0
+    worst = low if side > 0.0 else high
+    stop, liquidation = P[i, Position.STOP], P[i, Position.LIQUIDATION]
+    stopped = stop > 0.0 and side * (worst - stop) <= 0.0
+    liquidated = liquidation > 0.0 and side * (worst - liquidation) <= 0.0
+    if liquidated and stopped and side * (opening - liquidation) > 0.0:
+        liquidated = side * (liquidation - stop) >= 0.0
+    if liquidated:
+        price = opening if side * (opening - liquidation) <= 0.0 else liquidation
+        withdraw_entry(P[i])
+        withdraw_exit(P[i])
+        liquidate(P, A, S, meta, B, first, T, i, minute, price)
+    elif stopped:
+        price = opening if side * (opening - stop) <= 0.0 else stop
+        stop_at(P, A, S, meta, B, first, T, i, minute, price)
+
+
+@lean_kernel
 def on_close(
     P: Floats, A: Floats, S: Floats, R: Floats, meta: Ints, minute: int, rows: Floats, row_at: Ints, t: int
 ) -> None:
@@ -120,11 +129,16 @@ def on_close(
     for asset in range(A.shape[0]):
         A[asset, Asset.RESERVED] = 0.0
     for i in range(P.shape[0]):
+        if row_at[t, i] < 0:
+            A[int(S[i, Setup.ASSET]), Asset.RESERVED] += reservation(P[i], S[i])
+    for i in range(P.shape[0]):
         if row_at[t, i] >= 0:
             decide(P, A, S, R, meta, i, minute + 60_000, rows[row_at[t, i]])
+            if has_orders(P, i):
+                send_orders(P[i], S[i], minute + 60_000, rows[row_at[t, i], Input.CLOSE])
 
 
-@kernel
+@lean_kernel
 def stop_on_close(p: Floats, s: Floats, close: float, now: int) -> bool:
     """Whether this close lies beyond the stop on close; then everything is closed at the next open."""
     q, entry, distance = p[Position.QUANTITY], p[Position.ENTRY], s[Setup.STOP_CLOSE]
@@ -132,7 +146,7 @@ def stop_on_close(p: Floats, s: Floats, close: float, now: int) -> bool:
     stop = round(entry * (1.0 - side * distance) * s[Setup.TICK_UNITS]) / s[Setup.TICK_UNITS]
     if q == 0.0 or distance == 0.0 or side * (close - stop) >= 0.0:
         return False
-    p[Position.PENDING_OPEN] = 0.0
+    withdraw_entry(p)
     p[Position.PENDING_MS] = now
     p[Position.PENDING_CLOSE] = abs(q)
     p[Position.PENDING_CLOSE_REASON] = Reason.STOP_CLOSE
@@ -142,7 +156,7 @@ def stop_on_close(p: Floats, s: Floats, close: float, now: int) -> bool:
     return True
 
 
-@kernel
+@lean_kernel
 def decide(P: Floats, A: Floats, S: Floats, R: Floats, meta: Ints, i: int, now: int, row: Floats) -> None:
     """Trade control of position i for a closed decision bar: stop on close, its method's target, the order towards it."""
     close = row[Input.CLOSE]
@@ -159,13 +173,31 @@ def decide(P: Floats, A: Floats, S: Floats, R: Floats, meta: Ints, i: int, now: 
     target = function_exposure(p, s, row) if function >= Method.MMACD else remaining_exposure(p, s, row)
     if math.isnan(target):
         return
+    if has_orders(P, i) and not stopped and keeps_orders(p, now, target):
+        A[int(s[Setup.ASSET]), Asset.RESERVED] += reservation(p, s)
+        return
     p[Position.TARGET] = target
     if stopped:
         return
-    p[Position.PENDING_CLOSE] = 0.0
-    p[Position.PENDING_OPEN] = 0.0
+    if has_orders(P, i):
+        withdraw_entry(p)
+        withdraw_exit(p)
     p[Position.PENDING_MS] = now
-    q, entry = p[Position.QUANTITY], p[Position.ENTRY]
+    plan_orders(P, A, S, R, meta, i, row, target)
+
+
+@lean_kernel
+def keeps_orders(p: Floats, now: int, target: float) -> bool:
+    """Whether what rests since an earlier decision is still wanted."""
+    rests = entry_rests(p, now) or exit_rests(p, now)
+    return bool(rests and abs(target - p[Position.TARGET]) <= SAME_TARGET)
+
+
+@lean_kernel
+def plan_orders(P: Floats, A: Floats, S: Floats, R: Floats, meta: Ints, i: int, row: Floats, target: float) -> None:
+    """The pending orders that take position i from what it holds to `target`."""
+    p, s = P[i], S[i]
+    close, q, entry = row[Input.CLOSE], p[Position.QUANTITY], p[Position.ENTRY]
     side = 1.0 if q > 0.0 else -1.0
     released = 0.0
     if q != 0.0 and target * side <= 0.0:
@@ -188,18 +220,18 @@ def decide(P: Floats, A: Floats, S: Floats, R: Floats, meta: Ints, i: int, now: 
         plan_entry(P, A, S, R, meta, i, target, close, 0.0, False)
 
 
-@kernel
+@lean_kernel
 def wakes_open(P: Floats, S: Floats, minute: int) -> bool:
-    """Whether `on_open` would do anything: an order waits, or funding is due."""
+    """Whether `on_open` would do anything: an order acts, or funding is due."""
     for i in range(P.shape[0]):
-        if P[i, Position.PENDING_CLOSE] != 0.0 or P[i, Position.PENDING_OPEN] != 0.0 or P[i, Position.FORCE] != 0.0:
+        if has_orders(P, i) and next_order_minute(P[i], minute) <= minute:
             return True
         if P[i, Position.QUANTITY] != 0.0 and minute % int(S[i, Setup.FUNDING_MS]) == 0:
             return True
     return False
 
 
-@kernel
+@lean_kernel
 def trigger_levels(P: Floats, i: int) -> tuple[float, float]:
     """(highest price below, lowest price above) at which anything happens to position i inside a minute; infinite if none."""
     q, stop, liquidation = P[i, Position.QUANTITY], P[i, Position.STOP], P[i, Position.LIQUIDATION]
@@ -215,17 +247,19 @@ def trigger_levels(P: Floats, i: int) -> tuple[float, float]:
     return below, above
 
 
-@kernel
+@lean_kernel
 def wakes_path(P: Floats, highs: Floats, lows: Floats, t: int) -> bool:
     """Whether `on_path` would do anything: a price at which something happens lies within the minute's range."""
     for i in range(P.shape[0]):
         below, above = trigger_levels(P, i)
+        if has_orders(P, i):
+            below, above = order_levels(P[i], below, above)
         if lows[t, i] <= below or highs[t, i] >= above:
             return True
     return False
 
 
-@kernel
+@lean_kernel
 def close_minute(P: Floats, A: Floats, closes: Floats, row_at: Ints, t: int) -> tuple[bool, float]:
     """Marks to market → (whether a decision row closes with this minute, equity)."""
     wakes = False
@@ -242,7 +276,7 @@ def close_minute(P: Floats, A: Floats, closes: Floats, row_at: Ints, t: int) -> 
     return wakes, equity
 
 
-@kernel
+@lean_kernel
 def next_funding(P: Floats, S: Floats, start: int, t: int, stop: int) -> int:
     """The first minute from t on, at most `stop`, that opens with a funding stamp of a position that is not flat."""
     minute = start + t * 60_000
@@ -254,28 +288,37 @@ def next_funding(P: Floats, S: Floats, start: int, t: int, stop: int) -> int:
     return found
 
 
-@kernel
+@lean_kernel
 def quiet_minutes(
     P: Floats, A: Floats, S: Floats, start: int,
-    highs: Floats, lows: Floats, closes: Floats, row_at: Ints, equity: Floats, t: int,
+    highs: Floats, lows: Floats, closes: Floats, row_at: Ints, equity: Floats, levels: Floats, t: int,
 ) -> int:  # fmt: skip
     """Pass the minutes from t on in which nothing but the marks and the equity changes; returns the first other one.
+
+    levels (n, 2) is scratch space.
 
     The same sums in the same order as `close_minute`, so that it makes no bit of difference how a minute is passed.
     """
     n = P.shape[0]
-    for i in range(n):
-        if P[i, Position.PENDING_CLOSE] != 0.0 or P[i, Position.PENDING_OPEN] != 0.0 or P[i, Position.FORCE] != 0.0:
-            return t
     stop = next_funding(P, S, start, t, closes.shape[0])
+    minute = start + t * 60_000
+    for i in range(n):
+        if has_orders(P, i):
+            acts = next_order_minute(P[i], minute)
+            if acts <= minute:
+                return t
+            if acts < start + stop * 60_000:
+                stop = int(acts - start) // 60_000
     cross = 0.0
     for asset in range(A.shape[0]):
         cross += A[asset, Asset.CROSS]
     if n == 1:
         return quiet_minutes_of_one(P, cross, highs, lows, closes, row_at, equity, t, stop)
-    levels = np.empty((n, 2))
     for i in range(n):
-        levels[i] = trigger_levels(P, i)
+        below, above = trigger_levels(P, i)
+        if has_orders(P, i):
+            below, above = order_levels(P[i], below, above)
+        levels[i, 0], levels[i, 1] = below, above
     while t < stop:
         for i in range(n):
             if lows[t, i] <= levels[i, 0] or highs[t, i] >= levels[i, 1] or row_at[t, i] >= 0:
@@ -292,7 +335,7 @@ def quiet_minutes(
     return t
 
 
-@kernel
+@lean_kernel
 def quiet_minutes_of_one(
     P: Floats,
     cross: float,
@@ -306,6 +349,8 @@ def quiet_minutes_of_one(
 ) -> int:
     """`quiet_minutes` of a single position, with everything that does not change in registers."""
     below, above = trigger_levels(P, 0)
+    if has_orders(P, 0):
+        below, above = order_levels(P[0], below, above)
     q, entry, mark = P[0, Position.QUANTITY], P[0, Position.ENTRY], P[0, Position.MARK]
     own = cross + P[0, Position.ISOLATED]
     # a missing minute fails every comparison, and so is not passed here
@@ -317,12 +362,16 @@ def quiet_minutes_of_one(
     return t
 
 
-@kernel
+@lean_kernel
 def run_minutes(
     P: Floats, A: Floats, S: Floats, R: Floats, meta: Ints, B: Floats, first: Ints, T: Floats,
-    start: int, opens: Floats, highs: Floats, lows: Floats, closes: Floats, rows: Floats, row_at: Ints, equity: Floats,
+    start: int, opens: Floats, highs: Floats, lows: Floats, closes: Floats, volumes: Shorts, books: Shorts,
+    rows: Floats, row_at: Ints, equity: Floats, levels: Floats,
 ) -> int:  # fmt: skip
     """All phases of all minutes; prices (minutes, positions), row_at (minutes, positions), equity (minutes,) is written.
+
+    levels (positions, 2) is scratch space; volumes (minutes, positions) in base assets and books (3, minutes, positions) may
+    be empty, see `see_minute`.
 
     `start`: open time of the first minute. Returns how many minutes were done: fewer than given when the trade buffer
     might overflow with the next one; the caller empties it and calls again with the rest. A phase is entered only in
@@ -335,12 +384,12 @@ def run_minutes(
             return t
         minute = start + t * 60_000
         if wakes_open(P, S, minute):
-            on_open(P, A, S, R, meta, B, first, T, minute, opens, t)
+            on_open(P, A, S, meta, B, first, T, minute, opens, highs, lows, volumes, books, t)
         if wakes_path(P, highs, lows, t):
-            on_path(P, A, S, R, meta, B, first, T, minute, opens, highs, lows, t)
+            on_path(P, A, S, R, meta, B, first, T, minute, opens, highs, lows, volumes, books, t)
         wakes, equity[t] = close_minute(P, A, closes, row_at, t)
         if wakes:
             on_close(P, A, S, R, meta, minute, rows, row_at, t)
-        t = quiet_minutes(P, A, S, start, highs, lows, closes, row_at, equity, t + 1)
+        t = quiet_minutes(P, A, S, start, highs, lows, closes, row_at, equity, levels, t + 1)
         meta[Meta.MARKET_MS] = start + t * 60_000
     return t

@@ -7,7 +7,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from atm.model.kernel import kernel
+from atm.model.kernel import lean_kernel
 from atm.trading.layout import Input, Method, Position, RemainingMemory, RemainingParameters, Setup
 
 Floats = NDArray[np.float64]
@@ -18,7 +18,7 @@ _INDEX_SCALE_2 = 1e-3
 _MOST_Q = 2.0
 
 
-@kernel
+@lean_kernel
 def rotational_gaussian_1(
     index: float, deviation: float, theta: float, alpha: float, beta0: float, beta1: float, gamma: float
 ) -> float:
@@ -36,7 +36,7 @@ def rotational_gaussian_1(
     return math.exp(-math.pow(min(distance, 1e6), gamma)) if distance > 0.0 else 1.0
 
 
-@kernel
+@lean_kernel
 def rotational_gaussian_1d(
     index: float, deviation: float, theta: float, alpha: float, beta0: float, beta1: float, gamma: float
 ) -> float:
@@ -50,7 +50,7 @@ def rotational_gaussian_1d(
     return math.exp(-math.pow(min(distance, 1e6), gamma)) if distance > 0.0 else 1.0
 
 
-@kernel
+@lean_kernel
 def rotational_gaussian_2(index: float, deviation: float, swing: float, strength: float, m: Floats) -> float:
     """ROTATIONALGAUSSIAN2 in [0, 1]: the inside of an ellipsoid of all four inputs, shifted by δ and rotated by 2πθ.
 
@@ -67,7 +67,7 @@ def rotational_gaussian_2(index: float, deviation: float, swing: float, strength
     return math.exp(-math.pow(min(q, _MOST_Q), 100.0)) if q == q else math.nan
 
 
-@kernel
+@lean_kernel
 def remaining_quantity(
     function: int, m: Floats, at: int, index: float, deviation: float, swing: float, strength: float
 ) -> float:
@@ -79,7 +79,7 @@ def remaining_quantity(
     return rotational_gaussian_2(index, deviation, swing, strength, m[at : at + 11])
 
 
-@kernel
+@lean_kernel
 def follow_round(p: Floats, s: Floats, row: Floats, side: float) -> float:
     """Side of the round that this bar belongs to, 0 = none: from a flip to the allowed side to the next flip to it."""
     own = 1.0 if s[Setup.LONG] > 0.5 else -1.0
@@ -93,7 +93,7 @@ def follow_round(p: Floats, s: Floats, row: Floats, side: float) -> float:
     return own if begins else p[Position.CYCLE_SIDE]
 
 
-@kernel
+@lean_kernel
 def remaining_exposure(p: Floats, s: Floats, row: Floats) -> float:
     """Signed exposure in [−1, 1] wanted after this closed bar (NaN = no opinion); moves the cycle state in `p` on.
 
@@ -137,7 +137,7 @@ def remaining_exposure(p: Floats, s: Floats, row: Floats) -> float:
     return float(side * p[Position.REMAINING])
 
 
-@kernel
+@lean_kernel
 def exit_allowed(p: Floats, s: Floats, row: Floats) -> bool:
     """Whether the configured exit tests (impulse, aligned, profitable; NaN = off) let a reduction pass."""
     side = 1.0 if p[Position.QUANTITY] > 0.0 else -1.0

@@ -12,7 +12,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from atm.model.kernel import kernel
+from atm.model.kernel import lean_kernel
 from atm.trading.layout import Method, Position, ScenarioMemory, ScenarioParameters, Setup, Stage
 
 Floats = NDArray[np.float64]
@@ -20,7 +20,7 @@ Floats = NDArray[np.float64]
 _ALMOST = 1e-6
 
 
-@kernel
+@lean_kernel
 def height(p: Floats, s: Floats, reference: float, gain: float) -> float:
     """x at which the price has moved by `gain` (a fraction, negative = adverse) from `reference`, on the harder tick."""
     d, units = p[Position.CYCLE_SIDE], s[Setup.TICK_UNITS]
@@ -29,7 +29,7 @@ def height(p: Floats, s: Floats, reference: float, gain: float) -> float:
     return float(d * (math.ceil(ticks - _ALMOST) if up else math.floor(ticks + _ALMOST)) / units)
 
 
-@kernel
+@lean_kernel
 def entry_height(p: Floats, s: Floats) -> float:
     """x of the next row of the entry table; −∞ while no entry is possible."""
     row = int(p[ScenarioMemory.ENTRIES])
@@ -41,7 +41,7 @@ def entry_height(p: Floats, s: Floats) -> float:
     return height(p, s, p[ScenarioMemory.PIVOT], -s[ScenarioParameters.ENTRY + 2 * row])
 
 
-@kernel
+@lean_kernel
 def stop_height(p: Floats, s: Floats) -> float:
     """x of the next row of the partial-stop table; −∞ after the last."""
     row = int(p[ScenarioMemory.STOPS])
@@ -50,7 +50,7 @@ def stop_height(p: Floats, s: Floats) -> float:
     return height(p, s, p[ScenarioMemory.PIVOT], -s[ScenarioParameters.STOP + 2 * row])
 
 
-@kernel
+@lean_kernel
 def exit_height(p: Floats, s: Floats) -> float:
     """x of the next row of the exit table; ∞ after the last."""
     row = int(p[ScenarioMemory.EXITS])
@@ -59,7 +59,7 @@ def exit_height(p: Floats, s: Floats) -> float:
     return height(p, s, p[ScenarioMemory.PIVOT], s[ScenarioParameters.EXIT + 2 * row])
 
 
-@kernel
+@lean_kernel
 def reduce_height(p: Floats, s: Floats) -> float:
     """x of the weight reduction; ∞ without one, or when it is done."""
     if math.isnan(s[ScenarioParameters.REDUCE_AT]) or p[ScenarioMemory.REDUCED] > 0.5:
@@ -67,7 +67,7 @@ def reduce_height(p: Floats, s: Floats) -> float:
     return height(p, s, p[Position.ENTRY], s[ScenarioParameters.REDUCE_AT])
 
 
-@kernel
+@lean_kernel
 def reach_height(p: Floats, s: Floats) -> float:
     """x from which on a fall is watched for; ∞ without one, or when it is watched already."""
     if math.isnan(s[ScenarioParameters.REACH]) or p[ScenarioMemory.REACHED] > 0.5:
@@ -75,7 +75,7 @@ def reach_height(p: Floats, s: Floats) -> float:
     return height(p, s, p[Position.ENTRY], s[ScenarioParameters.REACH])
 
 
-@kernel
+@lean_kernel
 def fall_height(p: Floats, s: Floats) -> float:
     """x at which a fall closes everything; −∞ while none is watched for."""
     if p[ScenarioMemory.REACHED] < 0.5:
@@ -85,7 +85,7 @@ def fall_height(p: Floats, s: Floats) -> float:
     return float(d * (math.floor(ticks + _ALMOST) if d > 0.0 else math.ceil(ticks - _ALMOST)) / units)
 
 
-@kernel
+@lean_kernel
 def adverse_height(p: Floats, s: Floats, entries: bool) -> float:
     """x of the nearest adverse level at which anything happens; −∞ if none. entries: whether entry rows count."""
     x = entry_height(p, s) if entries else -math.inf
@@ -99,7 +99,7 @@ def adverse_height(p: Floats, s: Floats, entries: bool) -> float:
     return float(x)
 
 
-@kernel
+@lean_kernel
 def taking_height(p: Floats, s: Floats) -> float:
     """x of the nearest favourable level that reduces; ∞ if none or nothing is held."""
     if p[Position.QUANTITY] == 0.0:
@@ -107,7 +107,7 @@ def taking_height(p: Floats, s: Floats) -> float:
     return float(min(exit_height(p, s), reduce_height(p, s)))
 
 
-@kernel
+@lean_kernel
 def scenario_levels(p: Floats, s: Floats) -> None:
     """The two prices at which the path phase has to look at this position next (BELOW, ABOVE; 0 = none)."""
     p[Position.BELOW] = 0.0
@@ -124,7 +124,7 @@ def scenario_levels(p: Floats, s: Floats) -> None:
         p[Position.ABOVE if d > 0.0 else Position.BELOW] = d * favourable
 
 
-@kernel
+@lean_kernel
 def leave_scenario(p: Floats, s: Floats) -> None:
     """Everything was closed by force, by liquidation or by a fall: nothing more in this cycle. Other methods: nothing."""
     if int(s[Setup.FUNCTION_LONG]) == Method.SCENARIO:
@@ -134,7 +134,7 @@ def leave_scenario(p: Floats, s: Floats) -> None:
         scenario_levels(p, s)
 
 
-@kernel
+@lean_kernel
 def stop_scenario(p: Floats, s: Floats) -> None:
     """A full stop has acted: spent, or armed with the rows that are left if entering again after a stop is allowed."""
     leave_scenario(p, s)

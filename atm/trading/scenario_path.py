@@ -12,10 +12,12 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from atm.model.kernel import kernel
+from atm.model.kernel import lean_kernel
 from atm.trading.account_control import allocation, decrease_quantity_up, increase_quantity, plan_entry, reserved
+from atm.trading.execution import taker_price
 from atm.trading.fills import liquidate, open_position, reduce_position
 from atm.trading.layout import Asset, Input, Meta, Position, Reason, ScenarioMemory, ScenarioParameters, Setup, Stage
+from atm.trading.resting_orders import withdraw_entry
 from atm.trading.scenario import (
     adverse_height,
     entry_height,
@@ -34,7 +36,7 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 
-@kernel
+@lean_kernel
 def scenario_minute(
     P: Floats, A: Floats, S: Floats, R: Floats, meta: Ints, B: Floats, first: Ints, T: Floats,
     i: int, minute: int, opening: float, high: float, low: float,
@@ -58,7 +60,7 @@ def scenario_minute(
     scenario_levels(p, s)
 
 
-@kernel
+@lean_kernel
 def adverse_way(
     P: Floats, A: Floats, S: Floats, R: Floats, meta: Ints, B: Floats, first: Ints, T: Floats,
     i: int, minute: int, start: float, end: float, entries: bool,
@@ -74,7 +76,7 @@ def adverse_way(
     return added
 
 
-@kernel
+@lean_kernel
 def protect(
     P: Floats, A: Floats, S: Floats, meta: Ints, B: Floats, first: Ints, T: Floats, i: int, minute: int, x: float
 ) -> bool:
@@ -82,16 +84,16 @@ def protect(
     p, s = P[i], S[i]
     d, q = p[Position.CYCLE_SIDE], p[Position.QUANTITY]
     price = d * x
-    fill = price * (1.0 - d * s[Setup.SLIPPAGE])
+    fill = taker_price(p, s, -q, price)
     if p[Position.LIQUIDATION] > 0.0 and d * p[Position.LIQUIDATION] >= x:
         liquidate(P, A, S, meta, B, first, T, i, minute, price)
         leave_scenario(p, s)
     elif p[Position.STOP] > 0.0 and d * p[Position.STOP] >= x:
-        reduce_position(P, A, S, meta, B, first, T, i, minute, 0.0, Reason.STOP_IMMEDIATE, abs(q), fill)
+        reduce_position(P, A, S, meta, B, first, T, i, minute, 0.0, Reason.STOP_IMMEDIATE, abs(q), fill, False)
         p[Position.STOP_MARK] = d
         stop_scenario(p, s)
     elif fall_height(p, s) >= x:
-        reduce_position(P, A, S, meta, B, first, T, i, minute, 0.0, Reason.REACH_AND_FALL, abs(q), fill)
+        reduce_position(P, A, S, meta, B, first, T, i, minute, 0.0, Reason.REACH_AND_FALL, abs(q), fill, False)
         leave_scenario(p, s)
     else:
         return False
@@ -100,7 +102,7 @@ def protect(
     return True
 
 
-@kernel
+@lean_kernel
 def scale(
     P: Floats, A: Floats, S: Floats, R: Floats, meta: Ints, B: Floats, first: Ints, T: Floats,
     i: int, minute: int, x: float, entries: bool,
@@ -134,7 +136,7 @@ def scale(
     return target > wanted and add(P, A, S, R, meta, B, first, T, i, minute, d * x)
 
 
-@kernel
+@lean_kernel
 def add(
     P: Floats, A: Floats, S: Floats, R: Floats, meta: Ints, B: Floats, first: Ints, T: Floats,
     i: int, minute: int, price: float,
@@ -150,12 +152,12 @@ def add(
     if size <= 0.0:
         return False
     p[Position.ALLOCATED] = allocated
-    fill = price * (1.0 + side * s[Setup.SLIPPAGE])
-    open_position(P, A, S, meta, B, first, T, i, minute, 0.0, side * size, fill)
+    fill = taker_price(p, s, side * size, price)
+    open_position(P, A, S, meta, B, first, T, i, minute, 0.0, side * size, fill, False)
     return True
 
 
-@kernel
+@lean_kernel
 def lower(
     P: Floats, A: Floats, S: Floats, meta: Ints, B: Floats, first: Ints, T: Floats,
     i: int, minute: int, target: float, reason: int, price: float,
@@ -168,13 +170,13 @@ def lower(
     committed = held * p[Position.ENTRY] / s[Setup.LEVERAGE]
     size = decrease_quantity_up(s, p[Position.ALLOCATED], target, committed, held, p[Position.ENTRY])
     if size > 0.0:
-        fill = price * (1.0 - d * s[Setup.SLIPPAGE])
-        reduce_position(P, A, S, meta, B, first, T, i, minute, 0.0, reason, size, fill)
+        fill = taker_price(p, s, -d * size, price)
+        reduce_position(P, A, S, meta, B, first, T, i, minute, 0.0, reason, size, fill, False)
     if p[Position.QUANTITY] == 0.0:
         leave_scenario(p, s)
 
 
-@kernel
+@lean_kernel
 def favourable_way(
     P: Floats, A: Floats, S: Floats, meta: Ints, B: Floats, first: Ints, T: Floats,
     i: int, minute: int, start: float, end: float,
@@ -198,7 +200,7 @@ def favourable_way(
             lower(P, A, S, meta, B, first, T, i, minute, target, reason, p[Position.CYCLE_SIDE] * x)
 
 
-@kernel
+@lean_kernel
 def follow_cycle(P: Floats, A: Floats, S: Floats, R: Floats, meta: Ints, i: int, now: int, row: Floats) -> None:
     """At the close of a decision bar: a cycle that has flipped ends the scenario, and begins the next one.
 
@@ -219,7 +221,7 @@ def follow_cycle(P: Floats, A: Floats, S: Floats, R: Floats, meta: Ints, i: int,
             p[Position.PENDING_CLOSE_REASON] = Reason.CLEAR
         p[Position.PENDING_CLOSE] = abs(q)
         released = abs(q) * (close - p[Position.ENTRY]) * held - abs(q) * close * s[Setup.TAKER_FEE]
-    p[Position.PENDING_OPEN] = 0.0
+    withdraw_entry(p)
     p[Position.PENDING_MS] = now
     p[Position.CYCLE_SIDE] = side
     p[Position.TARGET] = 0.0

@@ -18,6 +18,7 @@ from atm.model.instrument import Instrument, LeverageBracket
 from atm.model.interval import MINUTE_MS
 from atm.model.trade_configuration import (
     Direction,
+    LimitOrder,
     MmacdDefault,
     ReachAndFall,
     RemainingQuantity,
@@ -26,6 +27,7 @@ from atm.model.trade_configuration import (
     ScenarioRow,
     Sense,
     Span,
+    StopOrder,
     SwingDefault,
     TargetExposure,
     TradeConfiguration,
@@ -283,6 +285,15 @@ METHODS = {
     ),
     "RQPM, rounds": TradeConfiguration(
         "t", direction=Direction.SHORT, **STOPS, method=RemainingQuantity(span=Span.ROUND, short=BUSY.method.short)
+    ),
+    "RQPM, limit orders": TradeConfiguration(
+        "t", entry_order=LimitOrder(0.002, 7), exit_order=LimitOrder(0.001, 4), **STOPS, method=BUSY.method
+    ),
+    "RQPM, limit orders to the end": TradeConfiguration(
+        "t", entry_order=LimitOrder(0.004, 3, then_market=True), exit_order=LimitOrder(0.004, 2), method=BUSY.method
+    ),
+    "TEF, stop entries": TradeConfiguration(
+        "t", entry_order=StopOrder(0.001, 12), **STOPS, method=TargetExposure(MmacdDefault())
     ),
     "TS": TradeConfiguration("t", **STOPS, method=scenario()),
     "TS, all options": TradeConfiguration(
