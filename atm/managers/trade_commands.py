@@ -28,12 +28,12 @@ from atm.managers.trade_setups import (
     check_account,
     check_analysis,
     check_change,
-    check_trade,
     refuse_used,
     uses,
 )
 from atm.model.errors import Invalid, Refused, Unavailable
 from atm.storage.database import Database
+from atm.trading.method_choice import check_trade
 
 _OPEN = "is used by open positions; close them first"
 

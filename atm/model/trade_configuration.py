@@ -209,6 +209,14 @@ class TargetExposure(msgspec.Struct, frozen=True, forbid_unknown_fields=True, ta
     rebalance_band: Band = 0.0
 
 
+class UserMethod(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="type", tag="USER"):
+    """A method of a user's file (docs/plugins.md), by its name, with its own parameters; those left out have their defaults."""
+
+    name: Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
+    parameters: dict[str, Any] = {}
+    rebalance_band: Band = 0.0
+
+
 class TradeConfiguration(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A trade-control method with its stops. Fractions are fractions, never percent.
 
@@ -224,7 +232,7 @@ class TradeConfiguration(msgspec.Struct, frozen=True, forbid_unknown_fields=True
     full_stop_loss_immediate: StopDistance | None = None
     full_stop_loss_close: StopDistance | None = None
     post_stop_reentry: bool = False
-    method: RemainingQuantity | TradeScenario | TargetExposure = RemainingQuantity()
+    method: RemainingQuantity | TradeScenario | TargetExposure | UserMethod = RemainingQuantity()
 
 
 def expanded_trade(raw: Any) -> Any:

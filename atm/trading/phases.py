@@ -21,6 +21,7 @@ from atm.trading.layout import MOST_FILLS, Asset, Input, Meta, Method, Position,
 from atm.trading.rqpm import exit_allowed, remaining_exposure
 from atm.trading.scenario import leave_scenario, stop_scenario
 from atm.trading.scenario_path import follow_cycle, scenario_minute
+from atm.trading.user_method import method_exposure, price_orders
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -122,6 +123,8 @@ def on_close(
     for i in range(P.shape[0]):
         if row_at[t, i] >= 0:
             decide(P, A, S, R, meta, i, minute + 60_000, rows[row_at[t, i]])
+            if int(S[i, Setup.FUNCTION_LONG]) == Method.USER:
+                price_orders(P[i])
 
 
 @kernel
@@ -156,7 +159,10 @@ def decide(P: Floats, A: Floats, S: Floats, R: Floats, meta: Ints, i: int, now: 
         return
     if s[Setup.REENTRY] > 0.5:
         p[Position.STOP_MARK] = 0.0
-    target = function_exposure(p, s, row) if function >= Method.MMACD else remaining_exposure(p, s, row)
+    if function == Method.USER:
+        target = method_exposure(p, s, meta, i, row)
+    else:
+        target = function_exposure(p, s, row) if function >= Method.MMACD else remaining_exposure(p, s, row)
     if math.isnan(target):
         return
     p[Position.TARGET] = target
