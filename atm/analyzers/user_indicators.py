@@ -78,7 +78,8 @@ def load(path: Path, source: bytes, registry: Registry) -> Found:
     methods = [method for name, method in registry.methods.items() if name not in methods_before]
     if not indicators and not methods:
         raise Unusable("its function register(registry) registers nothing")
-    return tuple(dataclasses.replace(each, version=version) for each in (*indicators, *methods))
+    versioned = [dataclasses.replace(each, version=version) for each in indicators]
+    return (*versioned, *(dataclasses.replace(each, version=version) for each in methods))
 
 
 def examine_here(path: Path, check_method: Callable[[TradeMethod[Any]], Verdict] | None = None) -> Verdict:

@@ -30,7 +30,7 @@ from atm.ipc.messages import (
     WorkerStarted,
 )
 from atm.managers.simulation_queue import FINAL, Abort, Instruction, Launch, Retire, SimulationQueue, StartSimulator
-from atm.managers.trade_setups import check_analysis, check_trade
+from atm.managers.trade_setups import check_analysis
 from atm.model.errors import ATMError
 from atm.model.instrument import Instrument
 from atm.model.notice import Notice, Severity
@@ -41,6 +41,7 @@ from atm.simulators.specification import time_range
 from atm.storage.database import Database
 from atm.storage.sample import load_instruments
 from atm.trading.engine_setup import build
+from atm.trading.method_choice import check_trade
 
 log = logging.getLogger(__name__)
 

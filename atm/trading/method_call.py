@@ -13,32 +13,37 @@ from typing import Any
 
 import numba
 from llvmlite import ir
-from numba import carray, types
-from numba.core.imputils import impl_ret_borrowed
+from numba import types
+from numba.core import imputils
 from numba.core.registry import CPUDispatcher
 from numba.extending import intrinsic
 
 from atm.model.trade_method import Answer, Decide, Held
 
-_POINTER = types.CPointer(types.float64)
+_types: Any = types
+_POINTER = _types.CPointer(types.float64)
 _ENTRY = types.int64(_POINTER, types.int64, _POINTER, types.int64, _POINTER, types.int64, _POINTER, _POINTER)
-_OPTIONS = {"boundscheck": True, "error_model": "numpy", "nogil": True}
+_OPTIONS: Any = {"boundscheck": True, "error_model": "numpy", "nogil": True}
 _HELD, _ANSWER = len(Held), len(Answer)
+_njit: Any = numba.njit  # the compiler's own annotations know nothing of what it makes of a function
+_impl_ret_borrowed: Any = imputils.impl_ret_borrowed
+carray: Any = numba.carray  # type: ignore[attr-defined]
 
 
-@intrinsic  # type: ignore[untyped-decorator]
-def read_only(_context: Any, array: Any) -> Any:
+def _read_only(_context: Any, array: Any) -> Any:
     """The same array, into which compiled code cannot write."""
     seen = types.Array(array.dtype, array.ndim, array.layout, readonly=True)
 
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        return impl_ret_borrowed(context, builder, signature.return_type, args[0])
+        return _impl_ret_borrowed(context, builder, signature.return_type, args[0])
 
     return seen(array), codegen
 
 
-@intrinsic  # type: ignore[untyped-decorator]
-def call_method(_context: Any, address: Any, params: Any, memory: Any, row: Any, position: Any, out: Any) -> Any:
+read_only: Any = intrinsic(_read_only)
+
+
+def _call_method(_context: Any, address: Any, params: Any, memory: Any, row: Any, position: Any, out: Any) -> Any:
     """Call the entry at `address` with five float64 arrays, each contiguous. 1, or 0 where the method has failed."""
     arrays = params, memory, row, position, out
 
@@ -52,6 +57,9 @@ def call_method(_context: Any, address: Any, params: Any, memory: Any, row: Any,
         return builder.call(entry, [data[0], sizes[0], data[1], sizes[1], data[2], sizes[2], data[3], data[4]])
 
     return types.int64(address, *arrays), codegen
+
+
+call_method: Any = intrinsic(_call_method)
 
 
 def _entry(
@@ -96,7 +104,7 @@ def with_bounds_checked(dispatcher: Any) -> Any:
         plain = original.py_func
         names = dict(plain.__globals__)
         copy = python_types.FunctionType(plain.__code__, names, plain.__name__, plain.__defaults__, plain.__closure__)
-        done[original] = numba.njit(**_OPTIONS)(copy)
+        done[original] = _njit(**_OPTIONS)(copy)
         for name in plain.__code__.co_names:
             used = names.get(name)
             if isinstance(used, CPUDispatcher) and used.py_func.__module__ == plain.__module__:

@@ -50,7 +50,8 @@ class _Broken(Exception):
 @kernel
 def ask(address: int, params: Floats, memory: Floats, row: Floats, position: Floats, answer: Floats) -> int:
     """One decision, as the engine asks for it."""
-    return call_method(address, params, memory, row, position, answer)  # type: ignore[no-any-return]
+    given: int = call_method(address, params, memory, row, position, answer)
+    return given
 
 
 def check_method(method: TradeMethod[Any]) -> Verdict:
@@ -177,10 +178,10 @@ class _Examination:
                 state, engine = engine.dump(), self._engine()
                 engine.load(state)
             minute = grid.start_ms + t * MINUTE_MS
-            prices = (float(each[t, 0]) for each in (grid.opens, grid.highs, grid.lows, grid.closes))
+            opened, high, low, close = (float(each[t, 0]) for each in grid[1:5])
             at = int(grid.row_at[t, 0])
             rows = {} if at < 0 else {"XUSDT/a": grid.rows[at]}
-            engine.minute(minute, {"XUSDT": Bar(minute, *prices, 1, 1, 1, 1, 1)}, rows)
+            engine.minute(minute, {"XUSDT": Bar(minute, opened, high, low, close, 1, 1, 1, 1, 1)}, rows)
             trades += engine.trades()
         return trades
 
@@ -226,7 +227,8 @@ _INSTRUMENT = Instrument(
 
 
 def _cut(grid: MinuteGrid, minutes: int) -> MinuteGrid:
-    return MinuteGrid(grid.start_ms, *(each[:minutes] for each in grid[1:5]), grid.rows, grid.row_at[:minutes])
+    opens, highs, lows, closes = (each[:minutes] for each in grid[1:5])
+    return MinuteGrid(grid.start_ms, opens, highs, lows, closes, grid.rows, grid.row_at[:minutes])
 
 
 def _prices(random: np.random.Generator, count: int) -> Floats:
