@@ -64,10 +64,18 @@ def check_method(method: TradeMethod[Any]) -> Verdict:
     except (_Broken, ATMError) as error:
         return Verdict(False, f"the method {method.name} {error}")
     except NumbaError as error:
-        return Verdict(False, f"the method {method.name} does not compile: {first_words(error)}")
+        return Verdict(False, f"the method {method.name} {_why_not_compiled(error)}")
     except Exception as error:  # noqa: BLE001  (any mistake of a user's code is a verdict, not a failure of the program)
         return Verdict(False, f"the method {method.name} fails with {type(error).__name__}: {first_words(error)}")
     return Verdict(True)
+
+
+def _why_not_compiled(error: NumbaError) -> str:
+    words = first_words(error)
+    if "setitem(readonly array" in str(error):
+        where = words[words.rfind(" (File") :] if " (File" in words else ""
+        return f"writes into what it may only read: params, row, position or an array of its file{where}"
+    return f"does not compile: {words}"
 
 
 @dataclasses.dataclass
