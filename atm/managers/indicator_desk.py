@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -27,18 +26,13 @@ from atm.ipc.messages import (
     Reply,
     UserIndicatorList,
 )
+from atm.managers import examined
 from atm.managers.trade_book import AccountBook
 from atm.managers.trade_setups import analysis_id
-from atm.model.errors import ATMError
 from atm.model.parameter import parameters_of
 from atm.model.trade_method import TradeMethod
 
 log = logging.getLogger(__name__)
-
-
-def apart(work: Callable[[], None]) -> None:
-    """Do what takes seconds on a thread of its own."""
-    threading.Thread(target=work, name="indicators", daemon=True).start()
 
 
 class IndicatorDesk:
@@ -62,23 +56,7 @@ class IndicatorDesk:
 
     def when_examined(self, work: Callable[[], Reply]) -> Deferred:
         """Examine users' files that are new or have changed, then answer with what `work` gives on the dispatch thread."""
-        answer = Deferred()
-
-        def finish() -> None:
-            try:
-                answer.reply(work())
-            except ATMError as error:
-                answer.fail(error)
-
-        def examine() -> None:
-            try:
-                installed.examine_new()
-            except OSError as error:
-                log.warning("users' indicators could not be examined: %s", error)
-            self._assistant.call_soon(finish)
-
-        apart(examine)
-        return answer
+        return examined.answered(self._assistant, work)
 
     def _on_list(self, _request: ListIndicators) -> Deferred:
         """What is known is said at once; new files follow when they have been examined."""
@@ -103,7 +81,7 @@ class IndicatorDesk:
         self._publish()
         if not self._verdicts.known and not self._examining:
             self._examining = True
-            apart(self._examine_built_in)
+            examined.apart(self._examine_built_in)
         return UserIndicatorList(self._badges)
 
     def _examine_built_in(self) -> None:
