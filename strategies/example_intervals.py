@@ -28,7 +28,9 @@ BEFORE = 0
 class Intervals(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What a user can set, with its bounds."""
 
-    trend: Annotated[Literal["1h", "2h", "4h", "6h", "12h", "1d"], msgspec.Meta(description="interval of the trend")] = "4h"
+    trend: Annotated[
+        Literal["1h", "2h", "4h", "6h", "12h", "1d"], msgspec.Meta(description="interval of the trend")
+    ] = "4h"
     target: Annotated[
         float, msgspec.Meta(gt=0, lt=1, description="gain at which half is given up", extra={"unit": "%"})
     ] = 0.03

@@ -30,10 +30,12 @@ class Reversion(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         float, msgspec.Meta(ge=0, le=50, description="distance of MFI from 50 at which a move counts as spent")
     ] = 20.0
     crash: Annotated[
-        float, msgspec.Meta(gt=0, le=1, description="rate of change beyond which nothing is opened", extra={"unit": "%"})
+        float,
+        msgspec.Meta(gt=0, le=1, description="rate of change beyond which nothing is opened", extra={"unit": "%"}),
     ] = 0.08
     stop: Annotated[
-        float, msgspec.Meta(gt=0, lt=1, description="distance of the protective stop from the close", extra={"unit": "%"})
+        float,
+        msgspec.Meta(gt=0, lt=1, description="distance of the protective stop from the close", extra={"unit": "%"}),
     ] = 0.025
     patience: Annotated[int, msgspec.Meta(ge=1, le=10_000, description="bars after which a position is given up")] = 96
     rest: Annotated[int, msgspec.Meta(ge=0, le=10_000, description="bars without entry after a position")] = 8
@@ -74,9 +76,7 @@ REVERSION = TradeMethod[Reversion](
     name="REVERSION",
     parameters=Reversion,
     columns=lambda _line: ("BOL.1.lower", "BOL.1.middle", "BOL.1.upper", "MFI.1.value", "ROC.1.value"),
-    pack=lambda line: np.array(
-        [line.flow, line.crash, line.stop, line.patience, line.rest, line.at_limit], np.float64
-    ),
+    pack=lambda line: np.array([line.flow, line.crash, line.stop, line.patience, line.rest, line.at_limit], np.float64),
     decide=decide,
     memory=1,
     description="buys below the Bollinger band and sells above it",

@@ -8,6 +8,7 @@ does to an array, short of pointers of its own making, can harm the engine.
 from __future__ import annotations
 
 import types as python_types
+import zlib
 from functools import lru_cache
 from typing import Any
 
@@ -25,6 +26,7 @@ _POINTER = _types.CPointer(types.float64)
 _ENTRY = types.int64(_POINTER, types.int64, _POINTER, types.int64, _POINTER, types.int64, _POINTER, _POINTER)
 _OPTIONS: Any = {"boundscheck": True, "error_model": "numpy", "nogil": True}
 _HELD, _ANSWER = len(Held), len(Answer)
+_LAYOUT = zlib.crc32(repr((Held, Answer)).encode())
 _njit: Any = numba.njit  # the compiler's own annotations know nothing of what it makes of a function
 _impl_ret_borrowed: Any = imputils.impl_ret_borrowed
 carray: Any = numba.carray  # type: ignore[attr-defined]
@@ -85,8 +87,9 @@ def compiled(decide: Decide) -> Any:
     Raises numba's errors for what does not compile.
     """
     plain = decide.py_func  # type: ignore[attr-defined]
-    name = f"entry_of_{plain.__name__}_{plain.__code__.co_firstlineno}"
-    # under the method's file and not this one, so that what is on the disk goes with that file's contents and this name
+    name = f"entry_of_{plain.__name__}_{plain.__code__.co_firstlineno}_{_LAYOUT:08x}"
+    # under the method's file and not this one, so that what is on the disk goes with that file's contents and this name,
+    # which says as well what the numbers meant that the compiled code looks up
     code = _entry.__code__.replace(co_filename=plain.__code__.co_filename, co_name=name, co_qualname=name)
     names = {**_entry.__globals__, "checked": with_bounds_checked(decide), "__name__": plain.__module__}
     entry = python_types.FunctionType(code, names, name)

@@ -154,6 +154,15 @@ def test_a_column_that_the_analysis_lacks_is_named(context: ProgramContext, home
         run_backtest(path, context)
 
 
+@pytest.mark.parametrize(
+    ("name", "start_of_hash"), [("trend", "fb99e29bf6a2"), ("reversion", "07cfaaf1fd98"), ("intervals", "71b1389bf51f")]
+)
+def test_the_examples_trade_as_they_always_did(context: ProgramContext, name: str, start_of_hash: str) -> None:
+    summary = run_backtest(ROOT / "examples" / f"method_{name}.toml", context).result.summary
+    assert summary.trade_hash.startswith(start_of_hash)
+    assert list(summary.methods) == [name.upper()]
+
+
 def test_another_version_of_the_file_is_another_result(context: ProgramContext, home: Path) -> None:
     before = run_backtest(home / "agree.toml", context).result.summary
     path = home / "strategies" / "my_method.py"

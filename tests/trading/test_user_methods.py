@@ -412,3 +412,11 @@ def test_answer_and_held_are_what_the_documents_say() -> None:
     text = (EXAMPLES.parent / "docs" / "plugins.md").read_text()
     for field in (*Held._fields, *Answer._fields):
         assert f"`{field}`" in text, field
+
+
+def test_the_method_of_the_documents_is_a_whole_file(tmp_path: Path) -> None:
+    text = (EXAMPLES.parent / "docs" / "plugins.md").read_text()
+    (block,) = [each for each in re.findall(r"```python\n(.*?)```", text, re.DOTALL) if "TradeMethod[Cross](" in each]
+    (tmp_path / "cross.py").write_text(block)
+    (report,) = files(tmp_path).refresh()
+    assert (report.names, report.sentence) == (("CROSS",), "")
