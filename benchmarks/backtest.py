@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import time
 
+import msgspec
 import numpy as np
 
 from atm.app.bench import BenchRow
 from atm.model.account import AssetSetup, CostModel, PositionSetup, TradeRecord
-from atm.model.analysis_configuration import AnalysisConfiguration, ClassicalSignal
+from atm.model.analysis_configuration import AnalysisConfiguration, ClassicalSignal, MultiMACD
 from atm.model.instrument import Instrument, LeverageBracket
 from atm.model.interval import MINUTE_MS
 from atm.model.kernel import kernel
 from atm.model.simulation import SimulationSpec
-from atm.model.trade_configuration import RemainingQuantity, RotationalGaussian1, TradeConfiguration
+from atm.model.trade_configuration import RemainingQuantity, RotationalGaussian1, TradeConfiguration, UserMethod
+from atm.model.trade_method import Answer, Held, TradeMethod
 from atm.simulators.backtest import symbol_paths
 from atm.simulators.summary import Outcome, conclude
 from atm.trading.engine import AccountEngine, MinuteGrid
@@ -54,7 +56,9 @@ def market() -> MinuteGrid:
     return MinuteGrid(0, opens, highs, lows, closes, rows, row_at)
 
 
-def engine() -> AccountEngine:
+def engine(
+    settings: TradeConfiguration | None = None, methods: dict[str, TradeMethod[Averages]] | None = None
+) -> AccountEngine:
     brackets = (LeverageBracket(0, 1e9, 0.01, 0, 50),)
     instrument = Instrument(
         "X", "X", "USDT", "TRADING", 2, 1, "0.01", "0.1", "0.1", "0.1", "1000000", "5", "0.01", 0, brackets
@@ -63,9 +67,10 @@ def engine() -> AccountEngine:
     return AccountEngine(
         {"USDT": AssetSetup(10_000)},
         [PositionSetup("X", "a", "t")],
-        [AnalysisConfiguration.of_one("a", pip=ClassicalSignal())],
+        [AnalysisConfiguration.of_one("a", pip=ClassicalSignal(), mmacd_short=MultiMACD())],
         [
-            TradeConfiguration(
+            settings
+            or TradeConfiguration(
                 "t",
                 3,
                 full_stop_loss_immediate=0.04,
@@ -75,7 +80,43 @@ def engine() -> AccountEngine:
         ],
         [instrument],
         CostModel(),
+        methods,
     )
+
+
+class Averages(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """No parameters."""
+
+
+@kernel
+def decide(params: np.ndarray, memory: np.ndarray, row: np.ndarray, position: np.ndarray, out: np.ndarray) -> None:
+    """Long above, short below, with a stop that follows 3 % behind."""
+    side = 1.0 if row[0] > row[1] else -1.0
+    out[Answer.TARGET] = side
+    out[Answer.STOP] = position[Held.CLOSE] * (1.0 - 0.03 * side)
+
+
+METHOD = TradeMethod[Averages](
+    name="AVERAGES",
+    parameters=Averages,
+    columns=lambda _: ("KLINE.0.open", "KLINE.0.close"),
+    pack=lambda _: np.empty(0),
+    decide=decide,
+)
+
+
+def users_seconds(grid: MinuteGrid) -> tuple[float, int]:
+    """Seconds and fills of the same minutes, traded by a user's method: it holds for as long as a cycle lasts."""
+    settings = TradeConfiguration("t", 3, full_stop_loss_immediate=0.04, method=UserMethod("AVERAGES"))
+    columns = np.stack([grid.rows[:, Input.CYCLE], np.zeros(len(grid.rows))], axis=1)
+    mine = grid._replace(rows=np.concatenate([grid.rows, columns], axis=1))
+    best, fills = 1e9, 0
+    for _ in range(ROUNDS):
+        fresh = engine(settings, {"AVERAGES": METHOD})
+        begun = time.perf_counter()
+        fills = len(fresh.run(mine)[0])
+        best = min(best, time.perf_counter() - begun)
+    return best, fills
 
 
 def concluded(run: AccountEngine, grid: MinuteGrid, trades: list[TradeRecord], equity: np.ndarray) -> float:
@@ -109,7 +150,10 @@ def rows() -> list[BenchRow]:
     trades, equity = last.run(grid)
     after = min(concluded(last, grid, trades, equity) for _ in range(ROUNDS))
     said = f"statistics and findings of it, {len(trades):,} fills"
+    users, fills = users_seconds(grid)
+    by_user = f"the same by a user's method, {fills:,} fills"
     return [
         BenchRow(name, best, "s", "walking the same minutes", floor, best / floor, 0.15, best <= 0.15),
+        BenchRow(by_user, users, "s", "by a built-in method", best, users / best, 0.15, users <= 0.15),
         BenchRow(said, after, "s", "the engine's own time", best, after / best, None, True),
     ]

@@ -8,6 +8,7 @@ what it cannot know is whether a kernel ever returns.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -55,11 +56,9 @@ def check(indicator: Indicator[Any], analyses: IntervalAnalyses | None = None) -
     except (_Broken, ATMError) as error:
         return Verdict(False, f"the indicator {indicator.name} {error}")
     except NumbaError as error:
-        return Verdict(False, f"the indicator {indicator.name} does not compile: {_first_words(error)}")
+        return Verdict(False, f"the indicator {indicator.name} does not compile: {first_words(error)}")
     except Exception as error:  # noqa: BLE001  (any mistake of a user's code is a verdict, not a failure of the program)
-        return Verdict(
-            False, f"the indicator {indicator.name} fails with {type(error).__name__}: {_first_words(error)}"
-        )
+        return Verdict(False, f"the indicator {indicator.name} fails with {type(error).__name__}: {first_words(error)}")
     return Verdict(True)
 
 
@@ -68,11 +67,11 @@ def _lines(indicator: Indicator[Any], analyses: IntervalAnalyses | None) -> list
         return list(indicator.lines(analyses))
     if indicator.parameters is None:
         return []
-    return [indicator.parameters(), *_least(indicator, indicator.parameters)]
+    return [indicator.parameters(), *least(indicator.pack, indicator.parameters)]
 
 
-def _least(indicator: Indicator[Any], kind: type[msgspec.Struct]) -> list[Any]:
-    """A line with every whole number at its lower bound: the smallest windows, where mistakes by one hide."""
+def least(pack: Callable[[Any], Any], kind: type[msgspec.Struct]) -> list[Any]:
+    """Parameters with every whole number at its lower bound: the smallest windows, where mistakes by one hide."""
     described: Any = msgspec.inspect.type_info(kind)
     bounds = {}
     for field in described.fields:
@@ -81,13 +80,13 @@ def _least(indicator: Indicator[Any], kind: type[msgspec.Struct]) -> list[Any]:
             bounds[field.name] = plain.ge
     line = msgspec.structs.replace(kind(), **bounds)
     try:
-        indicator.pack(line)
+        pack(line)
     except ATMError:
         return []  # parameters that do not fit each other are never run
     return [line] if bounds else []
 
 
-def _first_words(error: Exception) -> str:
+def first_words(error: Exception) -> str:
     """What went wrong, without the compiler's page of advice, and the line of the file where it is known."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     telling = [line for line in lines if not line.startswith(("Failed in", "During:", "[1]", "^", "<source"))]

@@ -18,7 +18,7 @@ bar is NaN in every row of the bar, but its open time and number are there.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Generic, TypeVar
 
@@ -29,6 +29,7 @@ from numpy.typing import NDArray
 from atm.model.analysis_configuration import IntervalAnalyses
 from atm.model.errors import Invalid, complain
 from atm.model.indicator_style import IndicatorStyle
+from atm.model.trade_method import MOST_MEMORY, TradeMethod
 from atm.model.validation import mistakes
 
 Floats = NDArray[np.float64]
@@ -93,13 +94,26 @@ class Indicator(Generic[P]):
 
 
 class Registry:
-    """Indicators by name, evaluated in the order of their registration."""
+    """Indicators by name, evaluated in the order of their registration; and users' trade-control methods, by name.
+
+    Methods are not looked at here (`atm.trading` does): a file is loaded once for both.
+    """
 
     def __init__(self) -> None:
         self._indicators: dict[str, Indicator[Any]] = {}
+        self._methods: dict[str, TradeMethod[Any]] = {}
 
-    def register(self, indicator: Indicator[Any]) -> None:
-        """Admit an indicator. Raises Invalid when its name or its fields are no identifiers, or the name is taken."""
+    @property
+    def methods(self) -> Mapping[str, TradeMethod[Any]]:
+        return self._methods
+
+    def register(self, indicator: Indicator[Any] | TradeMethod[Any]) -> None:
+        """Admit an indicator or a method. Raises Invalid when a name or a field is no identifier, or the name is taken."""
+        if isinstance(indicator, TradeMethod):
+            self._register_method(indicator)
+            return
+        if not isinstance(indicator, Indicator):
+            raise Invalid("registered", type(indicator).__name__, "an Indicator or a TradeMethod")
         if not indicator.name.isidentifier() or indicator.name in self._indicators:
             raise Invalid("indicator name", indicator.name, "an identifier that no other indicator has")
         names = indicator.fields
@@ -113,6 +127,17 @@ class Registry:
         if unknown:
             raise Invalid(f"style of {indicator.name}", unknown, f"its fields: {', '.join(names)}")
         self._indicators[indicator.name] = indicator
+
+    def _register_method(self, method: TradeMethod[Any]) -> None:
+        if not method.name.isidentifier() or method.name in self._methods:
+            raise Invalid("method name", method.name, "an identifier that no other method has")
+        if not (isinstance(method.parameters, type) and issubclass(method.parameters, msgspec.Struct)):
+            raise Invalid(f"parameters of {method.name}", method.parameters, "a msgspec struct")
+        if any(field.required for field in msgspec.structs.fields(method.parameters)):
+            raise Invalid(f"parameters of {method.name}", method.parameters.__name__, "a default for every field")
+        if not 0 <= method.memory <= MOST_MEMORY:
+            raise Invalid(f"memory of {method.name}", method.memory, f"0 to {MOST_MEMORY} numbers")
+        self._methods[method.name] = method
 
     def __iter__(self) -> Iterator[Indicator[Any]]:
         return iter(self._indicators.values())

@@ -1,4 +1,4 @@
-"""The indicators of this process: the built-in ones, and the users' once a process has said where their files are.
+"""The indicators and users' methods of this process: the built-in ones, and the users' once a process has said where their files are.
 
 Nothing is read before a configuration names a user's indicator, or someone asks for all of them.
 """
@@ -57,6 +57,11 @@ def examine_new() -> None:
 def versions() -> dict[str, str]:
     """Version of each user's indicator in use, by name, as of the last look at the files."""
     return {indicator.name: indicator.version for indicator in _users.registry() if indicator.version}
+
+
+def outdated() -> dict[str, str]:
+    """Indicators and methods in use of which there is a newer version that was refused, and why."""
+    return _users.outdated()
 
 
 def reports() -> tuple[Report, ...]:

@@ -1,6 +1,6 @@
-"""Users' indicators: Python files in `strategies/`, loaded, examined and reloaded when asked.
+"""Users' indicators and trade-control methods: Python files in `strategies/`, loaded, examined and reloaded when asked.
 
-A file has a function `register(registry)`, which registers its indicators as the built-in ones are. A file that cannot be
+A file has a function `register(registry)`, which registers what it has as the built-in indicators are. A file that cannot be
 read or breaks a promise is refused with one sentence, and what it gave before stays. Verdicts are kept by the hash of the
 file, so an examined file costs nothing when the program starts again.
 """
@@ -25,16 +25,23 @@ from atm.analyzers.builtin import built_in
 from atm.analyzers.checker import Verdict, check
 from atm.analyzers.contract import Indicator, Registry
 from atm.model.errors import ATMError
+from atm.model.trade_method import TradeMethod
 from atm.storage.file_lock import write_whole
 
 log = logging.getLogger(__name__)
 
 MOST_VERDICTS = 500
 
+METHOD_CHECKER = "method_checker.py"
+"""What examines methods, on a higher floor."""
+Found = tuple[Indicator[Any] | TradeMethod[Any], ...]
+"""What a file has registered."""
+
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What became of a file. names: indicators in use from it, from an older version when `sentence` says what is wrong."""
+    """What became of a file. names: indicators and methods in use from it, from an older version when `sentence` says what is
+    wrong."""
 
     path: Path
     names: tuple[str, ...]
@@ -44,19 +51,19 @@ class Report:
 
 @dataclass(slots=True)
 class _File:
-    """stamp: (mtime, size) when it was last looked at; indicators: of the newest version that was good."""
+    """stamp: (mtime, size) when it was last looked at; found: in the newest version that was good."""
 
     stamp: tuple[int, int]
     report: Report
-    indicators: tuple[Indicator[Any], ...] = ()
+    found: Found = ()
 
 
 class Unusable(Exception):
     """What is missing in a file."""
 
 
-def load(path: Path, source: bytes, registry: Registry) -> tuple[Indicator[Any], ...]:
-    """Run a file and let it register: the indicators that are new in `registry`. Raises what the file raises, or `Unusable`."""
+def load(path: Path, source: bytes, registry: Registry) -> Found:
+    """Run a file and let it register: what is new in `registry`. Raises what the file raises, or `Unusable`."""
     version = hashlib.sha256(source).hexdigest()[:16]
     module = types.ModuleType(f"atm_user_{path.stem}_{version}")
     module.__file__ = str(path)
@@ -65,19 +72,28 @@ def load(path: Path, source: bytes, registry: Registry) -> tuple[Indicator[Any],
     register = getattr(module, "register", None)
     if not callable(register):
         raise Unusable("it has no function register(registry)")
-    before = {indicator.name for indicator in registry}
+    before, methods_before = {indicator.name for indicator in registry}, set(registry.methods)
     register(registry)
-    found = [indicator for indicator in registry if indicator.name not in before]
-    if not found:
+    indicators = [indicator for indicator in registry if indicator.name not in before]
+    methods = [method for name, method in registry.methods.items() if name not in methods_before]
+    if not indicators and not methods:
         raise Unusable("its function register(registry) registers nothing")
-    return tuple(dataclasses.replace(indicator, version=version) for indicator in found)
+    versioned = [dataclasses.replace(each, version=version) for each in indicators]
+    return (*versioned, *(dataclasses.replace(each, version=version) for each in methods))
 
 
-def examine_here(path: Path) -> Verdict:
-    """Load a file and examine its indicators, in this process: a kernel that never returns never lets go of it."""
+def examine_here(path: Path, check_method: Callable[[TradeMethod[Any]], Verdict] | None = None) -> Verdict:
+    """Load a file and examine its indicators, in this process: a kernel that never returns never lets go of it.
+
+    check_method: examines its methods, which a higher floor does.
+    """
+    verdicts = []
     try:
-        indicators = load(path, path.read_bytes(), built_in())
-        verdicts = [check(indicator) for indicator in indicators]
+        for each in load(path, path.read_bytes(), built_in()):
+            if isinstance(each, Indicator):
+                verdicts.append(check(each))
+            elif check_method is not None:
+                verdicts.append(check_method(each))
     except Exception as error:
         # whatever a user's file does must not stop the program; the log has the trace
         log.info("%s could not be loaded", path, exc_info=True)
@@ -152,38 +168,43 @@ class UserIndicators:
         """The built-in indicators and the users'."""
         registry = built_in()
         for file in self._files.values():
-            for indicator in file.indicators:
-                registry.register(indicator)
+            for each in file.found:
+                registry.register(each)
         return registry
 
+    def outdated(self) -> dict[str, str]:
+        """Names of indicators and methods in use of which there is a newer version that was refused, and the sentences."""
+        reports = [file.report for file in self._files.values() if not file.report.passed]
+        return {name: report.sentence for report in reports for name in report.names}
+
     def _look_at(self, path: Path, stamp: tuple[int, int], known: _File | None) -> _File:
-        old = known.indicators if known is not None else ()
-        indicators: tuple[Indicator[Any], ...] = ()
+        old = known.found if known is not None else ()
+        found: Found = ()
         try:
             source = path.read_bytes()
             verdict = self._verdict(path, source)
             if verdict.passed:
-                indicators = load(path, source, self._others(path))
+                found = load(path, source, self._others(path))
         except (Unusable, ATMError, OSError) as error:
             verdict = Verdict(False, sentence_of(error))
         if not verdict.passed:
             sentence = f"{path.name}: {verdict.sentence}"
             log.warning("%s", sentence)
             return _File(stamp, Report(path, tuple(each.name for each in old), False, sentence), old)
-        return _File(stamp, Report(path, tuple(each.name for each in indicators), True), indicators)
+        return _File(stamp, Report(path, tuple(each.name for each in found), True), found)
 
     def _others(self, path: Path) -> Registry:
         registry = built_in()
         for other, file in self._files.items():
-            for indicator in file.indicators if other != path else ():
-                registry.register(indicator)
+            for each in file.found if other != path else ():
+                registry.register(each)
         return registry
 
     def _verdict(self, path: Path, source: bytes) -> Verdict:
         key = hashlib.sha256(source + _examiner()).hexdigest()
         verdict = self._verdicts.get(key)
         if verdict is None:
-            log.info("examining the indicators of %s", path)
+            log.info("examining %s", path)
             verdict = self._examine(path)
             self._verdicts.put(key, verdict)
         return verdict
@@ -218,4 +239,6 @@ class _Verdicts:
 
 def _examiner() -> bytes:
     """What a verdict depends on beside the file."""
-    return Path(checker.__file__).read_bytes() + str(numba.__version__).encode()
+    here = Path(checker.__file__)
+    methods = here.parent.parent / "trading" / METHOD_CHECKER
+    return here.read_bytes() + methods.read_bytes() + str(numba.__version__).encode()

@@ -24,6 +24,8 @@ def print_summary(s: SimulationSummary, t: Texts) -> None:
         print(f"  {padded(t(f'severity.{finding.severity.value}'), 10)}{t(finding.text, **finding.parameters)}")
     for warning in s.warnings:
         print(f"! {warning}")
+    for method, version in s.methods.items():
+        print(f"! {t('tear_sheet.method', name=method, version=version)}")
     print(f"\n{s.bars:,} minutes ({s.missing_bars:,} missing) in {s.wall_seconds:.3f} s, trade hash {s.trade_hash}")
 
 

@@ -25,6 +25,7 @@ from atm.ipc.messages import (
     Instruments,
     LastTrade,
     MarkPrice,
+    MethodsUpdated,
     NoticeRaised,
     OpenBar,
     ProcessState,
@@ -96,6 +97,7 @@ class ReadModel:
     analyses: dict[str, AnalysisReady] = field(default_factory=dict)
     analyzers: dict[str, AnalyzerLoad] = field(default_factory=dict)
     indicators: IndicatorsUpdated | None = None
+    methods: MethodsUpdated | None = None
     accounts: dict[str, AccountView] = field(default_factory=dict)
     analysis_configurations: dict[str, AnalysisConfiguration] = field(default_factory=dict)
     trade_configurations: dict[str, TradeConfiguration] = field(default_factory=dict)
@@ -210,6 +212,9 @@ class ReadModel:
     def _on_indicators(self, event: IndicatorsUpdated) -> None:
         self.indicators = event
 
+    def _on_methods(self, event: MethodsUpdated) -> None:
+        self.methods = event
+
     def _on_account(self, event: AccountUpdated) -> None:
         name = event.snapshot.name
         if event.removed:
@@ -277,6 +282,7 @@ _HANDLERS: dict[type[Event], Callable[[ReadModel, Any], None]] = {
     AnalysisReady: ReadModel._on_analysis,
     AnalyzerLoad: ReadModel._on_load,
     IndicatorsUpdated: ReadModel._on_indicators,
+    MethodsUpdated: ReadModel._on_methods,
     AccountUpdated: ReadModel._on_account,
     TradeLogged: ReadModel._on_trade_logged,
     ConfigurationsUpdated: ReadModel._on_configurations,

@@ -174,7 +174,7 @@ class ImportConfiguration(Request, frozen=True):
 
 
 class IndicatorBadge(msgspec.Struct, frozen=True):
-    """What examining a user's file showed. names: its indicators in use; sentence: what is wrong, "" when it passed."""
+    """What examining a user's file showed. names: its indicators and methods in use; sentence: what is wrong, "" when it passed."""
 
     path: str
     names: tuple[str, ...]
@@ -213,6 +213,29 @@ class IndicatorsUpdated(Event, frozen=True):
     delivery: ClassVar[Delivery] = "latest"
     indicators: tuple[KnownIndicator, ...]
     files: tuple[IndicatorBadge, ...]
+
+
+class KnownMethod(msgspec.Struct, frozen=True):
+    """A user's trade-control method in use, which configurations name in `UserMethod`.
+
+    columns: of the analysis, as it reads them with default parameters; version: hash of its file; verdict: "passed", or
+    "outdated" where a newer version of its file was refused, and problem says why.
+    """
+
+    name: str
+    parameters: tuple[Parameter, ...]
+    description: str = ""
+    columns: tuple[str, ...] = ()
+    version: str = ""
+    verdict: str = "passed"
+    problem: str = ""
+
+
+class MethodsUpdated(Event, frozen=True):
+    """All users' methods, as of the last `ListIndicators`; what became of their files is in `IndicatorsUpdated`. Key: ""."""
+
+    delivery: ClassVar[Delivery] = "latest"
+    methods: tuple[KnownMethod, ...]
 
 
 class DescribeAnalyses(Request, frozen=True):

@@ -1,9 +1,8 @@
-"""The indicators that a trade manager knows: users' files are loaded when asked, ours are examined in the background."""
+"""The indicators and users' methods that a trade manager knows: users' files are loaded when asked, ours are examined in the background."""
 
 from __future__ import annotations
 
 import logging
-import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -21,21 +20,19 @@ from atm.ipc.messages import (
     IndicatorBadge,
     IndicatorsUpdated,
     KnownIndicator,
+    KnownMethod,
     ListIndicators,
+    MethodsUpdated,
     Reply,
     UserIndicatorList,
 )
+from atm.managers import examined
 from atm.managers.trade_book import AccountBook
 from atm.managers.trade_setups import analysis_id
-from atm.model.errors import ATMError
 from atm.model.parameter import parameters_of
+from atm.model.trade_method import TradeMethod
 
 log = logging.getLogger(__name__)
-
-
-def apart(work: Callable[[], None]) -> None:
-    """Do what takes seconds on a thread of its own."""
-    threading.Thread(target=work, name="indicators", daemon=True).start()
 
 
 class IndicatorDesk:
@@ -59,23 +56,7 @@ class IndicatorDesk:
 
     def when_examined(self, work: Callable[[], Reply]) -> Deferred:
         """Examine users' files that are new or have changed, then answer with what `work` gives on the dispatch thread."""
-        answer = Deferred()
-
-        def finish() -> None:
-            try:
-                answer.reply(work())
-            except ATMError as error:
-                answer.fail(error)
-
-        def examine() -> None:
-            try:
-                installed.examine_new()
-            except OSError as error:
-                log.warning("users' indicators could not be examined: %s", error)
-            self._assistant.call_soon(finish)
-
-        apart(examine)
-        return answer
+        return examined.answered(self._assistant, work)
 
     def _on_list(self, _request: ListIndicators) -> Deferred:
         """What is known is said at once; new files follow when they have been examined."""
@@ -83,7 +64,11 @@ class IndicatorDesk:
         return self.when_examined(self._listed)
 
     def _listed(self) -> Reply:
-        """Load what was examined; analyses of flat positions begin again with indicators that have changed."""
+        """Load what was examined; analyses of flat positions begin again with indicators that have changed.
+
+        A changed method is what engines begin with that are made from now on: at the next start of an account or
+        simulation, or when positions or configurations of an account change.
+        """
         before = installed.versions()
         self._badges = tuple(IndicatorBadge(str(r.path), r.names, r.passed, r.sentence) for r in installed.reports())
         changed = {name for name, version in installed.versions().items() if before.get(name, version) != version}
@@ -96,7 +81,7 @@ class IndicatorDesk:
         self._publish()
         if not self._verdicts.known and not self._examining:
             self._examining = True
-            apart(self._examine_built_in)
+            examined.apart(self._examine_built_in)
         return UserIndicatorList(self._badges)
 
     def _examine_built_in(self) -> None:
@@ -116,6 +101,9 @@ class IndicatorDesk:
             _known(each, known.get(each.name)) for each in installed.loaded() if each.field or each.parameters
         )
         self._assistant.publish(IndicatorsUpdated(indicators, self._badges))
+        outdated = installed.outdated()
+        methods = installed.loaded().methods.values()
+        self._assistant.publish(MethodsUpdated(tuple(_method(each, outdated.get(each.name, "")) for each in methods)))
 
     def _on_describe(self, request: DescribeAnalyses) -> AnalysesDescription | Deferred:
         """At once, unless an indicator is named whose file was not loaded yet."""
@@ -125,6 +113,18 @@ class IndicatorDesk:
         if all(name in registry for name in named):
             return describe(configuration, registry)
         return self.when_examined(lambda: describe(configuration, installed.registry()))
+
+
+def _method(method: TradeMethod[Any], problem: str) -> KnownMethod:
+    return KnownMethod(
+        method.name,
+        parameters_of(method.parameters),
+        method.description,
+        method.names(method.parameters()),
+        method.version,
+        "outdated" if problem else "passed",
+        problem,
+    )
 
 
 def _known(indicator: Indicator[Any], verdict: Verdict | None) -> KnownIndicator:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 from functools import partial
 
 from atm.analyzers.installed import install_for
-from atm.ipc.assistant import IPCAssistant
+from atm.ipc.assistant import Deferred, IPCAssistant
 from atm.ipc.messages import (
     MAIN,
     AddSimulation,
@@ -29,8 +29,9 @@ from atm.ipc.messages import (
     StartWorker,
     WorkerStarted,
 )
+from atm.managers import examined
 from atm.managers.simulation_queue import FINAL, Abort, Instruction, Launch, Retire, SimulationQueue, StartSimulator
-from atm.managers.trade_setups import check_analysis, check_trade
+from atm.managers.trade_setups import check_analysis
 from atm.model.errors import ATMError
 from atm.model.instrument import Instrument
 from atm.model.notice import Notice, Severity
@@ -41,6 +42,7 @@ from atm.simulators.specification import time_range
 from atm.storage.database import Database
 from atm.storage.sample import load_instruments
 from atm.trading.engine_setup import build
+from atm.trading.method_choice import check_trade
 
 log = logging.getLogger(__name__)
 
@@ -99,7 +101,12 @@ class SimulationManager:
 
     # --- what is asked ----------------------------------------------------------------------------------------
 
-    def _add(self, request: AddSimulation) -> Reply:
+    def _add(self, request: AddSimulation) -> Reply | Deferred:
+        if examined.read_files(request.spec.analysis, request.spec.trade):
+            return examined.answered(self._assistant, partial(self._checked, request))
+        return self._checked(request)
+
+    def _checked(self, request: AddSimulation) -> Reply:
         spec = check_spec(request.spec, self._instruments)
         state = self._queue.add(spec, self._wall_ms())
         try:

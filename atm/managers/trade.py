@@ -10,6 +10,7 @@ import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 from atm.analyzers.installed import install_for
 from atm.ipc.assistant import IPCAssistant
@@ -24,6 +25,7 @@ from atm.ipc.messages import (
     ProcessState,
     Reply,
 )
+from atm.managers import examined
 from atm.managers.analysis_desk import AnalysisDesk
 from atm.managers.bar_repairs import BarRepairs
 from atm.managers.minute_barrier import BarHole
@@ -124,6 +126,13 @@ class TradeManager:
     # --- what arrives -----------------------------------------------------------------------------------------
 
     def _on_instruments(self, event: Instruments) -> None:
+        configurations = self.book.configurations
+        if examined.read_files(configurations.analysis.values(), configurations.trade.values()):
+            examined.then(self._assistant, partial(self._take_instruments, event))
+        else:
+            self._take_instruments(event)
+
+    def _take_instruments(self, event: Instruments) -> None:
         if self.book.set_instruments(event.instruments):
             self._changed()
 

@@ -16,7 +16,7 @@ from atm.model.account import AccountSetup, AccountSnapshot, TradeRecord
 from atm.model.errors import Invalid
 from atm.model.instrument import Instrument
 from atm.model.interval import MINUTE_MS
-from atm.trading.engine import AccountEngine
+from atm.trading.engine import AccountEngine, Floats
 
 log = logging.getLogger(__name__)
 
@@ -42,10 +42,14 @@ def make_engine(
 
 
 class AccountState(msgspec.Struct, frozen=True):
-    """What is stored as the state of an account: the engine and the set-up that it belongs to, so that both change at once."""
+    """What is stored as the state of an account: the engine and the set-up that it belongs to, so that both change at once.
+
+    methods: versions of users' methods whose memory is in it, by name.
+    """
 
     setup: AccountSetup
     engine: bytes
+    methods: dict[str, str] = {}
 
     def dump(self) -> bytes:
         return msgspec.msgpack.encode(self)
@@ -151,15 +155,18 @@ class VirtualAccount:
         return len(minutes)
 
     def _minute(self, minute: Minute) -> None:
-        rows = {key: self.engine.inputs(self._columns[key], np.array(values)) for key, values in minute.rows.items()}
+        rows = {key: self._inputs(key, values) for key, values in minute.rows.items()}
         equity = self.engine.minute(minute.open_ms, minute.bars, rows)
         close = minute.open_ms + MINUTE_MS
         if close % EQUITY_STEP_MS == 0:
             self._unsaved.equity.append((close, equity))
 
+    def _inputs(self, analysis: str, values: tuple[float, ...]) -> Floats:
+        return self.engine.inputs(analysis.partition("/")[0], self._columns[analysis], np.array(values))
+
     def progress(self) -> Progress:
         """What is to be stored now; it counts as stored after `saved`."""
-        state = AccountState(self.setup, self.engine.dump()).dump()
+        state = AccountState(self.setup, self.engine.dump(), self.engine.method_versions).dump()
         return Progress(self.market_ms, state, list(self._unsaved.trades), list(self._unsaved.equity))
 
     def saved(self, now: float) -> list[TradeRecord]:

@@ -102,6 +102,8 @@ class AccountBook:
         account = VirtualAccount(setup, engine)
         if state is not None:
             engine.load(state.engine)
+            for symbol in engine.forget(state.methods):
+                log.warning("account %s: the method of %s has changed and begins without memory", setup.name, symbol)
             account.begin(stored.market_ms, self.configurations)
         if setup != stored.setup:
             self._database.accounts.put(setup)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from atm.analyzers.built_in_verdicts import BuiltInVerdicts
-from atm.ipc.assistant import IPCAssistant
+from atm.ipc.assistant import Deferred, IPCAssistant
 from atm.ipc.messages import (
     Done,
     ForceClear,
@@ -18,6 +19,7 @@ from atm.ipc.messages import (
     Reply,
     SetTrading,
 )
+from atm.managers import examined
 from atm.managers.configuration_commands import ConfigurationCommands
 from atm.managers.indicator_desk import IndicatorDesk
 from atm.managers.trade_accounts import make_engine
@@ -28,12 +30,12 @@ from atm.managers.trade_setups import (
     check_account,
     check_analysis,
     check_change,
-    check_trade,
     refuse_used,
     uses,
 )
 from atm.model.errors import Invalid, Refused, Unavailable
 from atm.storage.database import Database
+from atm.trading.method_choice import check_trade
 
 _OPEN = "is used by open positions; close them first"
 
@@ -51,6 +53,7 @@ class TradeCommands:
         restarted: Callable[[str], None],
         changed: Callable[[], None],
     ) -> None:
+        self._assistant = assistant
         self._book = book
         self._configurations = database.configurations
         self._restarted = restarted
@@ -58,7 +61,7 @@ class TradeCommands:
         indicators = IndicatorDesk(assistant, book, BuiltInVerdicts(verdicts), restarted)
         ConfigurationCommands(assistant, book, database.configurations, indicators, self._put_analysis, restarted)
         assistant.answer(PutAnalysisConfiguration, self._put_analysis)
-        assistant.answer(PutTradeConfiguration, self._put_trade)
+        assistant.answer(PutTradeConfiguration, self._on_put_trade)
         assistant.answer(RemoveConfiguration, self._remove_configuration)
         assistant.answer(PutAccount, self._put_account)
         assistant.answer(RemoveAccount, self._remove_account)
@@ -86,6 +89,11 @@ class TradeCommands:
                     self._restarted(analysis_id(position))
         self._changed()
         return Done()
+
+    def _on_put_trade(self, request: PutTradeConfiguration) -> Reply | Deferred:
+        if examined.read_files((), (request.configuration,)):
+            return examined.answered(self._assistant, partial(self._put_trade, request))
+        return self._put_trade(request)
 
     def _put_trade(self, request: PutTradeConfiguration) -> Reply:
         book = self._book

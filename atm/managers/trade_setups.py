@@ -9,8 +9,8 @@ from atm.analyzers.configuration_check import check_configuration
 from atm.analyzers.installed import registry_for
 from atm.model.account import AccountKind, AccountSetup, PositionSetup
 from atm.model.analysis_configuration import AnalysisConfiguration
-from atm.model.errors import Invalid, Refused, complain
-from atm.model.trade_configuration import TradeConfiguration, mismatches
+from atm.model.errors import Invalid, Refused
+from atm.model.trade_configuration import TradeConfiguration
 from atm.model.validation import checked
 
 MAX_POSITIONS = 200
@@ -33,13 +33,6 @@ class Configurations:
 def check_analysis(configuration: AnalysisConfiguration) -> AnalysisConfiguration:
     """Bounds, and parameters that must fit each other. Raises Invalid, or Problems with everything that is wrong."""
     return check_configuration(configuration, registry_for(configuration))
-
-
-def check_trade(configuration: TradeConfiguration) -> TradeConfiguration:
-    """Bounds, and fields that must fit each other. Raises Invalid, or Problems with everything that is wrong."""
-    configuration = checked(configuration)
-    complain(mismatches(configuration))
-    return configuration
 
 
 def check_account(setup: AccountSetup) -> AccountSetup:

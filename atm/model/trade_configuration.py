@@ -235,6 +235,14 @@ class StopOrder(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_fie
     minutes: Lifetime = 15
 
 
+class UserMethod(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="type", tag="USER"):
+    """A method of a user's file (docs/plugins.md), by its name, with its own parameters; those left out have their defaults."""
+
+    name: Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
+    parameters: dict[str, Any] = {}
+    rebalance_band: Band = 0.0
+
+
 class TradeConfiguration(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A trade-control method with its stops. Fractions are fractions, never percent.
 
@@ -253,7 +261,7 @@ class TradeConfiguration(msgspec.Struct, frozen=True, forbid_unknown_fields=True
     post_stop_reentry: bool = False
     entry_order: MarketOrder | LimitOrder | StopOrder = MarketOrder()
     exit_order: MarketOrder | LimitOrder = MarketOrder()
-    method: RemainingQuantity | TradeScenario | TargetExposure = RemainingQuantity()
+    method: RemainingQuantity | TradeScenario | TargetExposure | UserMethod = RemainingQuantity()
 
 
 def expanded_trade(raw: Any) -> Any:

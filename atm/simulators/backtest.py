@@ -7,12 +7,12 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from atm.analyzers.cache import AnalysisCache
 from atm.analyzers.pipeline import AnalysisPipeline
-from atm.analyzers.table import AnalysisTable
 from atm.model.account import SlippageModel, TradeRecord
 from atm.model.errors import Invalid
 from atm.model.instrument import Instrument
@@ -24,7 +24,7 @@ from atm.simulators.statistics.path import SymbolPath
 from atm.simulators.summary import Outcome, conclude
 from atm.storage.market_store import MarketStore
 from atm.trading.engine import AccountEngine, MinuteGrid
-from atm.trading.layout import Input, Setup
+from atm.trading.layout import Setup
 
 NO_CACHE = AnalysisCache(Path(), 0)
 
@@ -73,6 +73,7 @@ def run(
     unrecorded = engine.unrecorded_fills
     outcome = Outcome(trades, equity, paths, engine.fees_paid(), engine.funding_paid(), wall, unrecorded)
     summary, details = conclude(spec, start, end, outcome)
+    summary = msgspec.structs.replace(summary, methods=engine.method_versions)
     return BacktestResult(summary, trades, equity_time, equity, details)
 
 
@@ -102,7 +103,7 @@ def _grid(
     wants_books = spec.costs.slippage_model is SlippageModel.BOOK
     books = np.full((3, minutes if wants_books else 0, n), np.nan, np.float32)
     row_at = np.full((minutes, n), -1, np.int64)
-    rows = [np.zeros((0, len(Input)))]
+    rows = [np.zeros((0, engine.row_width))]
     configurations = {configuration.code: configuration for configuration in spec.analysis}
     count = 0
     for i, position in enumerate(engine.setup.positions):
@@ -122,14 +123,10 @@ def _grid(
         table = cache.table(configuration, bars.between(first, end), origin, inputs)
         inside = table.between(start, end)
         row_at[(inside.close_time - start) // MINUTE_MS - 1, i] = count + np.arange(len(inside))
-        rows.append(_inputs(engine, inside))
+        rows.append(engine.inputs(position.symbol, inside.columns, inside.values))
         count += len(inside)
     grid = MinuteGrid(start, prices[0], prices[1], prices[2], prices[3], np.concatenate(rows), row_at, volumes, books)
     return grid, volumes
-
-
-def _inputs(engine: AccountEngine, table: AnalysisTable) -> NDArray[np.float64]:
-    return engine.inputs(table.columns, table.values)
 
 
 def symbol_paths(engine: AccountEngine, grid: MinuteGrid, volumes: NDArray[np.float32]) -> dict[str, SymbolPath]:

@@ -12,7 +12,6 @@ from atm.model.instrument import Instrument
 from atm.model.trade_configuration import TradeConfiguration
 from atm.simulators.statistics.path import walk
 from atm.trading.engine import AccountEngine, MinuteGrid
-from atm.trading.layout import Input
 
 
 def warm_up(progress: Callable[[str], None]) -> None:
@@ -28,7 +27,7 @@ def warm_up(progress: Callable[[str], None]) -> None:
         CostModel(),
     )
     prices = np.full((4, 2, 1), 100.0)
-    rows = np.zeros((1, len(Input)))
+    rows = np.zeros((1, engine.row_width))
     engine.run(MinuteGrid(0, prices[0], prices[1], prices[2], prices[3], rows, np.full((2, 1), -1, np.int64)))
     engine.minute(120_000, {}, {})
     engine.snapshot()

@@ -27,12 +27,13 @@ from atm.model.account import (
 )
 from atm.model.analysis_configuration import AnalysisConfiguration
 from atm.model.bars import Bar
-from atm.model.errors import Invalid
+from atm.model.errors import Invalid, Refused
 from atm.model.flow import LEAST_KNOWN
 from atm.model.instrument import Instrument
 from atm.model.interval import Interval
 from atm.model.order import Side
 from atm.model.trade_configuration import TradeConfiguration
+from atm.model.trade_method import resolved
 from atm.trading import engine_state
 from atm.trading.engine_setup import EngineSetup, build
 from atm.trading.fills import refresh_levels
@@ -41,7 +42,6 @@ from atm.trading.layout import (
     MOST_FILLS,
     POSITION_WIDTH,
     Asset,
-    Input,
     Meta,
     Position,
     Reason,
@@ -49,6 +49,7 @@ from atm.trading.layout import (
     Trade,
     input_columns,
 )
+from atm.trading.method_choice import Methods
 from atm.trading.method_setup import decision_columns
 from atm.trading.phases import run_minutes
 
@@ -76,10 +77,13 @@ _NO_BOOKS = np.zeros((3, 0, 0), np.float32)
 
 
 class MinuteGrid(NamedTuple):
-    """Dense minutes of all positions. Prices float64 (n, positions), NaN = missing; rows float64 (k, Input);
-    row_at int64 (n, positions): row that closes with the minute, −1 = none; start_ms: first open time; volumes float32 (n,
-    positions) in base assets, empty: no order is too large; books float32 (3, n, positions): spread, bid and ask depth (see
-    `atm.model.flow`), NaN or empty: not recorded."""
+    """Dense minutes of all positions.
+
+    Prices float64 (n, positions), NaN = missing; rows float64 (k, `AccountEngine.row_width`); row_at int64 (n, positions): row
+    that closes with the minute, −1 = none; start_ms: first open time; volumes float32 (n, positions) in base assets, empty: no
+    order is too large; books float32 (3, n, positions): spread, bid and ask depth (see `atm.model.flow`), NaN or empty: not
+    recorded.
+    """
 
     start_ms: int
     opens: Floats
@@ -93,7 +97,10 @@ class MinuteGrid(NamedTuple):
 
 
 class AccountEngine:
-    """See the module. Positions are worked in priority order. Raises `Invalid` for set-ups that cannot be traded."""
+    """See the module. Positions are worked in priority order. Raises `Invalid` for set-ups that cannot be traded.
+
+    methods: users' methods by name, None: those that are loaded. An engine keeps the versions that it began with.
+    """
 
     def __init__(
         self,
@@ -103,8 +110,9 @@ class AccountEngine:
         trade: Iterable[TradeConfiguration],
         instruments: Iterable[Instrument],
         costs: CostModel,
+        methods: Methods | None = None,
     ) -> None:
-        self.setup: EngineSetup = build(assets, positions, analysis, trade, instruments, costs)
+        self.setup: EngineSetup = build(assets, positions, analysis, trade, instruments, costs, methods)
         n = len(self.setup.positions)
         self._positions = np.zeros((n, POSITION_WIDTH))
         self._positions[:, Position.REMAINING] = 1.0
@@ -114,7 +122,7 @@ class AccountEngine:
         self._meta[Meta.TRADING] = 1
         self._buffer = np.zeros((_BUFFER_ROWS + MOST_FILLS * n, len(Trade)))
         self._levels = np.zeros((n, 2))
-        self._columns: dict[tuple[str, ...], Ints] = {}
+        self._columns: dict[tuple[str, tuple[str, ...]], Ints] = {}
 
     @cached_property
     def symbols(self) -> tuple[str, ...]:
@@ -135,22 +143,41 @@ class AccountEngine:
     def liquidations(self) -> int:
         return int(self._meta[Meta.LIQUIDATIONS])
 
+    @property
+    def row_width(self) -> int:
+        """Numbers of a row of decision inputs."""
+        return self.setup.row_width
+
+    @property
+    def method_versions(self) -> dict[str, str]:
+        """Versions of the users' methods that trade here, by name."""
+        return {each.method.name: each.method.version for each in self.setup.chosen if each is not None}
+
     def columns(self, symbol: str, interval: Interval) -> tuple[str, ...]:
-        """The columns of analysis that the position of this symbol decides on."""
-        settings = self.setup.trade[self._index(symbol)]
-        return tuple(f"{interval.value}.{name}" for name in decision_columns(settings))
+        """The columns of analysis that the position of this symbol decides on; those of the decision interval come first."""
+        i = self._index(symbol)
+        own = tuple(f"{interval.value}.{name}" for name in decision_columns(self.setup.trade[i]))
+        return tuple(dict.fromkeys((*own, *self._user_columns(i, interval))))
 
-    def inputs(self, columns: tuple[str, ...], values: Floats) -> Floats:
-        """The decision inputs of analysis rows: float64 (n_columns,) or (n_columns, n) → (Input,) or (n, Input).
+    def _user_columns(self, i: int, interval: Interval) -> tuple[str, ...]:
+        chosen = self.setup.chosen[i]
+        return () if chosen is None else tuple(resolved(name, interval) for name in chosen.columns)
 
-        They are read from the decision interval, whose columns come first; what the analysis lacks is NaN.
+    def inputs(self, symbol: str, columns: tuple[str, ...], values: Floats) -> Floats:
+        """The decision inputs of the position of this symbol from analysis rows: float64 (n_columns,) or (n_columns, n) →
+        (row_width,) or (n, row_width).
+
+        The first column is one of the decision interval. What the analysis lacks is NaN.
         """
-        if columns not in self._columns:
-            names = input_columns(Interval(columns[0].split(".", 1)[0]))
-            self._columns[columns] = np.array([columns.index(n) if n in columns else -1 for n in names], np.int64)
-        at = self._columns[columns]
-        picked = values[at]
-        picked[at < 0] = np.nan
+        key = symbol, columns
+        if key not in self._columns:
+            interval = Interval(columns[0].split(".", 1)[0])
+            names = [*input_columns(interval), *self._user_columns(self._index(symbol), interval)]
+            at = [columns.index(name) if name in columns else -1 for name in names]
+            self._columns[key] = np.array(at + [-1] * (self.row_width - len(at)), np.int64)
+        at_column = self._columns[key]
+        picked = values[at_column]
+        picked[at_column < 0] = np.nan
         return np.ascontiguousarray(picked.T)
 
     # --- driving -----------------------------------------------------------------------------------------------
@@ -162,7 +189,10 @@ class AccountEngine:
         cancelled: Callable[[], bool] | None = None,
         slice_minutes: int = 200_000,
     ) -> tuple[list[TradeRecord], Floats]:
-        """All minutes of a grid → (fills, equity at each minute's close). Stops early when `cancelled()`."""
+        """All minutes of a grid → (fills, equity at each minute's close). Stops early when `cancelled()`.
+
+        Raises `Refused` when a user's method fails.
+        """
         total = grid.opens.shape[0]
         equity = np.zeros(total)
         records: list[TradeRecord] = []
@@ -177,7 +207,9 @@ class AccountEngine:
 
     def _step(self, grid: MinuteGrid, at: int, stop: int, equity: Floats) -> int:
         setup = self.setup
-        return run_minutes(
+        if grid.rows.shape[1] < setup.row_width:
+            raise Invalid("rows", grid.rows.shape[1], f"at least {setup.row_width} numbers each")
+        done = run_minutes(
             self._positions,
             self._assets,
             setup.setups,
@@ -198,16 +230,28 @@ class AccountEngine:
             equity[at:stop],
             self._levels,
         )
+        failed = int(self._meta[Meta.FAILED]) - 1
+        if failed >= 0:
+            self._meta[Meta.FAILED] = 0
+            self._refuse(failed)
+        return int(done)
+
+    def _refuse(self, i: int) -> None:
+        chosen = self.setup.chosen[i]
+        name = "" if chosen is None else chosen.method.name
+        raise Refused(
+            f"the method {name} failed at a decision on {self.symbols[i]}: an index outside of an array, or an exception"
+        )
 
     def minute(self, minute_ms: int, bars: Mapping[str, Bar], rows: Mapping[str, Floats]) -> float:
         """One minute: bars by symbol (absent = missing), rows of decision inputs by analysis id (see `inputs`) of the
-        analyses that close with it. Returns the equity at its close."""
+        analyses that close with it. Returns the equity at its close. Raises `Refused` when a user's method fails."""
         n = len(self.setup.positions)
         prices = np.full((4, 1, n), np.nan)
         volumes = np.zeros((1, n), np.float32)
         books = np.full((3, 1, n), np.nan, np.float32)
         row_at = np.full((1, n), -1, np.int64)
-        table = np.zeros((max(n, 1), len(Input)))
+        table = np.zeros((max(n, 1), self.row_width))
         for i, (symbol, analysis) in enumerate(zip(self.symbols, self.analyses, strict=True)):
             bar = bars.get(symbol)
             if bar is not None:
@@ -216,7 +260,7 @@ class AccountEngine:
                 if bar.flow is not None and bar.flow.known >= LEAST_KNOWN:
                     books[:, 0, i] = bar.flow.spread, bar.flow.bid_depth, bar.flow.ask_depth
             if analysis in rows:
-                table[i] = rows[analysis]
+                table[i, : len(rows[analysis])] = rows[analysis]
                 row_at[0, i] = i
         equity = np.zeros(1)
         grid = MinuteGrid(minute_ms, prices[0], prices[1], prices[2], prices[3], table, row_at, volumes, books)
@@ -254,20 +298,34 @@ class AccountEngine:
             if symbol not in self.symbols and row[Position.QUANTITY] != 0.0:
                 raise Invalid("positions.symbol", symbol, "kept while its position is open")
             if symbol in self.symbols:
-                self._adopt_position(self._index(symbol), row, previous.setup.trade[previous._index(symbol)])
+                self._adopt_position(self._index(symbol), row, previous)
         for index, asset in enumerate(self.setup.assets):
             if asset in previous.setup.assets:
                 self._assets[index] = previous._assets[previous.setup.assets.index(asset)]
         self._meta[:] = previous._meta
 
-    def _adopt_position(self, i: int, row: Floats, traded: TradeConfiguration) -> None:
+    def _adopt_position(self, i: int, row: Floats, previous: AccountEngine) -> None:
         """The position, and the state of its trade control unless that has changed while the position is flat."""
+        symbol = self.symbols[i]
+        before = previous._index(symbol)
         self._positions[i] = row
-        if traded != self.setup.trade[i] and row[Position.QUANTITY] == 0.0:
+        if previous.setup.trade[before] != self.setup.trade[i] and row[Position.QUANTITY] == 0.0:
             self._positions[i, [Position.CYCLE_SIDE, Position.TARGET, Position.STOP_MARK]] = 0.0
             self._positions[i, Position.REMAINING] = 1.0
             self._positions[i, MEMORY:] = 0.0
+        self.forget(previous.method_versions)
         refresh_levels(self._positions, self.setup.setups, self.setup.brackets, self.setup.first, i)
+
+    def forget(self, versions: Mapping[str, str]) -> tuple[str, ...]:
+        """Clear what users' methods remember that had another version (by name) when the state was made: its numbers may mean
+        something else now. Positions, stops and orders stay. Returns the symbols."""
+        changed = [
+            i
+            for i, each in enumerate(self.setup.chosen)
+            if each is not None and versions.get(each.method.name, each.method.version) != each.method.version
+        ]
+        self._positions[changed, MEMORY:] = 0.0
+        return tuple(self.symbols[i] for i in changed)
 
     # --- results -----------------------------------------------------------------------------------------------
 

@@ -14,11 +14,12 @@ from numpy.typing import NDArray
 from atm.ledger.margin import bracket_table, max_notional
 from atm.model.account import AssetSetup, CostModel, PositionSetup, SlippageModel
 from atm.model.analysis_configuration import AnalysisConfiguration
-from atm.model.errors import Invalid, complain
+from atm.model.errors import Invalid, Problems, complain
 from atm.model.instrument import Instrument
 from atm.model.interval import HOUR_MS
-from atm.model.trade_configuration import TradeConfiguration, mismatches
-from atm.trading.layout import SETUP_WIDTH, Setup
+from atm.model.trade_configuration import TradeConfiguration, UserMethod, mismatches
+from atm.trading.layout import SETUP_WIDTH, Input, Setup
+from atm.trading.method_choice import Chosen, Methods, choose
 from atm.trading.method_setup import check_analysis, method_row
 
 Floats = NDArray[np.float64]
@@ -27,7 +28,8 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class EngineSetup:
-    """Constant tables. positions in priority order; `brackets[first[i]:first[i + 1]]` belong to position i."""
+    """Constant tables of this process. positions in priority order; `brackets[first[i]:first[i + 1]]` belong to position i;
+    chosen: users' methods, None where a position has a built-in one."""
 
     positions: tuple[PositionSetup, ...]
     trade: tuple[TradeConfiguration, ...]
@@ -37,6 +39,12 @@ class EngineSetup:
     balances: Floats
     brackets: Floats
     first: NDArray[np.int64]
+    chosen: tuple[Chosen | None, ...] = ()
+
+    @property
+    def row_width(self) -> int:
+        """Numbers of a decision row: `Input`, then the most columns that a user's method reads."""
+        return len(Input) + max((len(each.columns) for each in self.chosen if each is not None), default=0)
 
 
 def build(
@@ -46,41 +54,61 @@ def build(
     trade: Iterable[TradeConfiguration],
     instruments: Iterable[Instrument],
     costs: CostModel,
+    methods: Methods | None = None,
 ) -> EngineSetup:
-    """Check everything against everything. Raises `Invalid` naming the field, the value and what is allowed."""
+    """Check everything against everything. Raises `Invalid` naming the field, the value and what is allowed.
+
+    methods: users' methods by name, None: those that are loaded in this process.
+    """
     ordered = tuple(sorted(positions, key=lambda position: (position.priority, position.symbol)))
     by_symbol = {instrument.symbol: instrument for instrument in instruments}
     analyses = {configuration.code: configuration for configuration in analysis}
     trades = {configuration.code: configuration for configuration in trade}
     names = tuple(sorted(assets))
     rows, tables = [], []
-    chosen = []
+    traded: list[TradeConfiguration] = []
+    users: list[Chosen | None] = []
     for position in ordered:
         if sum(other.symbol == position.symbol for other in ordered) > 1:
             raise Invalid("positions.symbol", position.symbol, "each symbol once")
         instrument = _known("positions.symbol", position.symbol, by_symbol)
         configuration = _known("positions.analysis", position.analysis, analyses)
         settings = _known("positions.trade", position.trade, trades)
-        check_analysis(settings, configuration)
+        chosen = _users_method(settings, methods)
+        check_analysis(settings, configuration, chosen)
         if instrument.quote_asset not in names:
             allowed = f"an initial balance in {instrument.quote_asset}, in which {position.symbol} is settled"
             raise Invalid("assets", ", ".join(names), allowed)
         table = bracket_table(instrument.brackets)
         _check(settings, instrument, table)
-        chosen.append(settings)
+        traded.append(settings)
+        users.append(chosen)
         tables.append(table)
-        rows.append(_row(position, settings, instrument, table, costs, names.index(instrument.quote_asset)))
+        asset = names.index(instrument.quote_asset)
+        rows.append(_row(position, method_row(settings, chosen), instrument, table, costs, asset))
     first = np.cumsum([0] + [len(table) for table in tables]).astype(np.int64)
     return EngineSetup(
         ordered,
-        tuple(chosen),
+        tuple(traded),
         names,
         np.array(rows, np.float64).reshape(len(rows), SETUP_WIDTH),
         np.array([assets[name].allocation_ratio for name in names], np.float64),
         np.array([assets[name].initial_balance for name in names], np.float64),
         np.concatenate(tables) if tables else np.zeros((0, 5)),
         first,
+        tuple(users),
     )
+
+
+def _users_method(settings: TradeConfiguration, methods: Methods | None) -> Chosen | None:
+    if not isinstance(settings.method, UserMethod):
+        return None
+    try:
+        return choose(settings.method, methods)
+    except Invalid as error:
+        found = error.found if isinstance(error, Problems) else (error,)
+        complain([Invalid(f"trade.{each.field}", each.value, each.allowed) for each in found])
+        raise
 
 
 def _known(field: str, name: str, known: Mapping[str, T]) -> T:
@@ -108,13 +136,12 @@ def _units(step: str) -> float:
 
 def _row(
     position: PositionSetup,
-    settings: TradeConfiguration,
+    row: Floats,
     instrument: Instrument,
     table: Floats,
     costs: CostModel,
     asset: int,
 ) -> Floats:
-    row = method_row(settings)
     row[Setup.ASSET] = asset
     row[Setup.ASSUMED] = position.assumed_ratio
     row[Setup.MAX_ALLOCATED] = math.inf if position.max_allocated is None else position.max_allocated
@@ -131,7 +158,7 @@ def _row(
     row[Setup.RANGE_SHARE] = costs.range_share
     row[Setup.LATENCY_MS] = costs.latency_ms
     row[Setup.PARTICIPATION] = math.inf if costs.participation is None else costs.participation
-    row[Setup.MAX_NOTIONAL] = max_notional(table, float(settings.leverage))
+    row[Setup.MAX_NOTIONAL] = max_notional(table, float(row[Setup.LEVERAGE]))
     row[Setup.FUNDING_RATE] = costs.funding_rate
     row[Setup.FUNDING_MS] = costs.funding_hours * HOUR_MS
     return row

@@ -58,20 +58,31 @@ def write_trade(
 
 
 @lean_kernel
+def stop_level(p: Floats, s: Floats) -> None:
+    """The price at which a stop acts inside the minute: of full stop and protective stop the one that is reached first."""
+    side = 1.0 if p[Position.QUANTITY] > 0.0 else -1.0
+    stop, protective, distance = 0.0, p[Position.PROTECTIVE], s[Setup.STOP_IMMEDIATE]
+    if distance > 0.0:
+        units = s[Setup.TICK_UNITS]
+        stop = round(p[Position.ENTRY] * (1.0 - side * distance) * units) / units
+    if protective > 0.0 and (stop == 0.0 or side * (protective - stop) > 0.0):
+        stop = protective
+    p[Position.STOP] = stop
+
+
+@lean_kernel
 def refresh_levels(P: Floats, S: Floats, B: Floats, first: Ints, i: int) -> None:
     """Trigger prices of position i after its quantity, entry or margin has changed; 0 = none."""
     q, entry = P[i, Position.QUANTITY], P[i, Position.ENTRY]
     if q == 0.0:
         P[i, Position.LIQUIDATION] = 0.0
         P[i, Position.STOP] = 0.0
+        P[i, Position.PROTECTIVE] = 0.0
+        P[i, Position.BARS_HELD] = 0.0
     else:
         brackets = B[first[i] : first[i + 1]]
         P[i, Position.LIQUIDATION] = liquidation_price(brackets, q, entry, P[i, Position.ISOLATED])
-        distance = S[i, Setup.STOP_IMMEDIATE]
-        if distance > 0.0:
-            side = 1.0 if q > 0.0 else -1.0
-            units = S[i, Setup.TICK_UNITS]
-            P[i, Position.STOP] = round(entry * (1.0 - side * distance) * units) / units
+        stop_level(P[i], S[i])
     if int(S[i, Setup.FUNCTION_LONG]) == Method.SCENARIO:
         scenario_levels(P[i], S[i])
 
@@ -114,6 +125,9 @@ def open_position(
     size = abs(quantity)
     fee = size * price * S[i, Setup.MAKER_FEE if maker else Setup.TAKER_FEE]
     margin = size * price / S[i, Setup.LEVERAGE]
+    if q == 0.0:
+        P[i, Position.PROTECTIVE] = P[i, Position.NEXT_PROTECTIVE]
+        P[i, Position.NEXT_PROTECTIVE] = 0.0
     P[i, Position.ENTRY] = average_entry(q, P[i, Position.ENTRY], quantity, price)
     P[i, Position.QUANTITY] = exact(q + quantity, S[i, Setup.UNITS])
     P[i, Position.ISOLATED] += margin

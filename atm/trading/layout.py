@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from atm.model.interval import Interval
 from atm.model.trade_configuration import MOST_ROWS
+from atm.model.trade_method import MOST_MEMORY, MOST_PARAMETERS
 
 
 class PositionLayout(NamedTuple):
@@ -23,6 +24,8 @@ class PositionLayout(NamedTuple):
     CLOSE_LIMIT, CLOSE_FROM, CLOSE_UNTIL: the same of the pending closing order, which is a market order after its end;
     RANGE, VOLUME, SPREAD, BID_DEPTH, ASK_DEPTH: of the minute that is being worked (see `atm.trading.execution`);
     UNRECORDED: market orders that should have been priced by a book that was not recorded.
+    Of a user's method: PROTECTIVE: price of its stop, NEXT_PROTECTIVE: that of the position which is to be opened, 0 = none;
+    BARS_HELD: decisions since the entry; LIMIT: price that it wants for the order of its last decision, 0 = none.
     """
 
     QUANTITY: int = 0
@@ -58,6 +61,10 @@ class PositionLayout(NamedTuple):
     BID_DEPTH: int = 30
     ASK_DEPTH: int = 31
     UNRECORDED: int = 32
+    PROTECTIVE: int = 33
+    NEXT_PROTECTIVE: int = 34
+    BARS_HELD: int = 35
+    LIMIT: int = 36
 
 
 MEMORY = len(PositionLayout())
@@ -91,7 +98,7 @@ class ExposureMemoryLayout(NamedTuple):
     DOWNHILL: int = MEMORY + 1
 
 
-POSITION_WIDTH = MEMORY + max(len(RemainingMemoryLayout()), len(ScenarioMemoryLayout()), len(ExposureMemoryLayout()))
+POSITION_WIDTH = MEMORY + MOST_MEMORY
 
 
 class StageLayout(NamedTuple):
@@ -114,6 +121,7 @@ class MethodLayout(NamedTuple):
     MMACD: int = 4
     MMACD_LONG: int = 5
     SWING: int = 6
+    USER: int = 7
 
 
 class AssetLayout(NamedTuple):
@@ -126,13 +134,14 @@ class AssetLayout(NamedTuple):
 
 class MetaLayout(NamedTuple):
     """TRADES: fills so far, ever; BUFFERED: rows in the trade buffer; TRADING: 1 = new exposure allowed; MARKET_MS: close
-    of the last processed minute."""
+    of the last processed minute; FAILED: 1 + number of the position whose method has failed since `run_minutes` was called."""
 
     TRADES: int = 0
     BUFFERED: int = 1
     TRADING: int = 2
     MARKET_MS: int = 3
     LIQUIDATIONS: int = 4
+    FAILED: int = 5
 
 
 class SlippageLayout(NamedTuple):
@@ -242,7 +251,18 @@ class ExposureParametersLayout(NamedTuple):
     SWING_SHORT: int = PARAMETERS + 10
 
 
-SETUP_WIDTH = PARAMETERS + 9 + 6 * MOST_ROWS
+class UserParametersLayout(NamedTuple):
+    """A user's method: address of its compiled function in this process; numbers that it remembers, columns that it reads
+    (in a decision row they follow `Input`), parameters; then those."""
+
+    ADDRESS: int = PARAMETERS
+    MEMORY: int = PARAMETERS + 1
+    COLUMNS: int = PARAMETERS + 2
+    COUNT: int = PARAMETERS + 3
+    FIRST: int = PARAMETERS + 4
+
+
+SETUP_WIDTH = PARAMETERS + max(9 + 6 * MOST_ROWS, 4 + MOST_PARAMETERS)
 MOST_FILLS = 4 * MOST_ROWS + 10
 """Fills of one position in one minute, at most: every row of three tables, a stop after each entry, auxiliaries, orders."""
 
@@ -337,3 +357,4 @@ ExposureMemory = ExposureMemoryLayout()
 RemainingParameters = RemainingParametersLayout()
 ScenarioParameters = ScenarioParametersLayout()
 ExposureParameters = ExposureParametersLayout()
+UserParameters = UserParametersLayout()

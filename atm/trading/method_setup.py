@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import difflib
 import math
 
 import numpy as np
 from numpy.typing import NDArray
 
+from atm.analyzers.pipeline import AnalysisPipeline
 from atm.model.analysis_configuration import AnalysisConfiguration
 from atm.model.errors import Invalid
 from atm.model.interval import MINUTE_MS
@@ -30,7 +32,9 @@ from atm.model.trade_configuration import (
     TargetExposure,
     TradeConfiguration,
     TradeScenario,
+    UserMethod,
 )
+from atm.model.trade_method import resolved
 from atm.trading.layout import (
     INPUT_COLUMNS,
     SETUP_WIDTH,
@@ -41,7 +45,9 @@ from atm.trading.layout import (
     RemainingParameters,
     ScenarioParameters,
     Setup,
+    UserParameters,
 )
+from atm.trading.method_choice import Chosen
 
 Floats = NDArray[np.float64]
 
@@ -56,8 +62,11 @@ _CYCLE = (
 )
 
 
-def method_row(settings: TradeConfiguration) -> Floats:
-    """A row of set-ups with everything that the configuration says: float64 (SETUP_WIDTH,); the rest is 0."""
+def method_row(settings: TradeConfiguration, chosen: Chosen | None = None) -> Floats:
+    """A row of set-ups with everything that the configuration says: float64 (SETUP_WIDTH,); the rest is 0.
+
+    chosen: what a `UserMethod` stands for.
+    """
     row = np.zeros(SETUP_WIDTH)
     row[Setup.LEVERAGE] = settings.leverage
     row[Setup.LONG] = settings.direction in (Direction.LONG, Direction.BOTH)
@@ -75,6 +84,10 @@ def method_row(settings: TradeConfiguration) -> Floats:
         case TargetExposure():
             row[Setup.BAND] = settings.method.rebalance_band
             _exposure(row, settings.method)
+        case UserMethod():
+            row[Setup.BAND] = settings.method.rebalance_band
+            assert chosen is not None
+            _users(row, chosen)
     return row
 
 
@@ -92,7 +105,7 @@ def _orders(row: Floats, settings: TradeConfiguration) -> None:
 
 
 def decision_columns(settings: TradeConfiguration) -> tuple[str, ...]:
-    """The columns of the decision interval, without its name, that the method decides on."""
+    """The columns of the decision interval, without its name, that the engine itself decides on."""
     wanted = list(_CYCLE)
     match settings.method:
         case RemainingQuantity(long=long, short=short):
@@ -102,14 +115,20 @@ def decision_columns(settings: TradeConfiguration) -> tuple[str, ...]:
             wanted = [Input.OPEN, Input.CLOSE, Input.SWING_PRICE, Input.SWING_TYPE]
         case TargetExposure(function=MmacdDefault(line=line) | MmacdLongDefault(line=line)):
             wanted = [Input.OPEN, Input.CLOSE, Input.MMACD_SHORT if line is MacdLine.SHORT else Input.MMACD_LONG]
+        case UserMethod():
+            wanted = [Input.OPEN, Input.CLOSE]
     return tuple(INPUT_COLUMNS[column] for column in wanted)
 
 
-def check_analysis(settings: TradeConfiguration, configuration: AnalysisConfiguration) -> None:
-    """Raises `Invalid` naming the analysis that the method decides by and the decision interval lacks."""
+def check_analysis(
+    settings: TradeConfiguration, configuration: AnalysisConfiguration, chosen: Chosen | None = None
+) -> None:
+    """Raises `Invalid` naming the analysis, or the column, that the method decides by and the configuration lacks."""
     method, analyses = settings.method, configuration.decisive
     where = f"set for {configuration.decision.value} in {configuration.code}"
-    if not isinstance(method, TargetExposure):
+    if chosen is not None:
+        _check_columns(settings, configuration, chosen)
+    elif not isinstance(method, TargetExposure):
         if analyses is None or analyses.pip is None:
             name = "TS" if isinstance(method, TradeScenario) else "RQPM"
             allowed = f"{where}: {name} trades on the classical signal of the decision interval"
@@ -119,6 +138,26 @@ def check_analysis(settings: TradeConfiguration, configuration: AnalysisConfigur
         name = "mmacd_short" if short else "mmacd_long"
         if analyses is None or getattr(analyses, name) is None:
             raise Invalid(f"analysis.{name}", None, f"{where}: the target exposure of {settings.code} follows it")
+
+
+def _check_columns(settings: TradeConfiguration, configuration: AnalysisConfiguration, chosen: Chosen) -> None:
+    there = AnalysisPipeline(configuration).columns
+    for name in chosen.columns:
+        full = resolved(name, configuration.decision)
+        if full not in there:
+            near = difflib.get_close_matches(full, there, 1)
+            hint = f" (did you mean {near[0]}?)" if near else ""
+            allowed = f"a column of {configuration.code}, which {settings.code} trades on{hint}"
+            raise Invalid(f"analysis column of {chosen.method.name}", full, allowed)
+
+
+def _users(row: Floats, chosen: Chosen) -> None:
+    row[[Setup.FUNCTION_LONG, Setup.FUNCTION_SHORT]] = Method.USER
+    row[UserParameters.ADDRESS] = chosen.address
+    row[UserParameters.MEMORY] = chosen.method.memory
+    row[UserParameters.COLUMNS] = len(chosen.columns)
+    row[UserParameters.COUNT] = len(chosen.numbers)
+    row[UserParameters.FIRST : UserParameters.FIRST + len(chosen.numbers)] = chosen.numbers
 
 
 def _remaining(row: Floats, method: RemainingQuantity) -> None:

@@ -40,6 +40,7 @@ from atm.trading.resting_orders import (
 from atm.trading.rqpm import exit_allowed, remaining_exposure
 from atm.trading.scenario import stop_scenario
 from atm.trading.scenario_path import follow_cycle, scenario_minute
+from atm.trading.user_method import method_exposure, price_orders
 
 Floats = NDArray[np.float64]
 Shorts = NDArray[np.float32]
@@ -134,6 +135,8 @@ def on_close(
     for i in range(P.shape[0]):
         if row_at[t, i] >= 0:
             decide(P, A, S, R, meta, i, minute + 60_000, rows[row_at[t, i]])
+            if int(S[i, Setup.FUNCTION_LONG]) == Method.USER:
+                price_orders(P[i])
             if has_orders(P, i):
                 send_orders(P[i], S[i], minute + 60_000, rows[row_at[t, i], Input.CLOSE])
 
@@ -170,7 +173,10 @@ def decide(P: Floats, A: Floats, S: Floats, R: Floats, meta: Ints, i: int, now: 
         return
     if s[Setup.REENTRY] > 0.5:
         p[Position.STOP_MARK] = 0.0
-    target = function_exposure(p, s, row) if function >= Method.MMACD else remaining_exposure(p, s, row)
+    if function == Method.USER:
+        target = method_exposure(p, s, meta, i, row)
+    else:
+        target = function_exposure(p, s, row) if function >= Method.MMACD else remaining_exposure(p, s, row)
     if math.isnan(target):
         return
     if has_orders(P, i) and not stopped and keeps_orders(p, now, target):
@@ -188,9 +194,9 @@ def decide(P: Floats, A: Floats, S: Floats, R: Floats, meta: Ints, i: int, now: 
 
 @lean_kernel
 def keeps_orders(p: Floats, now: int, target: float) -> bool:
-    """Whether what rests since an earlier decision is still wanted."""
+    """Whether what rests since an earlier decision is still wanted, at a price that the method leaves to the configuration."""
     rests = entry_rests(p, now) or exit_rests(p, now)
-    return bool(rests and abs(target - p[Position.TARGET]) <= SAME_TARGET)
+    return bool(rests and p[Position.LIMIT] == 0.0 and abs(target - p[Position.TARGET]) <= SAME_TARGET)
 
 
 @lean_kernel

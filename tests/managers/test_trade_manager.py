@@ -280,7 +280,7 @@ def test_analysis_ids() -> None:
 def test_configurations_are_copied_renamed_exported_and_imported(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("atm.managers.indicator_desk.apart", lambda work: work())
+    monkeypatch.setattr("atm.managers.examined.apart", lambda work: work())
     made = program(tmp_path / "p")
     made.start()
     seen: list[ConfigurationsUpdated] = []
@@ -329,7 +329,7 @@ def test_a_changed_indicator_begins_the_analyses_of_flat_positions_again(
     folder.mkdir()
     example = (Path(__file__).parent.parent.parent / "strategies" / "example_indicator.py").read_text()
     (folder / "mine.py").write_text(example)
-    monkeypatch.setattr("atm.managers.indicator_desk.apart", lambda work: work())
+    monkeypatch.setattr("atm.managers.examined.apart", lambda work: work())
     monkeypatch.setattr(installed, "_users", UserIndicators([folder], None, lambda _path: Verdict(True)))
     monkeypatch.setattr("atm.managers.trade_commands.BuiltInVerdicts", lambda path: BuiltInVerdicts(path, dict))
     made = program(tmp_path / "p")
@@ -359,7 +359,7 @@ def test_the_window_is_told_of_all_indicators_and_ours_are_examined_once(
         examined.append(1)
         return {"SMA": Verdict(True), "EMA": Verdict(False, "the indicator EMA looks ahead")}
 
-    monkeypatch.setattr("atm.managers.indicator_desk.apart", lambda work: work())
+    monkeypatch.setattr("atm.managers.examined.apart", lambda work: work())
     monkeypatch.setattr("atm.managers.trade_commands.BuiltInVerdicts", lambda path: BuiltInVerdicts(path, examine))
     folder = Path(__file__).parent.parent.parent / "strategies"
     monkeypatch.setattr(installed, "_users", UserIndicators([folder], None, lambda _path: Verdict(True)))

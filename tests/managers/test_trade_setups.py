@@ -12,7 +12,6 @@ from atm.managers.trade_setups import (
     check_account,
     check_analysis,
     check_change,
-    check_trade,
     checked,
     uses,
 )
@@ -20,6 +19,7 @@ from atm.model.account import AccountKind, AccountSetup, AssetSetup, CostModel, 
 from atm.model.analysis_configuration import AnalysisConfiguration, ClassicalSignal, MovingAverageLine, MultiMACD
 from atm.model.errors import Invalid, Refused
 from atm.model.trade_configuration import TradeConfiguration
+from atm.trading.method_choice import check_trade
 from tests.managers.trade_harness import ACCOUNT, instrument
 
 

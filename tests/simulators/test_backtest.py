@@ -130,7 +130,7 @@ def test_a_typing_error_in_a_file_gets_one_sentence(tmp_path: Path) -> None:
         read_specification(path)
     assert "method.weight_reduce.amount" in str(refused.value)
     path.write_text(scenario.replace('type = "TS"', 'type = "TSS"'))
-    with pytest.raises(Invalid, match=r"method\.type.*RQPM, TS, TEF \(did you mean TS\?\)"):
+    with pytest.raises(Invalid, match=r"method\.type.*RQPM, TS, TEF, USER \(did you mean TS\?\)"):
         read_specification(path)
     path.write_text("code = ")
     with pytest.raises(Invalid, match="TOML"):

@@ -76,7 +76,9 @@ def _section(title: str, content: str, before: str = "") -> str:
 
 def _header(summary: SimulationSummary, t: Texts) -> str:
     line = t("tear_sheet.range", start=summary.start, end=summary.end, symbols=", ".join(summary.symbols))
-    return f"<header><h1>{escape(summary.code)}</h1><p>{escape(line)}</p></header>"
+    methods = [t("tear_sheet.method", name=name, version=version) for name, version in summary.methods.items()]
+    lines = "".join(f"<p>{escape(each)}</p>" for each in (line, *methods))
+    return f"<header><h1>{escape(summary.code)}</h1>{lines}</header>"
 
 
 def _tone(figure: Figure, value: float | None) -> str:
