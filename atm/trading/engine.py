@@ -113,6 +113,11 @@ class AccountEngine:
     def liquidations(self) -> int:
         return int(self._meta[Meta.LIQUIDATIONS])
 
+    @property
+    def fills(self) -> int:
+        """How many there have been, ever."""
+        return int(self._meta[Meta.TRADES])
+
     def columns(self, symbol: str, interval: Interval) -> tuple[str, ...]:
         """The columns of analysis that the position of this symbol decides on."""
         settings = self.setup.trade[self._index(symbol)]
@@ -139,8 +144,13 @@ class AccountEngine:
         progress: Callable[[float], None] | None = None,
         cancelled: Callable[[], bool] | None = None,
         slice_minutes: int = 200_000,
+        *,
+        recorded: bool = True,
     ) -> tuple[list[TradeRecord], Floats]:
-        """All minutes of a grid → (fills, equity at each minute's close). Stops early when `cancelled()`."""
+        """All minutes of a grid → (fills, equity at each minute's close). Stops early when `cancelled()`.
+
+        recorded: whether the fills are wanted; without them there are none in the answer, only counted (`fills`).
+        """
         total = grid.opens.shape[0]
         equity = np.zeros(total)
         records: list[TradeRecord] = []
@@ -148,7 +158,9 @@ class AccountEngine:
         while at < total and not (cancelled is not None and cancelled()):
             stop = min(total, at + slice_minutes)
             at += self._step(grid, at, stop, equity)
-            records.extend(self.trades())
+            if recorded:
+                records.extend(self.trades())
+            self._meta[Meta.BUFFERED] = 0
             if progress is not None:
                 progress(at / total)
         return records, equity[:at]
