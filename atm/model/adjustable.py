@@ -8,7 +8,7 @@ are those that the structs declare (`atm.model.parameter`). Paths read like thos
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -20,6 +20,8 @@ from atm.model.simulation import SimulationSpec
 from atm.model.validation import parse
 
 _STEP = re.compile(r"\.?([^.\[\]]+)|\[(\d+)\]")
+MISSING = "∅"
+"""Stands for a value that there is not, among values of others."""
 _KINDS = ("whole", "number", "switch", "choice")
 
 
@@ -119,15 +121,20 @@ def _put(raw: Any, path: str, value: Any) -> None:
     raw[last] = value
 
 
-def differences(one: Any, other: Any, path: str = "") -> list[tuple[str, Any, Any]]:
-    """Where two pieces of plain data differ: (path, value in the one, value in the other), None where it is missing."""
-    if isinstance(one, Mapping) and isinstance(other, Mapping):
-        names = [*one, *(name for name in other if name not in one)]
-        pairs = [(f"{path}.{name}".lstrip("."), one.get(name), other.get(name)) for name in names]
-    elif isinstance(one, list | tuple) and isinstance(other, list | tuple):
-        wide = max(len(one), len(other))
-        padded = ([*side, *[None] * (wide - len(side))] for side in (one, other))
-        pairs = [(f"{path}[{i}]", a, b) for i, (a, b) in enumerate(zip(*padded, strict=True))]
+def flattened(raw: Any, path: str = "") -> dict[str, Any]:
+    """Plain data as values by their paths; an empty list or table is a value."""
+    if isinstance(raw, Mapping) and raw:
+        parts = [(f"{path}.{name}".lstrip("."), value) for name, value in raw.items()]
+    elif isinstance(raw, list | tuple) and raw:
+        parts = [(f"{path}[{i}]", value) for i, value in enumerate(raw)]
     else:
-        return [] if one == other else [(path, one, other)]
-    return [each for place, a, b in pairs for each in differences(a, b, place)]
+        return {path: raw}
+    return {place: value for name, part in parts for place, value in flattened(part, name).items()}
+
+
+def differing(several: Sequence[Any]) -> list[tuple[str, tuple[Any, ...]]]:
+    """Where pieces of plain data differ: (path, the value in each), `MISSING` where one has none."""
+    flat = [flattened(raw) for raw in several]
+    paths = dict.fromkeys(path for each in flat for path in each)
+    rows = [(path, tuple(each.get(path, MISSING) for each in flat)) for path in paths]
+    return [(path, values) for path, values in rows if any(value != values[0] for value in values)]

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from atm.model.account import AssetSetup, PositionSetup
-from atm.model.adjustable import adjustables, adjusted, differences, of_specification
+from atm.model.adjustable import MISSING, adjustables, adjusted, differing, of_specification
 from atm.model.analysis_configuration import AnalysisConfiguration, ClassicalSignal
 from atm.model.errors import Invalid
 from atm.model.simulation import SimulationSpec
@@ -75,9 +75,9 @@ def test_every_path_leads_to_its_value_and_putting_it_there_changes_nothing(meth
 def test_a_change_is_made_where_it_belongs() -> None:
     changed = adjusted(spec(), {"trade[0].method.long.alpha": 0.25, "costs.slippage": 0.002})
     assert changed.trade[0].method.long.alpha == 0.25  # type: ignore[union-attr]
-    assert differences(msgspec.to_builtins(spec()), msgspec.to_builtins(changed)) == [
-        ("trade[0].method.long.alpha", 0.5, 0.25),
-        ("costs.slippage", 0.0001, 0.002),
+    assert differing([msgspec.to_builtins(spec()), msgspec.to_builtins(changed)]) == [
+        ("trade[0].method.long.alpha", (0.5, 0.25)),
+        ("costs.slippage", (0.0001, 0.002)),
     ]
 
 
@@ -95,5 +95,10 @@ def test_a_value_that_is_not_allowed_is_named_with_its_path() -> None:
     assert caught.value.field == "trade[0].method.short.beta1"
 
 
-def test_members_that_only_one_side_has_are_differences() -> None:
-    assert differences({"a": [1, 2]}, {"a": [1], "b": 3}) == [("a[1]", 2, None), ("b", None, 3)]
+def test_members_that_only_one_has_are_differences() -> None:
+    found = differing([{"a": [1, 2], "c": {}}, {"a": [1], "b": 3, "c": {}}, {"a": [1, 2]}])
+    assert found == [
+        ("a[1]", (2, MISSING, 2)),
+        ("c", ({}, {}, MISSING)),
+        ("b", (MISSING, 3, MISSING)),
+    ]
