@@ -62,7 +62,7 @@ class StoreResults:
 
     def export(self, code: str, kind: str, texts: Texts) -> Path:
         """See `Results`. Raises `Refused` for a result that lacks what the page is made of."""
-        from atm.gui.result_export import export
+        from atm.gui.result.export import export
 
         states = {state.code: state for state in self._database.simulations.states()}
         summary = states[code].summary if code in states else None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from atm.gui.trial_client import MOST_UNDER_WAY, RETRY_MS, START_MS, Sent, TrialClient
+from atm.gui.result.trial_client import MOST_UNDER_WAY, RETRY_MS, START_MS, Sent, TrialClient
 from atm.ipc.messages import (
     MAIN,
     CloseTrial,
