@@ -81,7 +81,7 @@ class TrialTab:
         self._send(ui, self.client.leave())
         self._result, self.changes, self.curve, self.base = result, {}, None, None
         self._groups = of_specification(result.spec)
-        self.name = f"{result.spec.code} +"[:64]
+        self.name = f"{result.spec.code[:61]} 2"
         self._arrivals.clear()
 
     def _drive(self, ui: Ui, result: ShownResult) -> None:
