@@ -18,7 +18,7 @@ from atm.model.simulation import SimulationSpec, SimulationState, SimulationStat
 from atm.simulators import backtest
 from atm.simulators.statistics.equity import thin
 from atm.simulators.trial import Trial
-from atm.simulators.trial_desk import TrialDesk
+from atm.simulators.trial_desk import TrialDesk, lanes
 from atm.storage.database import Database
 from atm.storage.market_store import open_store
 from atm.storage.sample import load_instruments
@@ -45,7 +45,8 @@ class Simulator:
         self._cancel = threading.Event()
         assistant.answer(RunSimulation, self._on_run)
         assistant.answer(CancelSimulation, self._on_cancel)
-        self.trials = TrialDesk(assistant, self._trial, SharedArrays(program_id(context.home), assistant.name))
+        arrays = SharedArrays(program_id(context.home), assistant.name)
+        TrialDesk(assistant, self._trial, arrays, lanes=lanes())
 
     def _trial(self, spec: SimulationSpec) -> Trial:
         store = open_store(self._context, read_only=True)

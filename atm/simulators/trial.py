@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -57,6 +58,7 @@ class Trial:
         for symbol in engine.symbols:
             check_data(store, symbol, *self._span)
         self._needs = self._needs_of(engine, spec)
+        self._loading = threading.Lock()
         self._grid: MinuteGrid = load_grid(spec, engine, store, self._span, None, cache)[0]
 
     def _engine(self, spec: SimulationSpec) -> AccountEngine:
@@ -76,17 +78,19 @@ class Trial:
         progress: Callable[[float], None] | None = None,
         cancelled: Callable[[], bool] | None = None,
     ) -> TrialOutcome:
-        """The simulation with other values at these paths. Raises `Invalid` for what is not allowed, `Cancelled` when stopped.
+        """The simulation with other values at these paths; may run several times at once.
 
-        The minutes stay as they are; analyses are read again only when the method has come to decide on other columns.
+        Raises `Invalid` for what is not allowed, `Cancelled` when stopped. The minutes stay as they are; analyses are read again only when the method has come to decide on other columns.
         """
         spec = adjusted(self._spec, changes)
         engine = self._engine(spec)
         needs = self._needs_of(engine, spec)
-        if needs != self._needs:
-            self._grid = load_grid(spec, engine, self._store, self._span, None, self._cache)[0]
-            self._needs = needs
-        _, equity = engine.run(self._grid, progress, cancelled, recorded=False)
+        with self._loading:
+            if needs != self._needs:
+                self._grid = load_grid(spec, engine, self._store, self._span, None, self._cache)[0]
+                self._needs = needs
+            grid = self._grid
+        _, equity = engine.run(grid, progress, cancelled, recorded=False)
         if cancelled is not None and cancelled():
             raise Cancelled
         return self._outcome(engine, equity)

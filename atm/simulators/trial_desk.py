@@ -1,8 +1,13 @@
-"""Answers the messages of a trial in a simulator: one trial at a time, on a thread of its own."""
+"""Answers the messages of a trial in a simulator: one trial at a time, on threads of its own.
+
+Several values are computed at a time where there are cores for it: kernels run without the interpreter's lock, over the same
+minutes.
+"""
 
 from __future__ import annotations
 
 import logging
+import os
 import threading
 import time
 from collections.abc import Callable
@@ -25,13 +30,22 @@ from atm.model.errors import ATMError, Refused, Unavailable
 from atm.model.simulation import SimulationSpec
 from atm.simulators.backtest import Cancelled
 from atm.simulators.trial import Trial
-from atm.simulators.trial_turns import Turns
+from atm.simulators.trial_turns import Run, Turns
 
 log = logging.getLogger(__name__)
 
 EXPIRY_S = 120.0
 """A trial of which nobody has asked anything for so long is closed: its asker has died."""
 _LOOK_S = 10.0
+MOST_LANES = 4
+_RESERVED = 2
+"""Cores that are left to the managers and the window."""
+
+
+def lanes() -> int:
+    """How many values are computed at a time."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return min(max(1, cores - _RESERVED), MOST_LANES)
 
 
 @dataclass(slots=True)
@@ -42,18 +56,18 @@ class _Work:
 
 @dataclass(slots=True)
 class _Session:
-    """turns is shared by the dispatch thread and the session's own, under `changed`."""
+    """turns is shared by the dispatch thread and the session's own ones, under `changed`."""
 
     trial: str
     spec: SimulationSpec
     opened: Deferred
     asked: float
-    turns: Turns[_Work] = field(default_factory=Turns)
+    turns: Turns[_Work]
     changed: threading.Condition = field(default_factory=threading.Condition)
 
 
 class TrialDesk:
-    """See the module. make: loads a trial; clock: monotonic seconds."""
+    """See the module. make: loads a trial; clock: monotonic seconds; lanes: how many values are computed at a time."""
 
     def __init__(
         self,
@@ -61,11 +75,13 @@ class TrialDesk:
         make: Callable[[SimulationSpec], Trial],
         arrays: SharedArrays,
         clock: Callable[[], float] = time.monotonic,
+        lanes: int = 1,
     ) -> None:
         self._assistant = assistant
         self._make = make
         self._arrays = arrays
         self._clock = clock
+        self._lanes = lanes
         self._session: _Session | None = None
         assistant.answer(OpenTrial, self._on_open)
         assistant.answer(RunTrial, self._on_run)
@@ -76,8 +92,8 @@ class TrialDesk:
 
     def _on_open(self, request: OpenTrial) -> Deferred:
         self._close()
-        session = self._session = _Session(request.trial, request.spec, Deferred(), self._clock())
-        threading.Thread(target=self._work, args=(session,), name="trial", daemon=True).start()
+        session = self._session = _Session(request.trial, request.spec, Deferred(), self._clock(), Turns(self._lanes))
+        threading.Thread(target=self._open, args=(session,), name="trial", daemon=True).start()
         self._tell(True)
         return session.opened
 
@@ -117,14 +133,14 @@ class TrialDesk:
         if session is not None:
             with session.changed:
                 session.turns.closed = True
-                session.changed.notify()
+                session.changed.notify_all()
 
     def _tell(self, opened: bool) -> None:
         self._assistant.publish(TrialServed(self._assistant.name, opened), self._assistant.name)
 
-    # --- thread of the session
+    # --- threads of the session
 
-    def _work(self, session: _Session) -> None:
+    def _open(self, session: _Session) -> None:
         begun = time.perf_counter()
         try:
             trial = self._make(session.spec)
@@ -139,22 +155,38 @@ class TrialDesk:
             self._assistant.call_soon(lambda: self._give_up(session))
             return
         session.opened.reply(TrialOpened(session.trial, trial.minutes, time.perf_counter() - begun))
-        while (work := self._next(session)) is not None:
-            work.answer.reply(self._ran(session, trial, work.request))
+        for number in range(1, self._lanes):
+            name = f"trial-{number}"
+            threading.Thread(target=self._work, args=(session, trial), name=name, daemon=True).start()
+        self._work(session, trial)
         if session.turns.waiting is not None:
             session.turns.waiting.answer.fail(Unavailable("the trial was closed"))
 
-    def _next(self, session: _Session) -> _Work | None:
-        with session.changed:
-            session.changed.wait_for(lambda: session.turns.closed or session.turns.waiting is not None)
-            return session.turns.begin()
+    def _work(self, session: _Session, trial: Trial) -> None:
+        """One lane, until the session is closed."""
+        while (run := self._next(session)) is not None:
+            run.work.answer.reply(self._ran(session, trial, run))
 
-    def _ran(self, session: _Session, trial: Trial, request: RunTrial) -> Reply:
-        begun = time.perf_counter()
+    def _next(self, session: _Session) -> Run[_Work] | None:
         turns = session.turns
+        with session.changed:
+            session.changed.wait_for(lambda: turns.closed or turns.waiting is not None)
+            return turns.begin()
+
+    def _ran(self, session: _Session, trial: Trial, run: Run[_Work]) -> Reply:
+        begun = time.perf_counter()
+        request = run.work.request
         stopped = False
+
+        def advanced(share: float) -> None:
+            run.share = share
+
+        def stops() -> bool:
+            with session.changed:
+                return session.turns.stops(run)
+
         try:
-            outcome = trial.run(request.changes, turns.advanced, lambda: turns.stop)
+            outcome = trial.run(request.changes, advanced, stops)
             curve = self._arrays.share(outcome.curve)
             return TrialRun(request.trial, request.number, outcome.figures, curve, time.perf_counter() - begun)
         except Cancelled:
@@ -168,4 +200,5 @@ class TrialDesk:
             return failed_by(Refused(f"{type(error).__name__}: {error}"))
         finally:
             with session.changed:
-                turns.ended(stopped=stopped)
+                session.turns.ended(run, stopped=stopped)
+                session.changed.notify_all()

@@ -1,7 +1,8 @@
 """Whose turn it is in a trial: the latest request wins, and yet something is always shown. A state machine without I/O.
 
-A request that has not begun is overtaken by a later one. One that runs is stopped for a later one while less than half of it is
-done, unless the one before it was stopped too: otherwise a slider that moves all the time would never see a result.
+A request that has not begun is overtaken by a later one. While all lanes are at work, the one that is least advanced is stopped
+for a later one, unless it is half done or took the place of one that was stopped itself: otherwise a slider that moves all the
+time would never see a result.
 """
 
 from __future__ import annotations
@@ -14,37 +15,48 @@ W = TypeVar("W")
 HALF = 0.5
 
 
+@dataclass(slots=True, eq=False)
+class Run(Generic[W]):
+    """A request at work. share: how much of it is done; spared: it is not stopped for another."""
+
+    work: W
+    spared: bool
+    share: float = 0.0
+
+
 @dataclass(slots=True)
 class Turns(Generic[W]):
-    """See the module. running: the request at work; waiting: the latest one that has not begun."""
+    """See the module. lanes: how many may run at a time; waiting: the latest request that has not begun."""
 
-    running: W | None = None
+    lanes: int = 1
+    running: list[Run[W]] = field(default_factory=list)
     waiting: W | None = None
     closed: bool = False
-    _share: float = field(default=0.0)
-    _spared: bool = field(default=False)
+    _spare: bool = field(default=False)
 
     def offer(self, work: W) -> W | None:
         """A new request; returns the one that it has overtaken, if any."""
         overtaken, self.waiting = self.waiting, work
         return overtaken
 
-    def begin(self) -> W | None:
-        """The request to go on with, now running; None while there is none."""
-        if self.running is not None or self.waiting is None or self.closed:
+    def begin(self) -> Run[W] | None:
+        """The request to go on with, now running; None while there is none, or no lane is free."""
+        if self.waiting is None or self.closed or len(self.running) >= self.lanes:
             return None
-        self.running, self.waiting, self._share = self.waiting, None, 0.0
-        return self.running
+        run = Run(self.waiting, self._spare)
+        self.waiting, self._spare = None, False
+        self.running.append(run)
+        return run
 
-    def advanced(self, share: float) -> None:
-        """The running one is done to this share (0 … 1)."""
-        self._share = share
+    def stops(self, run: Run[W]) -> bool:
+        """Whether a running one is to be stopped."""
+        if self.closed:
+            return True
+        if self.waiting is None or run.spared or run.share >= HALF or len(self.running) < self.lanes:
+            return False
+        return all(run.share <= other.share for other in self.running if not other.spared)
 
-    @property
-    def stop(self) -> bool:
-        """Whether the running one is to be stopped."""
-        return self.closed or (self.waiting is not None and self._share < HALF and not self._spared)
-
-    def ended(self, *, stopped: bool) -> None:
-        """The running one is over. The one after a stopped one is spared."""
-        self.running, self._spared = None, stopped
+    def ended(self, run: Run[W], *, stopped: bool) -> None:
+        """A running one is over. The next one after a stopped one is spared."""
+        self.running.remove(run)
+        self._spare = self._spare or stopped

@@ -129,7 +129,7 @@ class Gated:
 
 
 class Desk:
-    def __init__(self) -> None:
+    def __init__(self, lanes: int = 1) -> None:
         self.now = 0.0
         self.bus = LocalBus(lambda: self.now)
         self.simulator: IPCAssistant = self.bus.assistant("simulator-0")
@@ -139,7 +139,7 @@ class Desk:
         self.trial = Gated()
         self.arrays = SharedArrays("test", "simulator-0")
         self.refuse = False
-        TrialDesk(self.simulator, self._make, self.arrays, lambda: self.now)
+        TrialDesk(self.simulator, self._make, self.arrays, lambda: self.now, lanes)
         self.replies: list[Reply] = []
 
     def _make(self, spec: SimulationSpec) -> Gated:
@@ -189,6 +189,21 @@ def test_the_desk_opens_runs_overtakes_and_closes(desk: Desk) -> None:
     assert done == Done()
     assert isinstance(refused, Failed) and refused.kind == "Refused"
     assert desk.served == [True, False]
+
+
+def test_two_lanes_work_at_a_time() -> None:
+    desk = Desk(lanes=2)
+    desk.ask(OpenTrial("t", example("rqpm_filusdt", "2023-08-02")))
+    desk.wait(1)
+    for number in (1, 2):
+        desk.ask(RunTrial("t", number, {"x": float(number)}))
+        assert desk.trial.begun.acquire(timeout=10)
+    desk.trial.gate.release()
+    desk.trial.gate.release()
+    found = {each.number: each.figures.net_profit for each in desk.wait(3)[1:] if isinstance(each, TrialRun)}
+    assert found == {1: 1.0, 2: 2.0}
+    desk.ask(CloseTrial("t"))
+    desk.arrays.close()
 
 
 def test_what_is_not_allowed_is_said_and_the_trial_goes_on(desk: Desk) -> None:

@@ -114,7 +114,7 @@ class TradesTab:
 def _table(ui: Ui) -> Table[TradeRecord]:
     """The columns of a trade log, and the signal after the reason."""
     columns = [replace(column, width=1.75) if "UTC" in column.title else column for column in trade_columns(ui)]
-    caused: Column[TradeRecord] = Column(ui.t("result.signal"), signal, lambda r: r.target_after or 0.0, False, 1.05)
+    caused: Column[TradeRecord] = Column(ui.t("result.signal"), signal, lambda r: r.target_after or 0.0, False, 1.4)
     decided: Column[TradeRecord] = Column(
         ui.t("result.decided"),
         lambda r: formats.moment(r.decision_ms)[5:] or formats.UNKNOWN,

@@ -29,8 +29,8 @@ from atm.model.simulation import SimulationSpec
 RETRY_MS = 2_000
 START_MS = 10_000
 """How long a simulator that was asked for may take to come before another is asked for."""
-MOST_UNDER_WAY = 3
-"""Requests without an answer: one at work, one waiting, one on its way."""
+MOST_UNDER_WAY = 6
+"""Requests without an answer: up to four at work, one waiting, one on its way."""
 _LOST = ("Refused", "Unavailable")
 
 Phase = Literal["closed", "opening", "open", "failed"]
