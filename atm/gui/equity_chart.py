@@ -138,7 +138,6 @@ def _axes(curve: EquityCurve, value_format: str, sight: tuple[float, float], *, 
     if not labels:
         time |= implot.AxisFlags_.no_tick_labels
     implot.setup_axis(implot.ImAxis_.x1, None, int(time))
-    implot.setup_axis_scale(implot.ImAxis_.x1, implot.Scale_.time)
     implot.setup_axis_limits(implot.ImAxis_.x1, float(curve.time[0]), float(curve.time[-1]) + 1.0, implot.Cond_.once)
     time_axis.set_up(*sight)
     value = implot.AxisFlags_.opposite | implot.AxisFlags_.no_highlight | implot.AxisFlags_.auto_fit

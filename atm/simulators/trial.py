@@ -80,7 +80,8 @@ class Trial:
     ) -> TrialOutcome:
         """The simulation with other values at these paths; may run several times at once.
 
-        Raises `Invalid` for what is not allowed, `Cancelled` when stopped. The minutes stay as they are; analyses are read again only when the method has come to decide on other columns.
+        Raises `Invalid` for what is not allowed, `Cancelled` when stopped. The minutes stay as they are; analyses are read
+        again only when the method has come to decide on other columns.
         """
         spec = adjusted(self._spec, changes)
         engine = self._engine(spec)

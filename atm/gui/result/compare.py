@@ -89,7 +89,6 @@ class CompareTab:
         there = [each for each in results if each is not None and len(each.curve.time)]
         quiet = implot.AxisFlags_.no_highlight | implot.AxisFlags_.no_menus
         implot.setup_axis(implot.ImAxis_.x1, None, int(quiet | implot.AxisFlags_.auto_fit))
-        implot.setup_axis_scale(implot.ImAxis_.x1, implot.Scale_.time)
         if there:
             begin = min(float(each.curve.time[0]) for each in there)
             end = max(float(each.curve.time[-1]) for each in there)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
 from imgui_bundle import ImVec2, imgui
 
 from atm.gui import formats, widgets
 from atm.gui.equity_chart import Beside, draw_equity
 from atm.gui.result.tables import Cell, figure_rows, money, plain_table
-from atm.gui.result.view import Group, ShownResult, by_asset, stretch
+from atm.gui.result.view import Group, ShownResult, stretch
 from atm.gui.ui import Ui
 from atm.model.interval import format_time
 from atm.model.simulation import SimulationSummary
@@ -77,7 +78,7 @@ class Overview:
     def _assets(self, ui: Ui, result: ShownResult) -> None:
         """What each margin asset came to."""
         widgets.heading(ui, ui.t("result.by_asset"))
-        found = {group.key: group for group in by_asset(result)}
+        found = {group.key: group for group in result.assets}
         rows: list[list[Cell]] = []
         for name, asset in result.spec.assets.items():
             group = found.get(name, Group(name, 0, 0, 0.0, 0.0, 0.0, 0.0))
@@ -92,7 +93,7 @@ def _in_sight(ui: Ui, result: ShownResult, sight: tuple[float, float]) -> None:
     if part is None:
         return
     begin, end = int(part.start_s * 1000), int(part.end_s * 1000)
-    count = sum(begin <= trade.time_ms <= end for trade in result.trades)
+    count = int(np.searchsorted(result.fill_times, end, "right") - np.searchsorted(result.fill_times, begin))
     imgui.align_text_to_frame_padding()
     ui.text(f"{format_time(begin)} … {format_time(end)}", ui.colors.muted, size=ui.theme.SMALL)
     for text, color in (

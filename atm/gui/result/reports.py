@@ -90,7 +90,6 @@ class ReportsTab:
         begin, end = float(report.open_time[0]) / 1000, float(report.open_time[-1] + report.step_ms) / 1000
         quiet = implot.AxisFlags_.no_highlight | implot.AxisFlags_.no_menus
         implot.setup_axis(implot.ImAxis_.x1, None, int(quiet))
-        implot.setup_axis_scale(implot.ImAxis_.x1, implot.Scale_.time)
         implot.setup_axis_limits(implot.ImAxis_.x1, begin, end, implot.Cond_.once)
         time_axis.set_up(*self._sight)
         flags = quiet | implot.AxisFlags_.opposite | implot.AxisFlags_.auto_fit | implot.AxisFlags_.range_fit

@@ -65,6 +65,13 @@ class TradesTab:
                 self.selected = int(clicked)
         return wanted
 
+    def _chosen(self, result: ShownResult) -> TradeRecord | None:
+        """The selected fill; its number is its place, but for records that were cut off."""
+        trades = result.trades
+        if 0 <= self.selected < len(trades) and trades[self.selected].index == self.selected:
+            return trades[self.selected]
+        return next((trade for trade in trades if trade.index == self.selected), None) if self.selected >= 0 else None
+
     def _filters(self, ui: Ui) -> None:
         t, now = ui.t, self.filter
         every = ("", t("result.all"))
@@ -105,7 +112,7 @@ class TradesTab:
             imgui.align_text_to_frame_padding()
             ui.text(text, color)
             imgui.same_line(0, ui.px(22))
-        chosen = next((trade for trade in result.trades if trade.index == self.selected), None)
+        chosen = self._chosen(result)
         why = "" if chosen is not None else t("result.choose_trade")
         label = f"{icons.MARKET}  {t('result.to_chart')}"
         return chosen if widgets.button(ui, "trades.chart", label, why_not=why) else None

@@ -24,7 +24,8 @@ Floats = NDArray[np.float64]
 @dataclass(frozen=True, slots=True)
 class ShownResult:
     """held: buy-and-hold beside the equity; hourly, daily: reports; None in results of earlier versions, whose trips come from
-    their fills alone and lack what the path between them tells. measured: whether trips have excursions and funding."""
+    their fills alone and lack what the path between them tells. measured: whether trips have excursions and funding; assets:
+    trips by margin asset; fill_times: Unix ms, ascending."""
 
     spec: SimulationSpec
     curve: EquityCurve
@@ -34,6 +35,8 @@ class ShownResult:
     hourly: BalanceReport | None
     daily: BalanceReport | None
     measured: bool
+    assets: tuple[Group, ...]
+    fill_times: NDArray[np.int64]
 
     @property
     def initial(self) -> float:
@@ -44,12 +47,23 @@ class ShownResult:
 def shown(result: SimulationResult) -> ShownResult:
     """Lay a stored result out (on the reader thread)."""
     curve = EquityCurve.of(result.equity_time, result.equity)
-    if result.details is None:
-        trips = tuple(round_trips(result.trades))
-        return ShownResult(result.spec, curve, None, result.trades, trips, None, None, False)
-    hourly = result.details.hourly
-    held = EquityCurve.of(hourly.open_time + hourly.step_ms, hourly.column("benchmark"))
-    return ShownResult(result.spec, curve, held, result.trades, result.details.trips, hourly, daily(hourly), True)
+    hourly = None if result.details is None else result.details.hourly
+    trips = tuple(round_trips(result.trades)) if result.details is None else result.details.trips
+    held = None
+    if hourly is not None:
+        held = EquityCurve.of(hourly.open_time + hourly.step_ms, hourly.column("benchmark"))
+    return ShownResult(
+        spec=result.spec,
+        curve=curve,
+        held=held,
+        trades=result.trades,
+        trips=trips,
+        hourly=hourly,
+        daily=None if hourly is None else daily(hourly),
+        measured=result.details is not None,
+        assets=by_asset(result.spec, trips),
+        fill_times=np.array([trade.time_ms for trade in result.trades], np.int64),
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,14 +156,14 @@ def _group(key: str, trips: Sequence[RoundTrip]) -> Group:
     )
 
 
-def by_asset(result: ShownResult) -> tuple[Group, ...]:
+def by_asset(spec: SimulationSpec, trips: Iterable[RoundTrip]) -> tuple[Group, ...]:
     """Groups by margin asset, the quote asset of a symbol."""
-    assets = sorted(result.spec.assets, key=len, reverse=True)
+    assets = sorted(spec.assets, key=len, reverse=True)
 
     def asset(trip: RoundTrip) -> str:
         return next((name for name in assets if trip.symbol.endswith(name)), assets[0])
 
-    return grouped(result.trips, asset)
+    return grouped(trips, asset)
 
 
 # --- trades -----------------------------------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ from atm.gui.equity_chart import EquityCurve
 from atm.gui.result.chart_marks import held_marks, trade_marks
 from atm.gui.result.reports import blocks, values_of
 from atm.gui.result.trades import signal
-from atm.gui.result.view import GROUPINGS, TradeFilter, by_asset, grouped, occurring, shown, stretch, totals
+from atm.gui.result.view import GROUPINGS, TradeFilter, grouped, occurring, shown, stretch, totals
 from atm.model.account import TradeReason, TradeRecord
 from atm.model.interval import MINUTE_MS, parse_time
 from atm.model.order import Side
@@ -120,7 +120,7 @@ def test_a_real_result_says_the_same_as_its_summary() -> None:
     s = whole.summary
     assert sum(group.trips for group in grouped(result.trips, GROUPINGS["symbol"])) == s.round_trips
     assert totals(result.trades).fees == pytest.approx(s.fees, rel=1e-3), "clearance fees apart"
-    assert by_asset(result)[0].key == "USDT"
+    assert result.assets[0].key == "USDT"
     assert result.held is not None and s.statistics is not None
     assert result.held.equity[-1] / result.initial - 1 == pytest.approx(s.statistics.benchmark_return)
 
