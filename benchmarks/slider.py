@@ -171,7 +171,11 @@ def dragged(context: ProgramContext, spec: SimulationSpec) -> tuple[float, float
     try:
         started.wait(30)
         supervisor.assistant.request("simulator-0", Ping(), 60)
-        return Live(supervisor, spec, result).drag()
+        live = Live(supervisor, spec, result)
+        try:
+            return live.drag()
+        finally:
+            live.rendered.window.close()
     finally:
         supervisor.end()
         thread.join(30)

@@ -9,12 +9,13 @@ import numpy as np
 from imgui_bundle import ImVec2, ImVec4, implot
 from numpy.typing import NDArray
 
-from atm.gui import formats, time_axis
+from atm.gui import formats, time_axis, value_axis
 from atm.gui.theme import Color, fade
 from atm.gui.ui import Ui
 from atm.model.interval import format_time
 
 MOST_POINTS = 3_000
+_LOG_TICKS = 8
 _PLOT = int(implot.Flags_.no_menus | implot.Flags_.no_mouse_text)
 
 
@@ -97,6 +98,7 @@ def _draw_value(
     _axes(curve, "%.0f", sight, labels=False)
     if logarithmic:
         implot.setup_axis_scale(implot.ImAxis_.y1, implot.Scale_.log10)
+        _round_ticks([curve, *(other.curve for other in beside)])
     implot.setup_legend(implot.Location_.north_west, int(implot.LegendFlags_.horizontal))
     implot.setup_finish()
     limits = implot.get_plot_limits()
@@ -115,6 +117,15 @@ def _draw_value(
     _read_out(ui, curve)
     implot.end_plot()
     return sight
+
+
+def _round_ticks(curves: Sequence[EquityCurve]) -> None:
+    """Round values on a logarithmic axis: ImPlot would write powers of ten alone."""
+    low = min(float(each.equity.min()) for each in curves if len(each.equity))
+    high = max(float(each.equity.max()) for each in curves if len(each.equity))
+    ticks = value_axis.ticks(low, high, _LOG_TICKS)
+    if ticks:
+        implot.setup_axis_ticks(implot.ImAxis_.y1, ticks, [f"{tick:.10g}" for tick in ticks], False)
 
 
 def _draw_falls(ui: Ui, curve: EquityCurve, beside: Sequence[Beside], sight: tuple[float, float]) -> None:

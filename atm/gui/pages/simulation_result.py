@@ -103,22 +103,18 @@ class SimulationResultPage:
         self.tab = widgets.segments(ui, "result.tab", self.tab, options)
         if self.tab != "trial":
             self.left(ui)
-        loaded = self._load(ui, state.code)
+        loaded = _load(ui, state)
         if loaded.value is None:
-            self._missing(ui, state.code, loaded)
+            self._missing(ui, state, loaded)
             return
         self._tab(ui, state, summary, loaded.value)
 
-    def _load(self, ui: Ui, code: str) -> Loaded[ShownResult]:
-        results = ui.results
-        return ui.stored.get(("simulation", code), lambda: shown(results.simulation(code)))
-
-    def _missing(self, ui: Ui, code: str, loaded: Loaded[ShownResult]) -> None:
+    def _missing(self, ui: Ui, state: SimulationState, loaded: Loaded[ShownResult]) -> None:
         with widgets.card(ui, "state", 0, 0):
             title = ui.t("result.loading" if loaded.loading else "result.unreadable")
             widgets.empty(ui, icons.WAITING if loaded.loading else icons.WARNING, title, loaded.error)
             if loaded.error and widgets.button(ui, "result.retry", ui.t("action.retry")):
-                ui.stored.forget(("simulation", code))
+                ui.stored.forget(_key(state))
 
     def _tab(self, ui: Ui, state: SimulationState, summary: SimulationSummary, result: ShownResult) -> None:
         match self.tab:
@@ -143,10 +139,20 @@ class SimulationResultPage:
             case "setup":
                 self.setup.draw(ui, result.spec)
             case "compare":
-                self.compare.draw(ui, state.code, self._rows, lambda code: self._load(ui, code))
+                self.compare.draw(ui, state.code, self._rows, lambda other: _load(ui, other))
             case "trial":
                 self._trying = True
                 self.trial.draw(ui, result)
+
+
+def _key(state: SimulationState) -> tuple[str, str, int]:
+    """What is kept of a result; another simulation may have the code of one that was removed."""
+    return ("simulation", state.code, state.created_ms)
+
+
+def _load(ui: Ui, state: SimulationState) -> Loaded[ShownResult]:
+    results = ui.results
+    return ui.stored.get(_key(state), lambda: shown(results.simulation(state.code)))
 
 
 def _passes(state: SimulationState, search: str) -> bool:

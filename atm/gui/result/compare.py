@@ -38,9 +38,13 @@ class CompareTab:
     _sight: tuple[float, float] = (0.0, 1.0)
 
     def draw(
-        self, ui: Ui, present: str, states: Sequence[SimulationState], load: Callable[[str], Loaded[ShownResult]]
+        self,
+        ui: Ui,
+        present: str,
+        states: Sequence[SimulationState],
+        load: Callable[[SimulationState], Loaded[ShownResult]],
     ) -> None:
-        """load: code → `Loaded` result."""
+        """load: the result of a simulation, as far as it has been read."""
         by_code = {state.code: state for state in states}
         self.codes = [code for code in self.codes if code in by_code and code != present][: MOST - 1]
         with widgets.card(ui, "choice", ui.px(230), 0, ui.t("result.compare_with")):
@@ -51,7 +55,8 @@ class CompareTab:
         if len(codes) < FEWEST:
             widgets.empty(ui, icons.RESULT, ui.t("result.compare_title"), ui.t("result.compare_hint", most=MOST))
         else:
-            self._draw(ui, [by_code[code] for code in codes], [load(code) for code in codes])
+            chosen = [by_code[code] for code in codes]
+            self._draw(ui, chosen, [load(state) for state in chosen])
         imgui.end_child()
 
     def _choose(self, ui: Ui, present: str, states: Sequence[SimulationState]) -> None:
