@@ -10,7 +10,7 @@ from imgui_bundle import ImVec2, ImVec4, imgui, implot
 
 from atm.gui import formats, widgets
 from atm.gui.result.tables import Cell, heat, money, plain_table
-from atm.gui.result.view import GROUPINGS, Group, ShownResult, grouped
+from atm.gui.result.view import GROUPINGS, Group, ShownResult, best_and_worst, grouped
 from atm.gui.theme import fade
 from atm.gui.ui import Ui
 from atm.model.simulation import SimulationSummary
@@ -22,11 +22,13 @@ _EXTREMES = 5
 
 @dataclass(slots=True)
 class StatisticsTab:
-    """See the module. Groups are made once for a result and a grouping."""
+    """See the module. What costs time is made once for a result."""
 
     grouping: str = "symbol"
     _groups_of: tuple[object, str] = (None, "")
     _groups: tuple[Group, ...] = ()
+    _extremes_of: object = None
+    _extremes: tuple[RoundTrip, ...] = ()
     _scatter_of: object = None
     _points: dict[bool, tuple[np.ndarray, np.ndarray]] = field(default_factory=dict)
 
@@ -44,7 +46,9 @@ class StatisticsTab:
         with widgets.card(ui, "groups", 0, tall * 0.52, ui.t("result.by_group")):
             self._by_group(ui, result)
         with widgets.card(ui, "extremes", 0, 0, ui.t("result.extremes")):
-            _extremes(ui, result.trips)
+            if self._extremes_of is not result:
+                self._extremes_of, self._extremes = result, best_and_worst(result.trips, _EXTREMES)
+            _extremes(ui, self._extremes)
         imgui.end_child()
         imgui.same_line(0, ui.px(10))
         imgui.begin_child("right half", ImVec2(0, tall))
@@ -143,8 +147,6 @@ def _period(period: PeriodReturn) -> str:
 
 def _extremes(ui: Ui, trips: Sequence[RoundTrip]) -> None:
     """The best and the worst round trips."""
-    ranked = sorted(trips, key=lambda trip: -trip.profit)
-    chosen = ranked if len(ranked) <= 2 * _EXTREMES else ranked[:_EXTREMES] + ranked[-_EXTREMES:]
     rows: list[list[Cell]] = [
         [
             (formats.moment(trip.start_ms), None),
@@ -154,7 +156,7 @@ def _extremes(ui: Ui, trips: Sequence[RoundTrip]) -> None:
             (duration((trip.end_ms - trip.start_ms) / 60_000), ui.colors.muted),
             money(ui, trip.profit),
         ]
-        for trip in chosen
+        for trip in trips
     ]
     names = ("start", "symbol", "side", "reason")
     titles = [ui.t(f"field.{name}") for name in names] + [ui.t("result.held_for"), ui.t("field.profit")]

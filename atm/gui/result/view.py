@@ -166,6 +166,12 @@ def by_asset(spec: SimulationSpec, trips: Iterable[RoundTrip]) -> tuple[Group, .
     return grouped(trips, asset)
 
 
+def best_and_worst(trips: Sequence[RoundTrip], count: int) -> tuple[RoundTrip, ...]:
+    """The `count` best and the `count` worst, best first; each once where there are fewer."""
+    ranked = sorted(trips, key=lambda trip: -trip.profit)
+    return tuple(ranked if len(ranked) <= 2 * count else ranked[:count] + ranked[-count:])
+
+
 # --- trades -----------------------------------------------------------------------------------------------------------
 
 

@@ -9,7 +9,7 @@ from atm.gui.equity_chart import EquityCurve
 from atm.gui.result.chart_marks import held_marks, trade_marks
 from atm.gui.result.reports import blocks, values_of
 from atm.gui.result.trades import signal
-from atm.gui.result.view import GROUPINGS, TradeFilter, grouped, occurring, shown, stretch, totals
+from atm.gui.result.view import GROUPINGS, TradeFilter, best_and_worst, grouped, occurring, shown, stretch, totals
 from atm.model.account import TradeReason, TradeRecord
 from atm.model.interval import MINUTE_MS, parse_time
 from atm.model.order import Side
@@ -49,6 +49,12 @@ def test_groups_add_up() -> None:
     assert [group.key for group in grouped(trips, GROUPINGS["side"])] == ["BUY", "SELL"]
     assert grouped(trips, GROUPINGS["hour"])[0].key == "13"
     assert grouped(trips, GROUPINGS["weekday"])[0].key == "0"
+
+
+def test_the_best_and_the_worst() -> None:
+    trips = [trip(float(profit)) for profit in (3, -1, 7, 0, -9)]
+    assert [each.profit for each in best_and_worst(trips, 1)] == [7.0, -9.0]
+    assert [each.profit for each in best_and_worst(trips, 3)] == [7.0, 3.0, 0.0, -1.0, -9.0]
 
 
 def test_totals_of_fills() -> None:
