@@ -59,10 +59,14 @@ class Trial:
             check_data(store, symbol, *self._span)
         self._needs = self._needs_of(engine, spec)
         self._loading = threading.Lock()
-        self._grid: MinuteGrid = load_grid(spec, engine, store, self._span, None, cache)[0]
+        self._grid = self._minutes_of(spec, engine)
 
     def _engine(self, spec: SimulationSpec) -> AccountEngine:
         return AccountEngine(spec.assets, spec.positions, spec.analysis, spec.trade, self._instruments, spec.costs)
+
+    def _minutes_of(self, spec: SimulationSpec, engine: AccountEngine) -> MinuteGrid:
+        """The minutes and the rows of analyses that this engine decides on."""
+        return load_grid(spec, engine, self._store, self._span, None, self._cache)[0]
 
     def _needs_of(self, engine: AccountEngine, spec: SimulationSpec) -> _Needs:
         """The columns that each position decides on, in the order of the grid."""
@@ -88,7 +92,7 @@ class Trial:
         needs = self._needs_of(engine, spec)
         with self._loading:
             if needs != self._needs:
-                self._grid = load_grid(spec, engine, self._store, self._span, None, self._cache)[0]
+                self._grid = self._minutes_of(spec, engine)
                 self._needs = needs
             grid = self._grid
         _, equity = engine.run(grid, progress, cancelled, recorded=False)
