@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 from atm.gui import preferences as stored_preferences
@@ -33,6 +34,7 @@ from atm.ipc.messages import (
     MarkPrice,
     OpenBar,
     Reply,
+    Request,
 )
 from atm.model.notice import Notice, Severity
 from atm.model.program import ProgramContext
@@ -67,6 +69,7 @@ class GUIManager:
             results=StoreResults(context, assistant),
             theme=Theme.of(chosen.theme, chosen.direction_colors, chosen.scale),
             fonts=self.window.fonts,
+            ask=self._ask,
             on_preferences=self._store_preferences,
             on_full_screen=self.window.toggle_full_screen,
         )
@@ -137,6 +140,13 @@ class GUIManager:
             self._data_ready = True
 
         self._assistant.request_async(command.to, command.request, answered, command.timeout_s)
+
+    def _ask(self, to: str, request: Request, on_reply: Callable[[Reply], None], timeout: float) -> None:
+        def answered(reply: Reply) -> None:
+            on_reply(reply)
+            self._data_ready = True
+
+        self._assistant.request_async(to, request, answered, timeout)
 
     def _tell(self, command: Command, reply: Reply) -> None:
         """A toast for what became of a command."""

@@ -17,7 +17,15 @@ from imgui_bundle import ImVec2, ImVec4, imgui, implot
 from atm.gui import chart_traces, time_axis, value_axis
 from atm.gui.analysis_layout import Drawn, Layout, Pane
 from atm.gui.analysis_series import AnalysisSeries
-from atm.gui.chart_candles import TradeMarks, draw_candles, draw_trades, draw_volume
+from atm.gui.chart_candles import (
+    HeldMarks,
+    TradeMarks,
+    draw_candles,
+    draw_held,
+    draw_trades,
+    draw_volume,
+    nearest_trade,
+)
 from atm.gui.chart_colors import ChartColors, Color
 from atm.gui.chart_pyramid import CLOSE, HIGH, LOW, OPEN, VOLUME, Level, Pyramid
 from atm.gui.chart_traces import Sight
@@ -79,7 +87,8 @@ class CandleChart:
     """One chart. Feed it with `set_bars`, then `put` for every change of the running bar and every new bar.
 
     heights: of panes by key, as parts of the height of the prices; changed by dragging. After `draw`: readings, the values
-    told in the legends, by the names of their columns; areas, where each pane lies (left, top, right, bottom).
+    told in the legends, by the names of their columns; areas, where each pane lies (left, top, right, bottom); pointed, the
+    fill under the pointer, −1 without one.
     """
 
     identifier: str
@@ -87,6 +96,8 @@ class CandleChart:
     layout: Layout = field(default_factory=Layout)
     series: AnalysisSeries | None = None
     trades: TradeMarks | None = None
+    held: HeldMarks | None = None
+    pointed: int = -1
     levels: Sequence[tuple[str, float, Color]] = ()
     view: View = field(default_factory=View)
     heights: dict[str, float] = field(default_factory=dict)
@@ -244,13 +255,27 @@ class CandleChart:
         frame.sight = self._sight(frame)
         draw_candles(level, frame.block_ms, colors)
         self._draw_traces(self.layout.main, frame, prices=True)
-        if self.trades is not None:
-            draw_trades(self.trades, self.view.start_ms, self.view.end_ms, colors)
+        self._draw_fills(colors)
         self._draw_levels(colors)
         if frame.pointer:
             self._draw_candle_read_out(frame)
             self._draw_crosshair(frame, self.price_format, last=last)
         implot.end_plot()
+
+    def _draw_fills(self, colors: ChartColors) -> None:
+        start, end = self.view.start_ms, self.view.end_ms
+        if self.held is not None:
+            draw_held(self.held, start, end, colors)
+        self.pointed = -1
+        if self.trades is not None:
+            draw_trades(self.trades, start, end, colors)
+            self.pointed = nearest_trade(self.trades, start, end)
+
+    def go_to(self, time_ms: int, bars: int = _FIRST_VIEW) -> None:
+        """Show `bars` bars about a moment."""
+        self.view.start_ms = time_ms - bars * self._step_ms / 2
+        self.view.end_ms = time_ms + bars * self._step_ms / 2
+        self.view.force = self.view.fit_price = True
 
     def _remember_view(self) -> None:
         limits = implot.get_plot_limits()

@@ -85,7 +85,7 @@ class ChartAnalysis:
             return
         assert self._asked is not None
         read = self._reader(ui, wish)
-        key = ("analysis", self._serial)
+        key = ("analysis", id(self), self._serial)
         loaded = ui.stored.get(key, read)
         if loaded.loading:
             return

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from imgui_bundle import ImVec4, implot
+from imgui_bundle import ImVec2, ImVec4, imgui, implot
 from numpy.typing import NDArray
 
 from atm.gui.chart_colors import ChartColors
@@ -27,6 +27,65 @@ class TradeMarks:
     time: NDArray[np.int64]
     price: NDArray[np.float64]
     buy: NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True)
+class HeldMarks:
+    """Stretches in which a position was held, from one fill to the next. start, end int64 ms (n,), ascending; entry: average
+    entry price in it, float64 (n,); leave: price at its end; won bool (n,): whether it was in profit then."""
+
+    start: NDArray[np.int64]
+    end: NDArray[np.int64]
+    entry: NDArray[np.float64]
+    leave: NDArray[np.float64]
+    won: NDArray[np.bool_]
+
+
+MOST_HELD = 600
+"""Stretches drawn as areas at a time; of more than that each would be a line."""
+NEAR = 11.0
+"""Pixels from a fill within which the pointer is on it."""
+
+
+def draw_held(held: HeldMarks, start_ms: float, end_ms: float, colors: ChartColors) -> None:
+    """Areas from the entry price to the price at the end, and the line between the two."""
+    lo = int(np.searchsorted(held.end, int(start_ms)))
+    hi = int(np.searchsorted(held.start, int(end_ms), "right"))
+    for name, side, color in (("won", True, colors.up), ("lost", False, colors.down)):
+        chosen = np.flatnonzero(held.won[lo:hi] == side) + lo
+        if not len(chosen):
+            continue
+        xs = interleave(held.start[chosen] / 1000.0, held.end[chosen] / 1000.0)
+        ys = interleave(held.entry[chosen], held.leave[chosen])
+        line = implot.Spec(line_color=ImVec4(*color[:3], 0.8), line_weight=1.2, flags=_SEGMENTS | _NO_LEGEND)
+        implot.plot_line(f"##held-{name}", xs, ys, line)
+    if hi - lo > MOST_HELD:
+        return
+    draw = implot.get_plot_draw_list()
+    implot.push_plot_clip_rect()
+    for i in range(lo, hi):
+        color = colors.up if held.won[i] else colors.down
+        low = implot.plot_to_pixels(held.start[i] / 1000.0, held.entry[i])
+        high = implot.plot_to_pixels(held.end[i] / 1000.0, held.leave[i])
+        left, right, top, bottom = low.x, max(high.x, low.x + 1), min(low.y, high.y), max(low.y, high.y)
+        tint = imgui.get_color_u32(ImVec4(*color[:3], 0.10))
+        draw.add_rect_filled(ImVec2(left, top), ImVec2(right, max(bottom, top + 1)), tint)
+    implot.pop_plot_clip_rect()
+
+
+def nearest_trade(trades: TradeMarks, start_ms: float, end_ms: float) -> int:
+    """Position of the fill under the pointer; −1 without one."""
+    if not implot.is_plot_hovered():
+        return -1
+    limits, size, mouse = implot.get_plot_limits(), implot.get_plot_size(), implot.get_plot_mouse_pos()
+    lo, hi = np.searchsorted(trades.time, (int(start_ms), int(end_ms)))
+    if lo >= hi:
+        return -1
+    x = (trades.time[lo:hi] / 1000.0 - mouse.x) * size.x / max(limits.x.max - limits.x.min, 1e-9)
+    y = (trades.price[lo:hi] - mouse.y) * size.y / max(limits.y.max - limits.y.min, 1e-12)
+    distance = np.hypot(x, y)
+    best = int(np.argmin(distance))
+    return int(lo) + best if distance[best] <= NEAR else -1
 
 
 def draw_candles(level: Level, block_ms: float, colors: ChartColors) -> None:

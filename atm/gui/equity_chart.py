@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from imgui_bundle import ImVec2, ImVec4, implot
 from numpy.typing import NDArray
 
-from atm.gui import formats, time_axis
-from atm.gui.theme import fade
+from atm.gui import formats, time_axis, value_axis
+from atm.gui.theme import Color, fade
 from atm.gui.ui import Ui
 from atm.model.interval import format_time
 
 MOST_POINTS = 3_000
+_LOG_TICKS = 8
+_PLOT = int(implot.Flags_.no_menus | implot.Flags_.no_mouse_text)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,49 +51,108 @@ def thin(values: NDArray[np.float64], most: int) -> NDArray[np.int64]:
     return np.unique(found)
 
 
-def draw_equity(ui: Ui, name: str, curve: EquityCurve, size: tuple[float, float]) -> None:
-    """Draw into the present window. size on the screen."""
-    c = ui.colors
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """A further curve in the plot of the equity. weight: of its line."""
+
+    label: str
+    curve: EquityCurve
+    color: Color
+    weight: float = 1.2
+
+
+def draw_equity(
+    ui: Ui,
+    name: str,
+    curve: EquityCurve,
+    size: tuple[float, float],
+    *,
+    label: str = "",
+    beside: Sequence[Beside] = (),
+    logarithmic: bool = False,
+) -> tuple[float, float] | None:
+    """Draw into the present window. size on the screen; label: the curve's name in the legend, beside others.
+
+    Returns the times in sight (Unix seconds). The wheel zooms, dragging pans, a double click shows everything again.
+    """
     flags = int(implot.SubplotFlags_.no_title | implot.SubplotFlags_.link_all_x | implot.SubplotFlags_.no_menus)
     ratios = implot.SubplotsRowColRatios()
     ratios.row_ratios = [0.72, 0.28]
-    if not implot.begin_subplots(f"##{name}", 2, 1, ImVec2(*size), flags, ratios):
-        return
-    plot = int(implot.Flags_.no_menus | implot.Flags_.no_mouse_text | implot.Flags_.no_legend)
-    if implot.begin_plot("##equity", ImVec2(-1, -1), plot):
-        _axes(curve, "%.0f", labels=False)
-        implot.setup_finish()
-        gain = len(curve.equity) > 1 and curve.equity[-1] >= curve.equity[0]
-        line = implot.Spec(line_color=ImVec4(*c.accent), line_weight=1.6)
-        implot.plot_line("equity", curve.time, curve.equity, line)
-        if len(curve.equity):
-            start = implot.Spec(
-                line_color=ImVec4(*fade(c.up if gain else c.down, 0.6)),
-                flags=int(implot.InfLinesFlags_.horizontal),
-            )
-            implot.plot_inf_lines("start", curve.equity[:1].copy(), start)
-        _read_out(ui, curve)
-        implot.end_plot()
-    if implot.begin_plot("##drawdown", ImVec2(-1, -1), plot):
-        _axes(curve, "%.1f%%", labels=True)
-        implot.setup_finish()
-        percent = 100 * curve.drawdown
-        shade = implot.Spec(fill_color=ImVec4(*fade(c.down, 0.28)), line_weight=0)
-        implot.plot_shaded("##shade", curve.time, percent, 0.0, shade)
-        implot.plot_line("drawdown", curve.time, percent, implot.Spec(line_color=ImVec4(*c.down), line_weight=1.0))
-        implot.end_plot()
+    if not len(curve.time) or not implot.begin_subplots(f"##{name}", 2, 1, ImVec2(*size), flags, ratios):
+        return None
+    lowest = min(float(each.equity.min()) for each in (curve, *(other.curve for other in beside)) if len(each.equity))
+    sight = _draw_value(ui, curve, label, beside, logarithmic=logarithmic and lowest > 0)
+    _draw_falls(ui, curve, beside, sight)
     implot.end_subplots()
+    return sight
 
 
-def _axes(curve: EquityCurve, value_format: str, *, labels: bool) -> None:
+def _draw_value(
+    ui: Ui, curve: EquityCurve, label: str, beside: Sequence[Beside], *, logarithmic: bool
+) -> tuple[float, float]:
+    c = ui.colors
+    sight = float(curve.time[0]), float(curve.time[-1])
+    plot = _PLOT if beside else _PLOT | int(implot.Flags_.no_legend)
+    if not implot.begin_plot("##equity", ImVec2(-1, -1), plot):
+        return sight
+    _axes(curve, "%.0f", sight, labels=False)
+    if logarithmic:
+        implot.setup_axis_scale(implot.ImAxis_.y1, implot.Scale_.log10)
+        _round_ticks([curve, *(other.curve for other in beside)])
+    implot.setup_legend(implot.Location_.north_west, int(implot.LegendFlags_.horizontal))
+    implot.setup_finish()
+    limits = implot.get_plot_limits()
+    sight = limits.x.min, limits.x.max
+    start = implot.Spec(
+        line_color=ImVec4(*fade(c.muted, 0.5)),
+        flags=int(implot.InfLinesFlags_.horizontal) | int(implot.ItemFlags_.no_legend),
+    )
+    implot.plot_inf_lines("##start", curve.equity[:1].copy(), start)
+    for other in beside:
+        spec = implot.Spec(line_color=ImVec4(*other.color), line_weight=other.weight)
+        implot.plot_line(other.label, other.curve.time, other.curve.equity, spec)
+    implot.plot_line(
+        label or "##equity", curve.time, curve.equity, implot.Spec(line_color=ImVec4(*c.accent), line_weight=1.7)
+    )
+    _read_out(ui, curve)
+    implot.end_plot()
+    return sight
+
+
+def _round_ticks(curves: Sequence[EquityCurve]) -> None:
+    """Round values on a logarithmic axis: ImPlot would write powers of ten alone."""
+    low = min(float(each.equity.min()) for each in curves if len(each.equity))
+    high = max(float(each.equity.max()) for each in curves if len(each.equity))
+    ticks = value_axis.ticks(low, high, _LOG_TICKS)
+    if ticks:
+        implot.setup_axis_ticks(implot.ImAxis_.y1, ticks, [f"{tick:.10g}" for tick in ticks], False)
+
+
+def _draw_falls(ui: Ui, curve: EquityCurve, beside: Sequence[Beside], sight: tuple[float, float]) -> None:
+    c = ui.colors
+    if not implot.begin_plot("##drawdown", ImVec2(-1, -1), _PLOT | int(implot.Flags_.no_legend)):
+        return
+    _axes(curve, "%.1f%%", sight, labels=True)
+    implot.setup_finish()
+    percent = 100 * curve.drawdown
+    shade = implot.Spec(fill_color=ImVec4(*fade(c.down, 0.28)), line_weight=0)
+    implot.plot_shaded("##shade", curve.time, percent, 0.0, shade)
+    for other in beside:
+        spec = implot.Spec(line_color=ImVec4(*fade(other.color, 0.7)), line_weight=1.0)
+        implot.plot_line(f"##{other.label}", other.curve.time, 100 * other.curve.drawdown, spec)
+    implot.plot_line("##drawdown", curve.time, percent, implot.Spec(line_color=ImVec4(*c.down), line_weight=1.0))
+    implot.end_plot()
+
+
+def _axes(curve: EquityCurve, value_format: str, sight: tuple[float, float], *, labels: bool) -> None:
     time = implot.AxisFlags_.no_highlight | implot.AxisFlags_.no_menus
     if not labels:
         time |= implot.AxisFlags_.no_tick_labels
-    implot.setup_axis(implot.ImAxis_.x1, None, int(time | implot.AxisFlags_.auto_fit))
-    implot.setup_axis_scale(implot.ImAxis_.x1, implot.Scale_.time)
-    if len(curve.time):
-        time_axis.set_up(float(curve.time[0]), float(curve.time[-1]))
+    implot.setup_axis(implot.ImAxis_.x1, None, int(time))
+    implot.setup_axis_limits(implot.ImAxis_.x1, float(curve.time[0]), float(curve.time[-1]) + 1.0, implot.Cond_.once)
+    time_axis.set_up(*sight)
     value = implot.AxisFlags_.opposite | implot.AxisFlags_.no_highlight | implot.AxisFlags_.auto_fit
+    value |= implot.AxisFlags_.range_fit
     implot.setup_axis(implot.ImAxis_.y1, None, int(value | implot.AxisFlags_.no_menus))
     implot.setup_axis_format(implot.ImAxis_.y1, value_format)
 

@@ -3,27 +3,32 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from atm.gui.texts import Texts
 from atm.ipc.messages import AnalyseBars, AnalysesDescription
 from atm.model.account import TradeRecord
 from atm.model.analysis_configuration import AnalysisConfiguration
 from atm.model.bars import Bars, TimeRange
 from atm.model.interval import DAY_MS
 from atm.model.simulation import SimulationSpec
+from atm.model.statistics import SimulationDetails
 
 
 @dataclass(frozen=True, slots=True)
 class SimulationResult:
-    """A stored simulation. equity_time int64 ms (n,), equity float64 (n,) in the quote asset, ascending by time."""
+    """A stored simulation. equity_time int64 ms (n,), equity float64 (n,) in the quote asset, ascending by time; details:
+    None in results of earlier versions."""
 
     spec: SimulationSpec
     equity_time: NDArray[np.int64]
     equity: NDArray[np.float64]
     trades: tuple[TradeRecord, ...]
+    details: SimulationDetails | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +53,9 @@ class Results(Protocol):
     """Every method may block on a disk; an ATMError or OSError says why there is nothing."""
 
     def simulation(self, code: str) -> SimulationResult: ...
+
+    def export(self, code: str, kind: str, texts: Texts) -> Path:
+        """Write a simulation as "csv", "parquet" or "html" below the home folder; the folder or file that came of it."""
 
     def account_trades(self, name: str) -> tuple[TradeRecord, ...]: ...
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from imgui_bundle import ImVec2, ImVec4, imgui
 
@@ -45,6 +45,14 @@ class Page(Protocol):
     """Draws itself into the present ImGui window, of which it may use all that is left."""
 
     def draw(self, ui: Ui) -> None: ...
+
+
+@runtime_checkable
+class Leavable(Protocol):
+    """A page that holds something of other processes while it is shown."""
+
+    def left(self, ui: Ui) -> None:
+        """Another page is shown from now on."""
 
 
 @dataclass(slots=True)
@@ -265,6 +273,9 @@ class Shell:
     def _page(self, ui: Ui) -> None:
         if self._shown is not ui.page:
             imgui.set_scroll_y(0)
+            before: object = None if self._shown is None else self.pages[self._shown]
+            if isinstance(before, Leavable):
+                before.left(ui)
             self._shown = ui.page
         ui.unsaved = False
         self.pages[ui.page].draw(ui)

@@ -7,19 +7,21 @@ bars loads neither SQLAlchemy nor pyarrow.
 from __future__ import annotations
 
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from atm.gui.results import AnalysedStretch, SimulationResult, newest_stretch
+from atm.gui.texts import Texts
 from atm.ipc.assistant import IPCAssistant
 from atm.ipc.messages import TRADE, AnalyseBars, AnalysedBars, AnalysesDescription, DescribeAnalyses
 from atm.ipc.shared_array import take
 from atm.model.account import TradeRecord
 from atm.model.analysis_configuration import AnalysisConfiguration
 from atm.model.bars import Bars, TimeRange
-from atm.model.errors import Unavailable
+from atm.model.errors import Refused, Unavailable
 from atm.model.interval import MINUTE_MS
 from atm.model.program import ProgramContext
 
@@ -55,7 +57,18 @@ class StoreResults:
         """Raises `Refused` when there is none."""
         simulations = self._database.simulations
         time, equity = simulations.equity(code)
-        return SimulationResult(simulations.spec(code), time, equity, tuple(simulations.trades(code)))
+        trades = tuple(simulations.trades(code))
+        return SimulationResult(simulations.spec(code), time, equity, trades, simulations.details(code))
+
+    def export(self, code: str, kind: str, texts: Texts) -> Path:
+        """See `Results`. Raises `Refused` for a result that lacks what the page is made of."""
+        from atm.gui.result.export import export
+
+        states = {state.code: state for state in self._database.simulations.states()}
+        summary = states[code].summary if code in states else None
+        if summary is None:
+            raise Refused(f"the simulation {code} has not completed")
+        return export(self.simulation(code), summary, kind, self._context.home / "exports", texts)
 
     def account_trades(self, name: str) -> tuple[TradeRecord, ...]:
         """The newest trades, at most `MOST_TRADES`, newest first."""

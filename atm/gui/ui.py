@@ -20,7 +20,10 @@ from atm.gui.results import Results
 from atm.gui.stored import Stored
 from atm.gui.texts import Texts
 from atm.gui.theme import Color, Palette, Theme
+from atm.ipc.messages import Failed, Reply, Request
 
+Ask = Callable[[str, Request, Callable[[Reply], None], float], None]
+"""(process, request, what gets the reply or the failure on the window's own thread, seconds to wait)."""
 Rect = tuple[float, float, float, float]
 
 
@@ -40,6 +43,10 @@ class PageName(Enum):
     SETTINGS = "settings"
 
 
+def _nobody(_to: str, _request: Request, on_reply: Callable[[Reply], None], _timeout: float) -> None:
+    on_reply(Failed("Unavailable", "this window has nobody to ask"))
+
+
 @dataclass(slots=True)
 class Fonts:
     """None: the font that ImGui has anyway (tests)."""
@@ -53,7 +60,8 @@ class Ui:
     """See the module. now_ms: wall clock of this frame; probe: where each marked control lies, for tests (None = off).
 
     unsaved: the page has changes that would be lost, said by it in every frame; held: where the user wants to go meanwhile,
-    which the page asks about before it calls `leave`.
+    which the page asks about before it calls `leave`; ask: for requests whose answer is more than a yes (`commands` are
+    those of the user).
     """
 
     model: ReadModel
@@ -69,6 +77,7 @@ class Ui:
     selection: dict[PageName, str] = field(default_factory=dict)
     unsaved: bool = False
     held: tuple[PageName, str] | None = None
+    ask: Ask = _nobody
     on_preferences: Callable[[], None] = lambda: None
     on_full_screen: Callable[[], None] = lambda: None
     probe: dict[str, Rect] | None = None

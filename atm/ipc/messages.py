@@ -8,7 +8,7 @@ An event type is delivered in one of two ways (`delivery`):
 * "latest":  only the newest per key counts; an unread older one is overwritten, and the newest is kept by the router
   and handed to whoever subscribes later (so a restarted process or a late window knows the state at once).
 
-Those about analyses and their configurations stand in `analysis_messages`; all are imported from here.
+Those about analyses and their configurations stand in `analysis_messages`, those of trials in `trial_messages`; all are imported from here.
 """
 
 from __future__ import annotations
@@ -54,6 +54,15 @@ from atm.ipc.message_forms import (
     Reply as Reply,
     Request as Request,
     message_types as message_types,
+)
+from atm.ipc.trial_messages import (
+    CloseTrial as CloseTrial,
+    OpenTrial as OpenTrial,
+    RunTrial as RunTrial,
+    TrialOpened as TrialOpened,
+    TrialOvertaken as TrialOvertaken,
+    TrialRun as TrialRun,
+    TrialServed as TrialServed,
 )
 from atm.model.account import AccountSetup, AccountSnapshot, TradeRecord
 from atm.model.bars import Bar, TimeRange

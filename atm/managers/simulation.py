@@ -27,6 +27,7 @@ from atm.ipc.messages import (
     SimulationProgress,
     SimulationUpdated,
     StartWorker,
+    TrialServed,
     WorkerStarted,
 )
 from atm.managers import examined
@@ -96,6 +97,7 @@ class SimulationManager:
         assistant.answer(RemoveSimulation, self._remove)
         assistant.subscribe(ProcessState, self._on_process)
         assistant.subscribe(SimulationProgress, self._on_progress)
+        assistant.subscribe(TrialServed, self._on_trial)
         assistant.call_later(SETTLING_S, self._settle)
         assistant.every(PLAN_PERIOD_S, self._plan)
 
@@ -147,6 +149,9 @@ class SimulationManager:
             self._plan()
         else:
             self._publish(state)
+
+    def _on_trial(self, event: TrialServed) -> None:
+        self._queue.trying(event.simulator, event.open)
 
     def _settle(self) -> None:
         self._settled = True

@@ -63,6 +63,14 @@ class SimulationQueue:
         self.pool = WorkerPool("simulator", size)
         self._jobs: dict[str, _Job] = {}
         self._order: list[str] = []
+        self._trying: set[str] = set()
+
+    def trying(self, simulator: str, opened: bool) -> None:
+        """A simulator has a trial open, or no more: it is not retired meanwhile, and gets work after the others."""
+        if opened:
+            self._trying.add(simulator)
+        else:
+            self._trying.discard(simulator)
 
     def restore(self, spec: SimulationSpec, state: SimulationState) -> SimulationState:
         """A stored simulation, at start. One that was not finished waits again."""
@@ -122,7 +130,10 @@ class SimulationQueue:
 
     def process(self, event: ProcessState, now: float) -> list[SimulationState]:
         """An event of main; states of the jobs that a dead simulator leaves behind."""
-        if not self.pool.heard(event, now):
+        lost = self.pool.heard(event, now)
+        if lost or event.state != "running":
+            self._trying.discard(event.name)
+        if not lost:
             return []
         return [self._lost(job) for job in self._jobs.values() if job.simulator == event.name]
 
@@ -141,7 +152,7 @@ class SimulationQueue:
         instructions: list[Instruction] = []
         changed: list[SimulationState] = []
         busy = {job.simulator for job in self._jobs.values() if job.simulator is not None}
-        free = [name for name in self.pool.running() if name not in busy]
+        free = sorted((name for name in self.pool.running() if name not in busy), key=self._trying.__contains__)
         while self._order and free:
             job = self._jobs[self._order.pop(0)]
             job.simulator = free.pop(0)
@@ -153,7 +164,7 @@ class SimulationQueue:
         if self._order and self.pool.may_start(now):
             self.pool.starting = True
             instructions.append(StartSimulator())
-        for simulator in self.pool.idle_workers(busy, now):
+        for simulator in self.pool.idle_workers(busy | self._trying, now):
             self.pool.forget(simulator)
             instructions.append(Retire(simulator))
         return instructions, changed

@@ -102,11 +102,12 @@ def parameter_of(field: inspect.Field) -> Parameter:
     if default is msgspec.NODEFAULT and field.default_factory is not msgspec.NODEFAULT:
         default = field.default_factory()
     plain = None if default is msgspec.NODEFAULT else msgspec.to_builtins(default)
-    found = _described(field.encode_name, field.type)
+    found = described(field.encode_name, field.type)
     return msgspec.structs.replace(found, default=plain, required=field.required)
 
 
-def _described(name: str, kind: inspect.Type) -> Parameter:
+def described(name: str, kind: inspect.Type) -> Parameter:
+    """What the type of a field, or of a member of one, says."""
     description = unit = ""
     if isinstance(kind, inspect.Metadata):
         description = str((kind.extra_json_schema or {}).get("description", ""))
@@ -115,7 +116,7 @@ def _described(name: str, kind: inspect.Type) -> Parameter:
     if isinstance(kind, inspect.UnionType):
         members = [member for member in kind.types if not isinstance(member, inspect.NoneType)]
         if len(members) == 1:
-            inner = _described(name, members[0])
+            inner = described(name, members[0])
             return msgspec.structs.replace(inner, optional=True, description=description or inner.description)
         return Parameter(name, "data", description=description)
     return msgspec.structs.replace(_plain(name, kind), description=description, unit=unit)
@@ -136,7 +137,7 @@ def _plain(name: str, kind: inspect.Type) -> Parameter:
     if isinstance(kind, inspect.StrType):
         return Parameter(name, "text", least=kind.min_length, most=kind.max_length)
     if isinstance(kind, inspect.VarTupleType | inspect.ListType):
-        member = _described(name, kind.item_type)
+        member = described(name, kind.item_type)
         return Parameter(name, "list", least=kind.min_length, most=kind.max_length, member=member)
     return Parameter(name, "data")
 

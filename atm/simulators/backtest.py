@@ -62,8 +62,8 @@ def run(
     start, end = time_range(spec)
     engine = AccountEngine(spec.assets, spec.positions, spec.analysis, spec.trade, instruments, spec.costs)
     for symbol in engine.symbols:
-        _check_data(store, symbol, start, end)
-    grid, volumes = _grid(spec, engine, store, (start, end), analysis_start_ms, cache or NO_CACHE)
+        check_data(store, symbol, start, end)
+    grid, volumes = load_grid(spec, engine, store, (start, end), analysis_start_ms, cache or NO_CACHE)
     trades, equity = engine.run(grid, progress, cancelled)
     if cancelled is not None and cancelled():
         raise Cancelled
@@ -77,7 +77,8 @@ def run(
     return BacktestResult(summary, trades, equity_time, equity, details)
 
 
-def _check_data(store: MarketStore, symbol: str, start: int, end: int) -> None:
+def check_data(store: MarketStore, symbol: str, start: int, end: int) -> None:
+    """Raises `Invalid` for a symbol without bars in the range (Unix ms)."""
     covered = store.coverage(symbol)
     if not covered:
         raise Invalid("positions.symbol", symbol, f"a symbol with stored bars: {', '.join(store.symbols()) or 'none'}")
@@ -87,7 +88,7 @@ def _check_data(store: MarketStore, symbol: str, start: int, end: int) -> None:
         raise Invalid("start", wanted, f"a range in which {symbol} has bars: {ranges}")
 
 
-def _grid(
+def load_grid(
     spec: SimulationSpec,
     engine: AccountEngine,
     store: MarketStore,
@@ -95,7 +96,7 @@ def _grid(
     analysis_start_ms: Mapping[str, int] | None,
     cache: AnalysisCache,
 ) -> tuple[MinuteGrid, NDArray[np.float32]]:
-    """(minutes of all positions, their volumes in base assets (minutes, positions))."""
+    """(minutes of all positions, their volumes in base assets (minutes, positions)), `span` being (start, end) in Unix ms."""
     start, end = span
     n, minutes = len(engine.symbols), (end - start) // MINUTE_MS
     prices = np.empty((4, minutes, n))

@@ -1,4 +1,4 @@
-"""The simulator process: one simulation at a time on a worker thread; the dispatch thread stays free to answer."""
+"""The simulator process: one simulation at a time on a worker thread, and one trial; the dispatch thread stays free to answer."""
 
 from __future__ import annotations
 
@@ -11,11 +11,14 @@ from atm.analyzers.cache import AnalysisCache
 from atm.analyzers.installed import install_for
 from atm.ipc.assistant import IPCAssistant
 from atm.ipc.messages import CancelSimulation, Done, Reply, RunSimulation, SimulationProgress
+from atm.ipc.shared_array import SharedArrays, program_id
 from atm.model.errors import ATMError, Refused
 from atm.model.program import ProgramContext
 from atm.model.simulation import SimulationSpec, SimulationState, SimulationStatus, SimulationSummary
 from atm.simulators import backtest
 from atm.simulators.statistics.equity import thin
+from atm.simulators.trial import Trial
+from atm.simulators.trial_desk import TrialDesk, lanes
 from atm.storage.database import Database
 from atm.storage.market_store import open_store
 from atm.storage.sample import load_instruments
@@ -42,6 +45,13 @@ class Simulator:
         self._cancel = threading.Event()
         assistant.answer(RunSimulation, self._on_run)
         assistant.answer(CancelSimulation, self._on_cancel)
+        arrays = SharedArrays(program_id(context.home), assistant.name)
+        TrialDesk(assistant, self._trial, arrays, lanes=lanes())
+
+    def _trial(self, spec: SimulationSpec) -> Trial:
+        store = open_store(self._context, read_only=True)
+        cache = AnalysisCache(self._context.analysis_cache, self._context.analysis_cache_bytes)
+        return Trial(spec, store, load_instruments(self._context.assets), cache)
 
     def _on_run(self, request: RunSimulation) -> Reply:
         if self._running:

@@ -11,6 +11,7 @@ from atm.model.analysis_configuration import AnalysisConfiguration, ClassicalSig
 from atm.model.instrument import Instrument
 from atm.model.trade_configuration import TradeConfiguration
 from atm.simulators.statistics.path import walk
+from atm.simulators.statistics.skim import skimmed
 from atm.trading.engine import AccountEngine, MinuteGrid
 
 
@@ -31,4 +32,5 @@ def warm_up(progress: Callable[[str], None]) -> None:
     engine.run(MinuteGrid(0, prices[0], prices[1], prices[2], prices[3], rows, np.full((2, 1), -1, np.int64)))
     engine.minute(120_000, {}, {})
     engine.snapshot()
+    skimmed(np.full(2, 1_000.0), 1_000.0, 0)
     walk(np.zeros((0, 4)), np.zeros(0), np.zeros(0), np.zeros(0), 1.0, engine.setup.brackets)

@@ -153,6 +153,11 @@ class AccountEngine:
         """Versions of the users' methods that trade here, by name."""
         return {each.method.name: each.method.version for each in self.setup.chosen if each is not None}
 
+    @property
+    def fills(self) -> int:
+        """How many there have been, ever."""
+        return int(self._meta[Meta.TRADES])
+
     def columns(self, symbol: str, interval: Interval) -> tuple[str, ...]:
         """The columns of analysis that the position of this symbol decides on; those of the decision interval come first."""
         i = self._index(symbol)
@@ -188,9 +193,12 @@ class AccountEngine:
         progress: Callable[[float], None] | None = None,
         cancelled: Callable[[], bool] | None = None,
         slice_minutes: int = 200_000,
+        *,
+        recorded: bool = True,
     ) -> tuple[list[TradeRecord], Floats]:
         """All minutes of a grid → (fills, equity at each minute's close). Stops early when `cancelled()`.
 
+        recorded: whether the fills are wanted; without them there are none in the answer, only counted (`fills`).
         Raises `Refused` when a user's method fails.
         """
         total = grid.opens.shape[0]
@@ -200,7 +208,9 @@ class AccountEngine:
         while at < total and not (cancelled is not None and cancelled()):
             stop = min(total, at + slice_minutes)
             at += self._step(grid, at, stop, equity)
-            records.extend(self.trades())
+            if recorded:
+                records.extend(self.trades())
+            self._meta[Meta.BUFFERED] = 0
             if progress is not None:
                 progress(at / total)
         return records, equity[:at]

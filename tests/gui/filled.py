@@ -13,6 +13,7 @@ from atm.analyzers.description import describe
 from atm.analyzers.user_indicators import UserIndicators
 from atm.gui.read_model import ReadModel
 from atm.gui.results import AnalysedStretch, SimulationResult
+from atm.gui.texts import Texts
 from atm.ipc.messages import (
     AccountUpdated,
     AnalyseBars,
@@ -189,6 +190,9 @@ class FilledResults:
         time = START_MS + np.arange(self.n_equity, dtype=np.int64) * MINUTE_MS
         return SimulationResult(spec(code), time, equity, trades(self.n_trades))
 
+    def export(self, code: str, kind: str, texts: Texts) -> Path:
+        return Path("/home/user/.atm/exports") / code
+
     def account_trades(self, name: str) -> tuple[TradeRecord, ...]:
         return tuple(reversed(trades(self.n_trades)))
 
@@ -196,11 +200,15 @@ class FilledResults:
         bars = sample_bars(symbol)
         return bars.slice(max(0, len(bars) - most_minutes), len(bars))
 
+    def minutes(self, symbol: str) -> Bars:
+        """What analyses are made of."""
+        return sample_bars(symbol)
+
     def analysis(self, analyzer: str, request: AnalyseBars) -> AnalysedStretch:
         """As an analyzer answers, of the sample's bars alone."""
         self.requests.append(request)
         pipeline = AnalysisPipeline(request.configuration, self.registry)
-        bars = sample_bars(request.symbol)
+        bars = self.minutes(request.symbol)
         table = pipeline.run(bars.between(int(bars.open_time[0]), request.end_ms))
         table = table.slice(int(np.searchsorted(table.open_time, request.start_ms)), len(table))
         open_time, values = table.open_time, table.values

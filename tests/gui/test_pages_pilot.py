@@ -134,11 +134,12 @@ def test_a_completed_simulation_leads_to_its_result_with_curve_and_sortable_trad
     pilot.frames(2)
     page = pilot.shell.pages[PageName.RESULT]
     assert page.selected == "fil-contrarian"  # type: ignore[attr-defined]
-    table = page._trades  # type: ignore[attr-defined]
-    pilot.click("result.trades.head.7")
+    pilot.click("result.tab.trades")
+    table = page.trades._table  # type: ignore[attr-defined]
+    pilot.click("result.trades.head.9")
     profits = [filled.trades(60)[index].profit for index in table._order]
     assert profits == sorted(profits)
-    pilot.click("result.trades.head.7")
+    pilot.click("result.trades.head.9")
     profits = [filled.trades(60)[index].profit for index in table._order]
     assert profits == sorted(profits, reverse=True)
 

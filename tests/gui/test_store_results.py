@@ -65,3 +65,32 @@ def test_overlays_come_from_an_analyzer_through_shared_memory(home: Path) -> Non
         supervisor.end()
         thread.join(30)
     assert not list(Path("/dev/shm").glob(f"atm-{program_id(home)}-*"))
+
+
+def test_a_stored_simulation_is_read_whole_and_exported_below_the_home_folder(home: Path) -> None:
+    from atm.gui.texts import Texts
+    from atm.ipc.local import LocalBus
+    from atm.model.errors import Refused
+    from atm.storage.database import Database
+    from tests.gui.result.ran import ran
+
+    url = f"sqlite:///{home / 'live.sqlite3'}"
+    context = ProgramContext(home, home, Endpoint.LIVE, Addresses("", ""), 1, 1, (), database_url=url)
+    spec, result = ran("ts_nearusdt")
+    database = Database(context.database)
+    database.simulations.add(spec, 7)
+    results = StoreResults(context, LocalBus().assistant("gui"))
+    with pytest.raises(Refused, match="has not completed"):
+        results.export(spec.code, "csv", Texts(filled.ASSETS / "texts"))
+    database.simulations.save_result(
+        spec.code, result.summary, result.equity_time, result.equity, result.trades, result.details
+    )
+    database.close()
+    read = results.simulation(spec.code)
+    assert read.details is not None
+    assert read.details.trips == result.details.trips
+    folder = results.export(spec.code, "csv", Texts(filled.ASSETS / "texts"))
+    assert folder == home / "exports" / "TS_NEARUSDT"
+    lines = (folder / "trades.csv").read_text().splitlines()
+    assert len(lines) == 1 + len(result.trades)
+    assert len((folder / "equity.csv").read_text().splitlines()) == 1 + len(result.equity)

@@ -10,17 +10,57 @@ import pytest
 from atm.gui.analysis_draft import groups_of
 from atm.gui.notifications import sentence
 from atm.gui.pages.currency_analysis import TABS
+from atm.gui.pages.simulation_result import TABS as RESULT_TABS
+from atm.gui.result.compare import VIEWS
+from atm.gui.result.reports import MODES
+from atm.gui.result.view import GROUPINGS
 from atm.gui.texts import LANGUAGES, Texts, placeholders, read_catalogue
 from atm.gui.ui import PageName
 from atm.model.account import AccountKind, TradeReason
+from atm.model.adjustable import adjustables, of_specification
 from atm.model.builtin_analyses import BUILT_IN
 from atm.model.endpoint import Endpoint
 from atm.model.notice import Notice, Severity
 from atm.model.order import Side
 from atm.model.simulation import SimulationStatus
+from atm.model.trade_configuration import (
+    MmacdDefault,
+    MmacdLongDefault,
+    ReachAndFall,
+    RemainingQuantity,
+    RotationalGaussian2,
+    SwingDefault,
+    TargetExposure,
+    TradeConfiguration,
+    TradeScenario,
+    WeightReduce,
+)
 from atm.simulators.figures import FIGURES, GROUPS
-from tests.gui.filled import ASSETS, ROOT
+from atm.simulators.statistics.reports import REASONS
+from tests.gui.filled import ASSETS, ROOT, spec
 from tests.gui.pilot import Pilot
+
+
+def moved_names() -> set[str]:
+    """Names of everything that a slider moves, of every method that there is."""
+    methods = (
+        RemainingQuantity(long=RotationalGaussian2()),
+        TradeScenario(weight_reduce=WeightReduce(0.1, 0.1), reach_and_fall=ReachAndFall(0.2, 0.1)),
+        *(TargetExposure(function) for function in (SwingDefault(), MmacdDefault(), MmacdLongDefault())),
+    )
+    whole = spec("any")
+    found = [each for group in of_specification(whole).values() for each in group]
+    for method in methods:
+        found += adjustables(TradeConfiguration("t", method=method))
+    return {part.partition("[")[0] for each in found for part in each.path.split(".")[-3:]} - {
+        "USDT",
+        "method",
+        "trade",
+        "positions",
+        "assets",
+        "costs",
+    }
+
 
 FOLDER = ASSETS / "texts"
 CATALOGUES = {language: read_catalogue(FOLDER / language / "LC_MESSAGES" / "atm.po") for language in LANGUAGES}
@@ -57,8 +97,17 @@ STATES = {
     ),
     "verdict": [f"{state}{end}" for state in ("passed", "failed", "waiting", "unknown") for end in ("", "_hint")],
     "form": ("whole", "number", *sorted({form.name for known in BUILT_IN.values() for form in known.style.forms})),
-    "parameter": {each.name for group in groups_of(()) for each in group.parameters},
+    "parameter": {each.name for group in groups_of(()) for each in group.parameters} | moved_names(),
     "indicator": [name.lower() for name in BUILT_IN],
+    "result_tab": RESULT_TABS,
+    "result_group": GROUPINGS,
+    "report_step": ("hourly", "daily"),
+    "report": [mode for mode in MODES if mode not in REASONS]
+    + [f"equity_{which}" for which in ("open", "low", "high", "close")],
+    "compare_view": VIEWS,
+    "weekday": range(7),
+    "export": ("csv", "parquet", "html", "written"),
+    "trial": ("allocation", "costs"),
     "start": ("connected", "history", "configurations", "simulation", "account", "trading"),
     "unbuilt": ("title", "auto_trade", "account_history", "database", "neural_network"),
 }

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from atm.ipc.messages import ProcessState
-from atm.managers.simulation_queue import FINAL, MAX_TRIES, Abort, Launch, SimulationQueue, StartSimulator
+from atm.managers.simulation_queue import FINAL, MAX_TRIES, Abort, Launch, Retire, SimulationQueue, StartSimulator
 from atm.model.account import AssetSetup, PositionSetup
 from atm.model.analysis_configuration import AnalysisConfiguration
 from atm.model.errors import Invalid, Refused
@@ -126,3 +126,25 @@ def test_no_job_runs_twice_at_once_and_every_job_ends(steps: list[tuple[int, int
         carry_out()
     assert all(state.status in FINAL for state in queue.states())
     assert msgspec.json.encode(queue.states())
+
+
+def test_a_simulator_with_an_open_trial_is_kept_and_gets_work_last() -> None:
+    queue = SimulationQueue(2)
+    for name in ("simulator-0", "simulator-1"):
+        queue.process(up(name), 0.0)
+    queue.trying("simulator-0", True)
+    queue.add(spec("one"), 0)
+    assert queue.plan(0.0)[0] == [Launch(spec("one"), "simulator-1")]
+    queue.progress(SimulationState("one", COMPLETED, 1.0, 0))
+    assert queue.plan(1_000.0)[0] == [Retire("simulator-1")]
+    queue.trying("simulator-0", False)
+    assert queue.plan(2_000.0)[0] == [Retire("simulator-0")]
+
+
+def test_a_trial_ends_with_its_simulator() -> None:
+    queue = SimulationQueue(1)
+    queue.process(up(), 0.0)
+    queue.trying("simulator-0", True)
+    queue.process(down(), 0.0)
+    queue.process(up(pid=2), 0.0)
+    assert queue.plan(1_000.0)[0] == [Retire("simulator-0")]

@@ -1,153 +1,162 @@
-"""Simulation Result: the figures of a completed backtest, its equity curve and its trades."""
+"""Simulation Result: a completed backtest in nine tabs, from its curve to sliders that compute it anew."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from imgui_bundle import ImVec2, imgui
 
-from atm.gui import formats, icons, widgets
-from atm.gui.equity_chart import EquityCurve, draw_equity
+from atm.gui import icons, widgets
 from atm.gui.pages.simulation_table import simulation_table
-from atm.gui.results import SimulationResult
+from atm.gui.result.chart_tab import ChartTab
+from atm.gui.result.compare import CompareTab
+from atm.gui.result.doctor import draw_doctor
+from atm.gui.result.export_bar import ExportBar
+from atm.gui.result.overview import Overview
+from atm.gui.result.reports import ReportsTab
+from atm.gui.result.setup import SetupTab
+from atm.gui.result.statistics_tab import StatisticsTab
+from atm.gui.result.trades import TradesTab
+from atm.gui.result.trial_tab import TrialTab
+from atm.gui.result.view import ShownResult, shown
+from atm.gui.stored import Loaded
 from atm.gui.table import Table
-from atm.gui.theme import Color
-from atm.gui.trade_table import trade_table
 from atm.gui.ui import PageName, Ui
-from atm.model.account import TradeRecord
-from atm.model.simulation import SimulationSpec, SimulationState, SimulationSummary
+from atm.model.simulation import SimulationState, SimulationSummary
 
-_Figure = tuple[str, str, Color | None]
-
-
-@dataclass(frozen=True, slots=True)
-class ShownResult:
-    """A result as the page draws it."""
-
-    spec: SimulationSpec
-    curve: EquityCurve
-    trades: tuple[TradeRecord, ...]
+TABS = ("overview", "doctor", "statistics", "trades", "chart", "reports", "setup", "compare", "trial")
+LIST_WIDTH = 330.0
+_SHARE = 0.25
+"""Part of the page that the list may take."""
 
 
 class SimulationResultPage:
-    """See the module."""
+    """See the module. selected: code of the result; tab: one of `TABS`."""
 
     def __init__(self) -> None:
         self.selected = ""
+        self.tab = "overview"
+        self.search = ""
+        self.overview = Overview()
+        self.statistics = StatisticsTab()
+        self.trades = TradesTab()
+        self.chart = ChartTab()
+        self.reports = ReportsTab()
+        self.setup = SetupTab()
+        self.compare = CompareTab()
+        self.trial = TrialTab()
+        self._export = ExportBar()
         self._list: Table[SimulationState] | None = None
-        self._trades: Table[TradeRecord] | None = None
         self._language = ""
         self._rows: list[SimulationState] = []
+        self._found: list[SimulationState] = []
+        self._trying = False
 
     def draw(self, ui: Ui) -> None:
         self._tables(ui)
         rows = ui.model.completed_simulations()
         if rows != self._rows:
-            self._rows = rows
+            self._rows = self._found = rows
         self.selected = ui.take_selection(PageName.RESULT) or self.selected
         state = next((state for state in self._rows if state.code == self.selected), None)
         if state is None and self._rows:
             state = self._rows[0]
             self.selected = state.code
-        if state is None:
+        if state is None or state.summary is None:
+            self.left(ui)
             widgets.empty(ui, icons.RESULT, ui.t("result.empty_title"), ui.t("result.empty"))
             return
-        width = ui.px(430)
-        imgui.begin_child("left", ImVec2(width, 0))
-        with widgets.card(ui, "list", 0, imgui.get_content_region_avail().y * 0.36, ui.t("result.completed")):
-            if self._list is not None:
-                self._list.selected = self.selected
-                self.selected = self._list.draw(ui, self._rows) or self.selected
-        with widgets.card(ui, "summary", 0, 0, state.code):
-            if state.summary is not None:
-                self._summary(ui, state.summary)
-        imgui.end_child()
-        imgui.same_line(0, ui.px(14))
+        with widgets.card(ui, "list", min(ui.px(LIST_WIDTH), imgui.get_content_region_avail().x * _SHARE), 0):
+            self._choose(ui)
+        imgui.same_line(0, ui.px(12))
         imgui.begin_child("right", ImVec2(0, 0))
-        self._detail(ui, state.code)
+        self._result(ui, state, state.summary)
         imgui.end_child()
+
+    def left(self, ui: Ui) -> None:
+        """See `atm.gui.shell.Leavable`."""
+        if self._trying:
+            self._trying = False
+            self.trial.left(ui)
 
     def _tables(self, ui: Ui) -> None:
         if self._language != ui.t.language:
             self._language = ui.t.language
             self._list = simulation_table(ui, "result.list", completed=True)
-            self._trades = trade_table(ui, "result.trades")
 
-    # --- figures
+    def _choose(self, ui: Ui) -> None:
+        """The list with its search."""
+        widgets.heading(ui, ui.t("result.completed"))
+        before = self.search
+        self.search = widgets.text_field(ui, "result.search", "", self.search, hint=ui.t("result.search_list"))
+        if self.search != before or self._found is self._rows:
+            self._found = [state for state in self._rows if _passes(state, self.search)]
+        if self._list is not None:
+            self._list.selected = self.selected
+            self.selected = self._list.draw(ui, self._found) or self.selected
 
-    def _summary(self, ui: Ui, summary: SimulationSummary) -> None:
-        for warning in summary.warnings:
-            ui.wrapped(f"{icons.WARNING}  {warning}", ui.colors.warning)
-        flags = imgui.TableFlags_.sizing_stretch_same | imgui.TableFlags_.borders_inner_h
-        if not imgui.begin_table("##figures", 2, int(flags)):
+    def _result(self, ui: Ui, state: SimulationState, summary: SimulationSummary) -> None:
+        ui.text(state.code, size=ui.theme.BODY + 2, bold=True)
+        imgui.same_line(0, ui.px(14))
+        about = ui.t("tear_sheet.range", symbols=", ".join(summary.symbols), start=summary.start, end=summary.end)
+        ui.text(about, ui.colors.muted)
+        self._export.draw(ui, state.code)
+        options = [(tab, ui.t(f"result_tab.{tab}")) for tab in TABS]
+        self.tab = widgets.segments(ui, "result.tab", self.tab, options)
+        if self.tab != "trial":
+            self.left(ui)
+        loaded = _load(ui, state)
+        if loaded.value is None:
+            self._missing(ui, state, loaded)
             return
-        for label, value, color in figures(ui, summary):
-            imgui.table_next_row()
-            imgui.table_next_column()
-            ui.text(label, ui.colors.muted)
-            imgui.table_next_column()
-            room = imgui.get_content_region_avail().x - imgui.calc_text_size(value).x
-            if room > 0:
-                imgui.set_cursor_pos_x(imgui.get_cursor_pos_x() + room)
-            ui.text(value, color)
-        imgui.end_table()
-        widgets.label_above(ui, ui.t("result.trade_hash"))
-        if widgets.button(ui, "result.copy_hash", f"{icons.COPY}  {summary.trade_hash[:24]}…"):
-            imgui.set_clipboard_text(summary.trade_hash)
-        widgets.tooltip(ui.t("result.copy_hash"))
+        self._tab(ui, state, summary, loaded.value)
 
-    # --- curve and trades
+    def _missing(self, ui: Ui, state: SimulationState, loaded: Loaded[ShownResult]) -> None:
+        with widgets.card(ui, "state", 0, 0):
+            title = ui.t("result.loading" if loaded.loading else "result.unreadable")
+            widgets.empty(ui, icons.WAITING if loaded.loading else icons.WARNING, title, loaded.error)
+            if loaded.error and widgets.button(ui, "result.retry", ui.t("action.retry")):
+                ui.stored.forget(_key(state))
 
-    def _detail(self, ui: Ui, code: str) -> None:
-        results = ui.results
-        loaded = ui.stored.get(("simulation", code), lambda: _shown(results.simulation(code)))
-        result = loaded.value
-        if result is None:
-            with widgets.card(ui, "state", 0, 0):
-                title = ui.t("result.loading" if loaded.loading else "result.unreadable")
-                widgets.empty(ui, icons.WAITING if loaded.loading else icons.WARNING, title, loaded.error)
-                if loaded.error and widgets.button(ui, "result.retry", ui.t("action.retry")):
-                    ui.stored.forget(("simulation", code))
-            return
-        height = imgui.get_content_region_avail().y
-        with widgets.card(ui, "curve", 0, height * 0.55, ui.t("result.equity")):
-            if len(result.curve.time):
-                size = imgui.get_content_region_avail()
-                draw_equity(ui, f"equity {code}", result.curve, (size.x, size.y))
-            else:
-                ui.wrapped(ui.t("result.no_curve"))
-        with widgets.card(ui, "trades", 0, 0, ui.t("result.trades", count=f"{len(result.trades):,}")):
-            if not result.trades:
-                ui.wrapped(ui.t("result.no_trades"))
-            elif self._trades is not None:
-                self._trades.draw(ui, result.trades)
+    def _tab(self, ui: Ui, state: SimulationState, summary: SimulationSummary, result: ShownResult) -> None:
+        match self.tab:
+            case "overview":
+                self.overview.draw(ui, summary, result)
+            case "doctor":
+                draw_doctor(ui, summary)
+            case "statistics":
+                self.statistics.draw(ui, summary, result)
+            case "trades":
+                trade = self.trades.draw(ui, result)
+                if trade is not None:
+                    self.chart.show(trade)
+                    self.tab = "chart"
+            case "chart":
+                clicked = self.chart.draw(ui, result)
+                if clicked is not None:
+                    self.trades.select(clicked)
+                    self.tab = "trades"
+            case "reports":
+                self.reports.draw(ui, result)
+            case "setup":
+                self.setup.draw(ui, result.spec)
+            case "compare":
+                self.compare.draw(ui, state.code, self._rows, lambda other: _load(ui, other))
+            case "trial":
+                self._trying = True
+                self.trial.draw(ui, result)
 
 
-def _shown(result: SimulationResult) -> ShownResult:
-    return ShownResult(result.spec, EquityCurve.of(result.equity_time, result.equity), result.trades)
+def _key(state: SimulationState) -> tuple[str, str, int]:
+    """What is kept of a result; another simulation may have the code of one that was removed."""
+    return ("simulation", state.code, state.created_ms)
 
 
-def figures(ui: Ui, s: SimulationSummary) -> list[_Figure]:
-    """Every figure of a summary with its name, its text and its colour."""
-    t = ui.t
-    return [
-        (t("field.net_profit"), formats.number(s.net_profit, sign=True), ui.signed(s.net_profit)),
-        (t("result.total_return"), formats.percent(s.total_return, sign=True), ui.signed(s.total_return)),
-        (t("result.final_equity"), formats.number(s.final_equity), None),
-        (t("result.max_drawdown"), formats.percent(-abs(s.max_drawdown)), ui.signed(-abs(s.max_drawdown))),
-        (t("result.sharpe"), formats.number(s.sharpe), None),
-        (t("result.profit_factor"), formats.number(s.profit_factor), None),
-        (t("result.win_rate"), formats.percent(s.win_rate, 1), None),
-        (t("result.fills"), f"{s.trades:,}", None),
-        (t("result.round_trips"), f"{s.round_trips:,}", None),
-        (t("result.exposure"), formats.percent(s.exposure, 1), None),
-        (t("result.fees"), formats.number(s.fees), None),
-        (t("result.funding"), formats.number(s.funding, sign=True), None),
-        (t("result.liquidations"), str(s.liquidations), ui.colors.bad if s.liquidations else None),
-        (t("result.symbols"), ", ".join(s.symbols), None),
-        (t("field.start"), s.start, None),
-        (t("field.end"), s.end, None),
-        (t("result.bars"), f"{s.bars:,}", None),
-        (t("result.missing_bars"), f"{s.missing_bars:,}", ui.colors.warning if s.missing_bars else None),
-        (t("result.wall_seconds"), f"{formats.number(s.wall_seconds, 3)} s", None),
-    ]
+def _load(ui: Ui, state: SimulationState) -> Loaded[ShownResult]:
+    results = ui.results
+    return ui.stored.get(_key(state), lambda: shown(results.simulation(state.code)))
+
+
+def _passes(state: SimulationState, search: str) -> bool:
+    """Whether every word of the search is in the code or a symbol."""
+    symbols = " ".join(state.summary.symbols) if state.summary is not None else ""
+    words = f"{state.code} {symbols}".casefold()
+    return all(word in words for word in search.casefold().split())

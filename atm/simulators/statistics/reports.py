@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +17,9 @@ from atm.model.account import TradeReason, TradeRecord
 from atm.model.interval import MINUTE_MS
 from atm.model.order import Side
 from atm.model.statistics import BalanceReport, PeriodReturn
-from atm.simulators.statistics.path import SymbolPath
+
+if TYPE_CHECKING:
+    from atm.simulators.statistics.path import SymbolPath
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]

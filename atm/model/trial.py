@@ -1,0 +1,19 @@
+"""What a trial of other parameters gives: the figures that are quick to compute, while somebody drags a slider."""
+
+from __future__ import annotations
+
+import msgspec
+
+
+class TrialFigures(msgspec.Struct, frozen=True):
+    """Money in the quote asset, ratios as fractions; funding > 0 was paid; sharpe None where it is not defined. Defined as in
+    `SimulationSummary` and `SimulationStatistics`."""
+
+    net_profit: float
+    total_return: float
+    max_drawdown: float
+    sharpe: float | None
+    trades: int
+    fees: float
+    funding: float
+    liquidations: int

@@ -1,0 +1,117 @@
+"""A trial: minutes and analyses of a simulation, loaded once, under which trade control and costs are changed at will."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from atm.analyzers.cache import AnalysisCache
+from atm.model.adjustable import adjusted
+from atm.model.errors import Invalid
+from atm.model.instrument import Instrument
+from atm.model.interval import MINUTE_MS
+from atm.model.simulation import SimulationSpec
+from atm.model.trial import TrialFigures
+from atm.simulators.backtest import Cancelled, check_data, load_grid
+from atm.simulators.specification import time_range
+from atm.simulators.statistics.skim import skimmed
+from atm.storage.market_store import MarketStore
+from atm.trading.engine import AccountEngine, MinuteGrid
+
+MOST_MINUTES = 15_000_000
+"""Minutes of all positions together: about 600 MB, the bound of what a trial may hold."""
+
+_Needs = tuple[tuple[str, ...], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class TrialOutcome:
+    """curve: float64 (2, n), Unix ms and equity."""
+
+    figures: TrialFigures
+    curve: NDArray[np.float64]
+
+
+class Trial:
+    """See the module. Raises `Invalid` for what cannot be simulated or is too large to be held."""
+
+    def __init__(
+        self, spec: SimulationSpec, store: MarketStore, instruments: Iterable[Instrument], cache: AnalysisCache
+    ) -> None:
+        self._spec = spec
+        self._store = store
+        self._instruments = tuple(instruments)
+        self._cache = cache
+        self._span = time_range(spec)
+        self._initial = sum(asset.initial_balance for asset in spec.assets.values())
+        self.minutes = (self._span[1] - self._span[0]) // MINUTE_MS * len(spec.positions)
+        if self.minutes > MOST_MINUTES:
+            raise Invalid("minutes", self.minutes, f"up to {MOST_MINUTES:,} minutes of all positions together")
+        if self._initial <= 0.0:
+            raise Invalid("assets.initial_balance", self._initial, "more than 0")
+        engine = self._engine(spec)
+        for symbol in engine.symbols:
+            check_data(store, symbol, *self._span)
+        self._needs = self._needs_of(engine, spec)
+        self._loading = threading.Lock()
+        self._grid = self._minutes_of(spec, engine)
+
+    def _engine(self, spec: SimulationSpec) -> AccountEngine:
+        return AccountEngine(spec.assets, spec.positions, spec.analysis, spec.trade, self._instruments, spec.costs)
+
+    def _minutes_of(self, spec: SimulationSpec, engine: AccountEngine) -> MinuteGrid:
+        """The minutes and the rows of analyses that this engine decides on."""
+        return load_grid(spec, engine, self._store, self._span, None, self._cache)[0]
+
+    def _needs_of(self, engine: AccountEngine, spec: SimulationSpec) -> _Needs:
+        """The columns that each position decides on, in the order of the grid."""
+        decision = {configuration.code: configuration.decision for configuration in spec.analysis}
+        return tuple(
+            (position.symbol, *engine.columns(position.symbol, decision[position.analysis]))
+            for position in engine.setup.positions
+        )
+
+    def run(
+        self,
+        changes: Mapping[str, Any],
+        progress: Callable[[float], None] | None = None,
+        cancelled: Callable[[], bool] | None = None,
+    ) -> TrialOutcome:
+        """The simulation with other values at these paths; may run several times at once.
+
+        Raises `Invalid` for what is not allowed, `Cancelled` when stopped. The minutes stay as they are; analyses are read
+        again only when the method has come to decide on other columns.
+        """
+        spec = adjusted(self._spec, changes)
+        engine = self._engine(spec)
+        needs = self._needs_of(engine, spec)
+        with self._loading:
+            if needs != self._needs:
+                self._grid = self._minutes_of(spec, engine)
+                self._needs = needs
+            grid = self._grid
+        _, equity = engine.run(grid, progress, cancelled, recorded=False)
+        if cancelled is not None and cancelled():
+            raise Cancelled
+        return self._outcome(engine, equity)
+
+    def _outcome(self, engine: AccountEngine, equity: NDArray[np.float64]) -> TrialOutcome:
+        start, initial = self._span[0], self._initial
+        fall, sharpe, kept = skimmed(equity, initial, start)
+        profit = float(equity[-1]) - initial
+        figures = TrialFigures(
+            net_profit=profit,
+            total_return=profit / initial,
+            max_drawdown=fall,
+            sharpe=sharpe,
+            trades=engine.fills,
+            fees=engine.fees_paid(),
+            funding=engine.funding_paid(),
+            liquidations=engine.liquidations,
+        )
+        return TrialOutcome(figures, np.stack([start + MINUTE_MS * (kept + 1.0), equity[kept]]))
