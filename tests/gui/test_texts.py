@@ -24,6 +24,7 @@ from atm.model.notice import Notice, Severity
 from atm.model.order import Side
 from atm.model.simulation import SimulationStatus
 from atm.model.trade_configuration import (
+    LimitOrder,
     MmacdDefault,
     MmacdLongDefault,
     ReachAndFall,
@@ -52,6 +53,7 @@ def moved_names() -> set[str]:
     found = [each for group in of_specification(whole).values() for each in group]
     for method in methods:
         found += adjustables(TradeConfiguration("t", method=method))
+    found += adjustables(TradeConfiguration("t", entry_order=LimitOrder(), exit_order=LimitOrder()))
     return {part.partition("[")[0] for each in found for part in each.path.split(".")[-3:]} - {
         "USDT",
         "method",
