@@ -48,6 +48,9 @@ log = logging.getLogger(__name__)
 
 PING_SECONDS = 5.0
 HUNG_SECONDS = 20.0
+STARTING_SECONDS = 90.0
+"""How long a child may take to its first answer: on a busy machine it loads its libraries for longer than it may ever be silent
+afterwards."""
 GRACE_SECONDS = 6.0
 MEMORY_SECONDS = 15.0
 
@@ -59,6 +62,7 @@ class _Child:
     policy: RestartPolicy
     started: float
     answered: float
+    known: bool = False
     wanted: bool = True
     pss: int = 0
 
@@ -191,14 +195,14 @@ class Supervisor:
             if self._switchboard.waits(child.program.name):
                 # it cannot answer while it waits to publish; what it waits for is pinged too
                 child.answered = now
-            if now - child.answered > HUNG_SECONDS + PING_SECONDS:
+            if now - child.answered > (HUNG_SECONDS if child.known else STARTING_SECONDS) + PING_SECONDS:
                 log.error("%s has not answered for %.0f s and is killed", child.program.name, now - child.answered)
                 child.process.kill()
                 continue
 
             def answered(reply: Reply, child: _Child = child) -> None:
                 if isinstance(reply, Done):
-                    child.answered = time.monotonic()
+                    child.answered, child.known = time.monotonic(), True
 
             self.assistant.request_async(child.program.name, Ping(), answered, HUNG_SECONDS)
 

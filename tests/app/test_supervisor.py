@@ -1,6 +1,7 @@
 import os
 import queue
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -46,6 +47,15 @@ class Running:
         assert isinstance(reply, Done)
         return reply
 
+    def get_to_know(self, name: str) -> None:
+        """Until a ping of the supervisor has been answered."""
+        child = self.supervisor._children[name]
+        deadline = time.monotonic() + 30
+        while not child.known and time.monotonic() < deadline:
+            self.supervisor.assistant.call_soon(self.supervisor._ping)
+            self.ask(name, "hello")
+        assert child.known
+
     def wait_for(self, name: str, state: str, restarts: int | None = None) -> ProcessState:
         while True:
             found = self.states.get(timeout=30)
@@ -80,11 +90,26 @@ def test_a_killed_child_comes_back_and_the_others_do_not_notice(program: Running
 
 def test_a_child_that_hangs_is_killed_and_comes_back(program: Running, monkeypatch: pytest.MonkeyPatch) -> None:
     program.ask("data", "hello")
+    program.get_to_know("data")
     monkeypatch.setattr(module, "HUNG_SECONDS", 0.5)
     monkeypatch.setattr(module, "PING_SECONDS", 0.2)
     program.supervisor.assistant.call_soon(lambda: program.supervisor.assistant.every(0.2, program.supervisor._ping))
     with pytest.raises(Unavailable):
         program.ask("data", "hang")
+    program.wait_for("data", "running", restarts=1)
+
+
+def test_a_child_that_is_still_starting_has_more_patience(
+    program: Running,
+) -> None:
+    pid = program.ask("data", "hello").parameters["pid"]
+    child = program.supervisor._children["data"]
+    child.known = False
+    child.answered -= module.HUNG_SECONDS + module.PING_SECONDS + 1
+    program.get_to_know("data")  # pinged, and not killed
+    assert program.ask("data", "hello").parameters["pid"] == pid
+    child.known, child.answered = False, child.answered - module.STARTING_SECONDS - module.PING_SECONDS - 1
+    program.supervisor.assistant.call_soon(program.supervisor._ping)
     program.wait_for("data", "running", restarts=1)
 
 
