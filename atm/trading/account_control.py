@@ -29,12 +29,20 @@ def wallet_balance(positions: Floats, asset_state: Floats, setups: Floats, asset
 
 
 @lean_kernel
+def granted(p: Floats) -> float:
+    """Balance that a position has, or will have when its pending order is filled."""
+    opens = p[Position.PENDING_OPEN] != 0.0 and p[Position.QUANTITY] * p[Position.PENDING_OPEN] <= 0.0
+    return float(p[Position.PENDING_ALLOCATED] if opens else p[Position.ALLOCATED])
+
+
+@lean_kernel
 def allocation(
     positions: Floats, asset_state: Floats, setups: Floats, ratios: Floats, index: int, wallet_change: float
 ) -> float:
     """Balance for position `index`, asked for when it wants to enter: min(A − Σ others, A·assumed ratio, cap), >= 0.
 
-    A = wallet · 0.95 · allocation ratio. wallet_change: what a close decided at the same moment will add.
+    A = wallet · 0.95 · allocation ratio. wallet_change: what a close decided at the same moment will add. Who has an order that
+    waits, of the same close or an earlier one, has been granted what it will need.
     """
     asset = int(setups[index, Setup.ASSET])
     wallet = wallet_balance(positions, asset_state, setups, asset) + wallet_change
@@ -42,7 +50,7 @@ def allocation(
     others = 0.0
     for i in range(positions.shape[0]):
         if i != index and int(setups[i, Setup.ASSET]) == asset:
-            others += positions[i, Position.ALLOCATED]
+            others += granted(positions[i])
     return max(
         0.0, float(min(whole - others, whole * setups[index, Setup.ASSUMED], setups[index, Setup.MAX_ALLOCATED]))
     )

@@ -68,7 +68,7 @@ def test_cutting_the_future_leaves_the_past_as_it_was(store: MarketStore, instru
 
 @pytest.mark.parametrize(
     ("name", "start_of_hash"),
-    [("rqpm_filusdt", "2f7289d65796"), ("two_positions", "bbc666cee980"), ("ts_nearusdt", "f761fd30d70a")],
+    [("rqpm_filusdt", "2f7289d65796"), ("two_positions", "c2bccc2c85a2"), ("ts_nearusdt", "f761fd30d70a")],
 )
 def test_the_examples_trade_as_they_always_did(
     store: MarketStore, instruments: tuple[Instrument, ...], name: str, start_of_hash: str
