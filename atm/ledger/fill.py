@@ -1,9 +1,9 @@
-"""What a fill, a funding stamp and a liquidation do to an isolated position and its asset (numba kernels).
+"""What a fill and a funding stamp do to a position and its asset (numba kernels).
 
-Commission = quantity · price · rate, taken from the wallet at once. The margin of an opening fill (its notional divided by
-the leverage) moves from the cross wallet to the isolated wallet; a reduction gives its share of the isolated wallet back.
-Entry price: quantity-weighted average when adding, unchanged when reducing. Sources: Binance support pages on isolated
-margin, realised profit and funding.
+Commission = quantity · price · rate, taken from the wallet at once. In isolated margin the margin of an opening fill (its
+notional divided by the leverage) moves from the cross wallet to the isolated wallet, and a reduction gives its share of the
+isolated wallet back; in cross margin nothing moves. Entry price: quantity-weighted average when adding, unchanged when
+reducing. Sources: Binance support pages on isolated margin, realised profit, commission and funding.
 """
 
 from __future__ import annotations
@@ -25,17 +25,66 @@ def realized_profit(reduced: float, entry: float, price: float, side: float) -> 
 
 
 @lean_kernel
-def funding_payment(q: float, mark: float, rate: float) -> float:
-    """What the holder pays at a funding stamp: q · mark · rate; negative means he receives."""
-    return q * mark * rate
+def unrealized_profit(q: float, entry: float, mark: float) -> float:
+    """Profit of a signed quantity at a mark price."""
+    return q * (mark - entry)
 
 
 @lean_kernel
-def liquidation_remainder(isolated_wallet: float, profit: float, clearance_fee: float) -> tuple[float, float]:
-    """(clearance fee paid, loss booked) when a position is taken over with `profit` (< 0) at the takeover price.
+def initial_margin(q: float, price: float, leverage: float) -> float:
+    """Notional / leverage: of a fill at its price, of a position at the mark price."""
+    return abs(q) * price / leverage
 
-    The fee is at most what is left; the rest of the margin goes to the insurance fund, so the whole isolated wallet is
-    lost and never more than it.
+
+@lean_kernel
+def commission_rate(rate: float, discount: float) -> float:
+    """Rate (fraction of notional) after a discount (fraction of the rate): 0.1 where commission is paid in BNB."""
+    return rate * (1.0 - discount)
+
+
+@lean_kernel
+def commission(quantity: float, price: float, rate: float) -> float:
+    """Commission of a fill of |quantity| at `price`."""
+    return abs(quantity) * price * rate
+
+
+@lean_kernel
+def released_margin(isolated_wallet: float, reduced: float, q: float) -> float:
+    """What a reduction by `reduced` > 0 gives back of the isolated wallet: its share, all of it with the whole position."""
+    return isolated_wallet if reduced >= abs(q) else isolated_wallet * reduced / abs(q)
+
+
+@lean_kernel
+def after_fill(
+    q: float, entry: float, isolated_wallet: float, isolated: bool, leverage: float, quantity: float, price: float
+) -> tuple[float, float, float, float, float]:
+    """A fill of a signed quantity ≠ 0 → (quantity, entry price, isolated wallet, realised profit, margin from the cross wallet).
+
+    A fill through zero closes all and opens the rest at the same price. The margin that moves is negative when the
+    isolated wallet gives some back. Wallet balance changes by profit less commission, the cross wallet also by −margin.
     """
-    left = max(0.0, isolated_wallet + profit)
-    return min(left, clearance_fee), isolated_wallet
+    profit, moved = 0.0, 0.0
+    if q * quantity < 0.0:
+        side = 1.0 if q > 0.0 else -1.0
+        reduced = min(abs(quantity), abs(q))
+        profit = realized_profit(reduced, entry, price, side)
+        moved = -released_margin(isolated_wallet, reduced, q)
+        isolated_wallet += moved
+        q -= side * reduced
+        quantity += side * reduced
+        if q == 0.0:
+            entry = isolated_wallet = 0.0
+    if quantity != 0.0:
+        entry = average_entry(q, entry, quantity, price)
+        q += quantity
+        if isolated:
+            margin = initial_margin(quantity, price, leverage)
+            isolated_wallet += margin
+            moved += margin
+    return q, entry, isolated_wallet, profit, moved
+
+
+@lean_kernel
+def funding_payment(q: float, mark: float, rate: float) -> float:
+    """What the holder pays at a funding stamp: q · mark · rate; negative means he receives."""
+    return q * mark * rate

@@ -1,4 +1,4 @@
-"""Margin arithmetic of an isolated position in one-way mode (Binance USDⓈ-M rules; numba kernels).
+"""Margin arithmetic of a position in one-way mode (Binance USDⓈ-M rules; numba kernels).
 
 q: signed quantity in base asset; prices in quote per base; brackets: float64 (n, 5) rows of (notional floor, notional
 cap, maintenance margin rate, cumulative amount, maximum leverage), ascending. Sources: Binance support pages "Leverage
@@ -55,10 +55,12 @@ def max_notional(brackets: Floats, leverage: float) -> float:
 
 
 @lean_kernel
-def liquidation_price(brackets: Floats, q: float, entry: float, isolated_wallet: float) -> float:
-    """Mark price at which isolated wallet + unrealised profit = maintenance margin; 0.0 when there is none.
+def liquidation_price(brackets: Floats, q: float, entry: float, wallet: float) -> float:
+    """Mark price at which wallet + unrealised profit = maintenance margin; 0.0 when there is none.
 
     LP = (wallet + cum − side·|q|·entry) / (|q|·rate − side·|q|), with the bracket of |q|·LP (iterated to a fixed point).
+    `wallet`: the isolated wallet of the position; in cross margin cross wallet + Σ (unrealised profit − maintenance margin) of
+    the other cross positions of the asset.
     """
     if q == 0.0:
         return 0.0
@@ -67,9 +69,7 @@ def liquidation_price(brackets: Floats, q: float, entry: float, isolated_wallet:
     row = bracket_of(brackets, size * entry)
     price = 0.0
     for _ in range(_ROUNDS):
-        price = (isolated_wallet + brackets[row, CUM] - side * size * entry) / (
-            size * brackets[row, RATE] - side * size
-        )
+        price = (wallet + brackets[row, CUM] - side * size * entry) / (size * brackets[row, RATE] - side * size)
         found = bracket_of(brackets, size * max(price, 0.0))
         if found == row:
             break

@@ -145,6 +145,8 @@ def symbol_paths(engine: AccountEngine, grid: MinuteGrid, volumes: NDArray[np.fl
             brackets=setup.brackets[setup.first[i] : setup.first[i + 1]],
             funding_rate=float(setup.setups[i, Setup.FUNDING_RATE]),
             funding_ms=int(setup.setups[i, Setup.FUNDING_MS]),
+            isolated=bool(setup.setups[i, Setup.ISOLATED]),
+            rates=grid.rates[grid.rates[:, 1] == i][:, [0, 2]],
         )
         for i, symbol in enumerate(engine.symbols)
     }

@@ -33,4 +33,4 @@ def warm_up(progress: Callable[[str], None]) -> None:
     engine.minute(120_000, {}, {})
     engine.snapshot()
     skimmed(np.full(2, 1_000.0), 1_000.0, 0)
-    walk(np.zeros((0, 4)), np.zeros(0), np.zeros(0), np.zeros(0), 1.0, engine.setup.brackets)
+    walk(np.zeros((0, 5)), np.zeros(0), np.zeros(0), np.zeros(0), 1.0, engine.setup.brackets, True)

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from atm.model.kernel import lean_kernel
+from atm.trading.cross_margin import cross_backing
 from atm.trading.layout import Asset, Meta, Position, Setup
 
 Floats = NDArray[np.float64]
@@ -130,9 +131,10 @@ def reserved(P: Floats, S: Floats, asset: int) -> float:
 
 
 @lean_kernel
-def affordable(A: Floats, s: Floats, size: float, price: float) -> float:
-    """What of `size` > 0 the wallet pays for at the price of the fill, which may be worse than that of the decision."""
-    available = A[int(s[Setup.ASSET]), Asset.CROSS]
+def affordable(P: Floats, A: Floats, S: Floats, i: int, size: float, price: float) -> float:
+    """What of `size` > 0 position i can pay for at the price of the fill, which may be worse than that of the decision."""
+    s = S[i]
+    available = A[int(s[Setup.ASSET]), Asset.CROSS] + cross_backing(P, S, i, price, False)
     cost = price * (1.0 / s[Setup.LEVERAGE] + s[Setup.TAKER_FEE])
     if size * cost <= available:
         return size
@@ -166,7 +168,7 @@ def plan_entry(
         allocated = allocation(P, A, S, R, i, released)
     if held > 0.0 and allocated * abs(target) - committed < s[Setup.BAND] * allocated:
         return
-    available = A[asset, Asset.CROSS] + freed - A[asset, Asset.RESERVED]
+    available = A[asset, Asset.CROSS] + freed - A[asset, Asset.RESERVED] + cross_backing(P, S, i, price, flip)
     size = increase_quantity(s, allocated, target, committed, held, price, available)
     if size <= 0.0:
         return

@@ -13,7 +13,10 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from atm.ledger.balance import available_balance
+from atm.ledger.fill import initial_margin, unrealized_profit
 from atm.ledger.margin import maintenance_margin
+from atm.ledger.settings import ALLOWED, mode_change
 from atm.model.account import (
     AccountKind,
     AccountSnapshot,
@@ -35,8 +38,10 @@ from atm.model.order import Side
 from atm.model.trade_configuration import TradeConfiguration
 from atm.model.trade_method import resolved
 from atm.trading import engine_state
+from atm.trading.cross_margin import cross_level, refresh_pools
 from atm.trading.engine_setup import EngineSetup, build
 from atm.trading.fills import refresh_levels
+from atm.trading.funding import NO_RATES
 from atm.trading.layout import (
     MEMORY,
     MOST_FILLS,
@@ -82,7 +87,8 @@ class MinuteGrid(NamedTuple):
     Prices float64 (n, positions), NaN = missing; rows float64 (k, `AccountEngine.row_width`); row_at int64 (n, positions): row
     that closes with the minute, −1 = none; start_ms: first open time; volumes float32 (n, positions) in base assets, empty: no
     order is too large; books float32 (3, n, positions): spread, bid and ask depth (see `atm.model.flow`), NaN or empty: not
-    recorded.
+    recorded; rates float64 (k, 3): recorded funding rates, rows of (stamp Unix ms, position, rate) ascending by stamp, the
+    constant of the costs where none is.
     """
 
     start_ms: int
@@ -94,6 +100,7 @@ class MinuteGrid(NamedTuple):
     row_at: Ints
     volumes: Shorts = _NO_VOLUMES
     books: Shorts = _NO_BOOKS
+    rates: Floats = NO_RATES
 
 
 class AccountEngine:
@@ -239,6 +246,7 @@ class AccountEngine:
             grid.row_at[at:stop],
             equity[at:stop],
             self._levels,
+            grid.rates,
         )
         failed = int(self._meta[Meta.FAILED]) - 1
         if failed >= 0:
@@ -253,9 +261,16 @@ class AccountEngine:
             f"the method {name} failed at a decision on {self.symbols[i]}: an index outside of an array, or an exception"
         )
 
-    def minute(self, minute_ms: int, bars: Mapping[str, Bar], rows: Mapping[str, Floats]) -> float:
+    def minute(
+        self,
+        minute_ms: int,
+        bars: Mapping[str, Bar],
+        rows: Mapping[str, Floats],
+        rates: Mapping[str, float] | None = None,
+    ) -> float:
         """One minute: bars by symbol (absent = missing), rows of decision inputs by analysis id (see `inputs`) of the
-        analyses that close with it. Returns the equity at its close. Raises `Refused` when a user's method fails."""
+        analyses that close with it; `rates`: known funding rates by symbol, if it opens with a stamp. Returns the equity at
+        its close. Raises `Refused` when a user's method fails."""
         n = len(self.setup.positions)
         prices = np.full((4, 1, n), np.nan)
         volumes = np.zeros((1, n), np.float32)
@@ -273,7 +288,11 @@ class AccountEngine:
                 table[i, : len(rows[analysis])] = rows[analysis]
                 row_at[0, i] = i
         equity = np.zeros(1)
-        grid = MinuteGrid(minute_ms, prices[0], prices[1], prices[2], prices[3], table, row_at, volumes, books)
+        known = [(minute_ms, i, rates[s]) for i, s in enumerate(self.symbols) if s in rates] if rates else []
+        recorded = np.array(known, np.float64) if known else NO_RATES
+        grid = MinuteGrid(
+            minute_ms, prices[0], prices[1], prices[2], prices[3], table, row_at, volumes, books, recorded
+        )
         self._step(grid, 0, 1, equity)
         return float(equity[0])
 
@@ -301,18 +320,29 @@ class AccountEngine:
     def adopt(self, previous: AccountEngine) -> None:
         """Take over wallets, positions and counters of the same account's engine before its set-up was changed.
 
-        Raises `Invalid` when a position that is open would vanish.
+        Raises `Invalid` when a position that is open would vanish or change its margin mode.
         """
         for symbol in previous.symbols:
             row = previous._positions[previous._index(symbol)]
             if symbol not in self.symbols and row[Position.QUANTITY] != 0.0:
                 raise Invalid("positions.symbol", symbol, "kept while its position is open")
             if symbol in self.symbols:
-                self._adopt_position(self._index(symbol), row, previous)
+                was, is_ = previous.setup.trade[previous._index(symbol)], self.setup.trade[self._index(symbol)]
+                refused = mode_change(was.isolated, is_.isolated, False, bool(row[Position.QUANTITY] != 0.0))
+                if was.isolated != is_.isolated and refused != ALLOWED:
+                    allowed = f"{str(was.isolated).lower()} while the position in {symbol} is open"
+                    raise Invalid("trade.isolated", is_.isolated, allowed)
+        for symbol in previous.symbols:
+            if symbol in self.symbols:
+                self._adopt_position(self._index(symbol), previous._positions[previous._index(symbol)], previous)
         for index, asset in enumerate(self.setup.assets):
             if asset in previous.setup.assets:
                 self._assets[index] = previous._assets[previous.setup.assets.index(asset)]
         self._meta[:] = previous._meta
+        setup = self.setup
+        for i in range(len(setup.positions)):
+            refresh_levels(self._positions, self._assets, setup.setups, setup.brackets, setup.first, i)
+        refresh_pools(self._positions, self._assets, setup.setups, setup.brackets, setup.first)
 
     def _adopt_position(self, i: int, row: Floats, previous: AccountEngine) -> None:
         """The position, and the state of its trade control unless that has changed while the position is flat."""
@@ -324,7 +354,6 @@ class AccountEngine:
             self._positions[i, Position.REMAINING] = 1.0
             self._positions[i, MEMORY:] = 0.0
         self.forget(previous.method_versions)
-        refresh_levels(self._positions, self.setup.setups, self.setup.brackets, self.setup.first, i)
 
     def forget(self, versions: Mapping[str, str]) -> tuple[str, ...]:
         """Clear what users' methods remember that had another version (by name) when the state was made: its numbers may mean
@@ -381,31 +410,32 @@ class AccountEngine:
         self, name: str = "", marks: Mapping[str, float] | None = None, kind: AccountKind = AccountKind.VIRTUAL
     ) -> AccountSnapshot:
         """The account as it is, valued at `marks` where given, else at the last close. Changes nothing."""
-        positions = tuple(self._position_state(i, marks or {}) for i in range(len(self.symbols)))
+        at = self._positions[:, Position.MARK].copy()
+        for symbol, mark in (marks or {}).items():
+            if symbol in self.symbols:
+                at[self._index(symbol)] = mark
+        positions = tuple(self._position_state(i, at) for i in range(len(self.symbols)))
         assets = tuple(self._asset_state(index, positions) for index in range(len(self.setup.assets)))
         trading = bool(self._meta[Meta.TRADING])
         return AccountSnapshot(name, kind, trading, self.market_ms, assets, positions)
 
-    def _position_state(self, i: int, marks: Mapping[str, float]) -> PositionState:
+    def _position_state(self, i: int, marks: Floats) -> PositionState:
         row = self._positions[i].tolist()
-        symbol = self.symbols[i]
-        q = row[Position.QUANTITY]
-        mark = marks.get(symbol, row[Position.MARK])
+        q, mark = row[Position.QUANTITY], float(marks[i])
         leverage = int(self.setup.setups[i, Setup.LEVERAGE])
-        brackets = self.setup.brackets[self.setup.first[i] : self.setup.first[i + 1]]
         open_ = q != 0.0
         return PositionState(
-            symbol=symbol,
+            symbol=self.symbols[i],
             quantity=q,
             entry_price=row[Position.ENTRY] if open_ else None,
             mark_price=mark or None,
             leverage=leverage,
-            isolated=True,
+            isolated=self.setup.trade[i].isolated,
             isolated_wallet=row[Position.ISOLATED],
-            initial_margin=abs(q) * mark / leverage,
-            maintenance_margin=maintenance_margin(brackets, abs(q) * mark) if open_ else 0.0,
-            unrealized_profit=q * (mark - row[Position.ENTRY]) if open_ else 0.0,
-            liquidation_price=row[Position.LIQUIDATION] or None,
+            initial_margin=initial_margin(q, mark, float(leverage)),
+            maintenance_margin=maintenance_margin(self._brackets(i), abs(q) * mark) if open_ else 0.0,
+            unrealized_profit=unrealized_profit(q, row[Position.ENTRY], mark) if open_ else 0.0,
+            liquidation_price=self._liquidation_price(i, marks) or None,
             allocated_balance=row[Position.ALLOCATED],
             target_exposure=row[Position.TARGET],
             stop_price=row[Position.STOP] or None,
@@ -413,17 +443,30 @@ class AccountEngine:
             reason="stopped" if row[Position.STOP_MARK] else "",
         )
 
+    def _brackets(self, i: int) -> Floats:
+        return self.setup.brackets[self.setup.first[i] : self.setup.first[i + 1]]
+
+    def _liquidation_price(self, i: int, marks: Floats) -> float:
+        """Of a cross position: where its pool is liquidated if the other prices stand still."""
+        if self.setup.trade[i].isolated:
+            return float(self._positions[i, Position.LIQUIDATION])
+        held = self._positions.copy()
+        held[:, Position.WORST] = marks
+        return float(cross_level(held, self._assets, self.setup.setups, self.setup.brackets, self.setup.first, i))
+
     def _asset_state(self, index: int, positions: tuple[PositionState, ...]) -> AssetState:
         row = self._assets[index].tolist()
         mine = [p for i, p in enumerate(positions) if int(self.setup.setups[i, Setup.ASSET]) == index]
+        cross = [p for p in mine if not p.isolated]
         wallet = row[Asset.CROSS] + sum(p.isolated_wallet for p in mine)
         unrealized = sum(p.unrealized_profit for p in mine)
+        pooled, needed = sum(p.unrealized_profit for p in cross), sum(p.initial_margin for p in cross)
         return AssetState(
             asset=self.setup.assets[index],
             wallet_balance=wallet,
             cross_wallet_balance=row[Asset.CROSS],
             margin_balance=wallet + unrealized,
-            available_balance=max(0.0, row[Asset.CROSS]),
+            available_balance=available_balance(row[Asset.CROSS], pooled, needed, 0.0),
             unrealized_profit=unrealized,
             initial_margin=sum(p.initial_margin for p in mine),
             maintenance_margin=sum(p.maintenance_margin for p in mine),

@@ -11,6 +11,7 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from atm.ledger.fill import commission_rate
 from atm.ledger.margin import bracket_table, max_notional
 from atm.model.account import AssetSetup, CostModel, PositionSetup, SlippageModel
 from atm.model.analysis_configuration import AnalysisConfiguration
@@ -120,8 +121,6 @@ def _known(field: str, name: str, known: Mapping[str, T]) -> T:
 
 
 def _check(settings: TradeConfiguration, instrument: Instrument, table: Floats) -> None:
-    if not settings.isolated:
-        raise Invalid("trade.isolated", False, "true; cross margin is not simulated yet")
     if max_notional(table, float(settings.leverage)) <= 0:
         most = int(table[:, 4].max())
         raise Invalid("trade.leverage", settings.leverage, f"1 to {most} for {instrument.symbol}")
@@ -151,8 +150,8 @@ def _row(
     row[Setup.MIN_NOTIONAL] = float(instrument.min_notional)
     row[Setup.TICK_UNITS] = _units(instrument.tick_size)
     row[Setup.LIQUIDATION_FEE] = float(instrument.liquidation_fee)
-    row[Setup.TAKER_FEE] = costs.taker_fee * (1.0 - costs.fee_discount)
-    row[Setup.MAKER_FEE] = costs.maker_fee * (1.0 - costs.fee_discount)
+    row[Setup.TAKER_FEE] = commission_rate(costs.taker_fee, costs.fee_discount)
+    row[Setup.MAKER_FEE] = commission_rate(costs.maker_fee, costs.fee_discount)
     row[Setup.SLIPPAGE] = costs.half_spread + costs.slippage
     row[Setup.SLIPPAGE_MODEL] = list(SlippageModel).index(costs.slippage_model)
     row[Setup.RANGE_SHARE] = costs.range_share

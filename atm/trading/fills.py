@@ -1,4 +1,4 @@
-"""What fills, funding and liquidation do to the arrays of an account: the ledger's formulas on its rows. Numba kernels.
+"""What fills do to the arrays of an account: the ledger's formulas on its rows. Numba kernels.
 
 Arrays as in `atm.trading.phases`.
 """
@@ -10,10 +10,11 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from atm.ledger.fill import average_entry, liquidation_remainder, realized_profit
+from atm.ledger.fill import average_entry, realized_profit
 from atm.ledger.margin import liquidation_price
 from atm.model.kernel import lean_kernel
 from atm.trading.account_control import exact, wallet_balance
+from atm.trading.cross_margin import cross_level
 from atm.trading.layout import Asset, Meta, Method, Position, Reason, Setup, Slippage, Trade
 from atm.trading.scenario import scenario_levels
 
@@ -30,13 +31,15 @@ def write_trade(
 
     An order is filled before the next decision replaces it, and a level of a scenario sets its target before it is filled, so
     the target in force is the one that a fill is for. What closes the whole position at a price (full stops, a fall,
-    liquidation) or by the user's command is for none.
+    liquidation) or by the user's command is for none; a liquidation that leaves a part keeps the target of that.
     """
     row = meta[Meta.BUFFERED]
     if not maker and int(S[i, Setup.SLIPPAGE_MODEL]) == Slippage.BOOK and math.isnan(P[i, Position.SPREAD]):
         P[i, Position.UNRECORDED] += 1.0
     towards = reason < Reason.STOP_IMMEDIATE or reason == Reason.PARTIAL_STOP or reason == Reason.WEIGHT_REDUCE
     after = P[i, Position.TARGET] if towards else 0.0
+    if reason == Reason.LIQUIDATION and P[i, Position.QUANTITY] != 0.0:
+        after = P[i, Position.TRADED]
     T[row, Trade.TARGET_BEFORE] = P[i, Position.TRADED]
     T[row, Trade.TARGET_AFTER] = after
     P[i, Position.TRADED] = after if P[i, Position.QUANTITY] != 0.0 else 0.0
@@ -71,7 +74,7 @@ def stop_level(p: Floats, s: Floats) -> None:
 
 
 @lean_kernel
-def refresh_levels(P: Floats, S: Floats, B: Floats, first: Ints, i: int) -> None:
+def refresh_levels(P: Floats, A: Floats, S: Floats, B: Floats, first: Ints, i: int) -> None:
     """Trigger prices of position i after its quantity, entry or margin has changed; 0 = none."""
     q, entry = P[i, Position.QUANTITY], P[i, Position.ENTRY]
     if q == 0.0:
@@ -80,8 +83,11 @@ def refresh_levels(P: Floats, S: Floats, B: Floats, first: Ints, i: int) -> None
         P[i, Position.PROTECTIVE] = 0.0
         P[i, Position.BARS_HELD] = 0.0
     else:
-        brackets = B[first[i] : first[i + 1]]
-        P[i, Position.LIQUIDATION] = liquidation_price(brackets, q, entry, P[i, Position.ISOLATED])
+        if S[i, Setup.ISOLATED] > 0.5:
+            brackets = B[first[i] : first[i + 1]]
+            P[i, Position.LIQUIDATION] = liquidation_price(brackets, q, entry, P[i, Position.ISOLATED])
+        else:
+            P[i, Position.LIQUIDATION] = cross_level(P, A, S, B, first, i)
         stop_level(P[i], S[i])
     if int(S[i, Setup.FUNCTION_LONG]) == Method.SCENARIO:
         scenario_levels(P[i], S[i])
@@ -110,7 +116,7 @@ def reduce_position(
         P[i, Position.ENTRY] = 0.0
         P[i, Position.ISOLATED] = 0.0
         P[i, Position.ALLOCATED] = 0.0
-    refresh_levels(P, S, B, first, i)
+    refresh_levels(P, A, S, B, first, i)
     write_trade(P, A, S, meta, T, i, minute, decision, reason, -side * size, price, profit, fee, maker)
 
 
@@ -119,12 +125,13 @@ def open_position(
     P: Floats, A: Floats, S: Floats, meta: Ints, B: Floats, first: Ints, T: Floats,
     i: int, minute: int, decision: float, quantity: float, price: float, maker: bool,
 ) -> None:  # fmt: skip
-    """Add `quantity` (signed, same side as held or from flat) at `price`: margin to the isolated wallet, fee from cross."""
+    """Add `quantity` (signed, same side as held or from flat) at `price`: margin to the isolated wallet, if it has one, fee
+    from cross."""
     asset = int(S[i, Setup.ASSET])
     q = P[i, Position.QUANTITY]
     size = abs(quantity)
     fee = size * price * S[i, Setup.MAKER_FEE if maker else Setup.TAKER_FEE]
-    margin = size * price / S[i, Setup.LEVERAGE]
+    margin = size * price / S[i, Setup.LEVERAGE] if S[i, Setup.ISOLATED] > 0.5 else 0.0
     if q == 0.0:
         P[i, Position.PROTECTIVE] = P[i, Position.NEXT_PROTECTIVE]
         P[i, Position.NEXT_PROTECTIVE] = 0.0
@@ -133,28 +140,5 @@ def open_position(
     P[i, Position.ISOLATED] += margin
     A[asset, Asset.CROSS] -= margin + fee
     A[asset, Asset.FEES] += fee
-    refresh_levels(P, S, B, first, i)
+    refresh_levels(P, A, S, B, first, i)
     write_trade(P, A, S, meta, T, i, minute, decision, Reason.ENTRY, quantity, price, 0.0, fee, maker)
-
-
-@lean_kernel
-def liquidate(
-    P: Floats, A: Floats, S: Floats, meta: Ints, B: Floats, first: Ints, T: Floats, i: int, minute: int, price: float
-) -> None:
-    """The exchange takes position i over at `price`: the isolated wallet is lost, and nothing beyond it."""
-    asset = int(S[i, Setup.ASSET])
-    q = P[i, Position.QUANTITY]
-    side = 1.0 if q > 0.0 else -1.0
-    profit = realized_profit(abs(q), P[i, Position.ENTRY], price, side)
-    clearance = abs(q) * price * S[i, Setup.LIQUIDATION_FEE]
-    fee, lost = liquidation_remainder(P[i, Position.ISOLATED], profit, clearance)
-    A[asset, Asset.FEES] += fee
-    A[asset, Asset.REALIZED] -= lost - fee
-    P[i, Position.QUANTITY] = 0.0
-    P[i, Position.ENTRY] = 0.0
-    P[i, Position.ISOLATED] = 0.0
-    P[i, Position.ALLOCATED] = 0.0
-    P[i, Position.STOP_MARK] = side
-    meta[Meta.LIQUIDATIONS] += 1
-    refresh_levels(P, S, B, first, i)
-    write_trade(P, A, S, meta, T, i, minute, 0.0, Reason.LIQUIDATION, -q, price, -(lost - fee), fee, False)

@@ -26,6 +26,9 @@ class PositionLayout(NamedTuple):
     UNRECORDED: market orders that should have been priced by a book that was not recorded.
     Of a user's method: PROTECTIVE: price of its stop, NEXT_PROTECTIVE: that of the position which is to be opened, 0 = none;
     BARS_HELD: decisions since the entry; LIMIT: price that it wants for the order of its last decision, 0 = none.
+    LIQUIDATION: the level of an isolated position; of a cross position see `atm.trading.cross_margin`. WORST: price of this
+    minute that the liquidation of other positions in cross margin assumes for this one; it and the POOL columns around it
+    are the row of the ledger's `Pool`.
     """
 
     QUANTITY: int = 0
@@ -65,6 +68,13 @@ class PositionLayout(NamedTuple):
     NEXT_PROTECTIVE: int = 34
     BARS_HELD: int = 35
     LIMIT: int = 36
+    POOL_QUANTITY: int = 37
+    POOL_ENTRY: int = 38
+    WORST: int = 39
+    POOL_TEST: int = 40
+    POOL_FEE: int = 41
+    POOL_UNITS: int = 42
+    POOL_TAKEN: int = 43
 
 
 MEMORY = len(PositionLayout())
@@ -125,11 +135,14 @@ class MethodLayout(NamedTuple):
 
 
 class AssetLayout(NamedTuple):
+    """INSURANCE: losses beyond the cross wallet that the insurance fund has paid; REALIZED is without them."""
+
     CROSS: int = 0
     FEES: int = 1
     FUNDING: int = 2
     REALIZED: int = 3
     RESERVED: int = 4
+    INSURANCE: int = 5
 
 
 class MetaLayout(NamedTuple):
@@ -205,6 +218,7 @@ class SetupLayout(NamedTuple):
     EXIT_ORDER: int = 37
     EXIT_OFFSET: int = 38
     EXIT_MS: int = 39
+    ISOLATED: int = 40
 
 
 PARAMETERS = len(SetupLayout())
@@ -263,8 +277,9 @@ class UserParametersLayout(NamedTuple):
 
 
 SETUP_WIDTH = PARAMETERS + max(9 + 6 * MOST_ROWS, 4 + MOST_PARAMETERS)
-MOST_FILLS = 4 * MOST_ROWS + 10
-"""Fills of one position in one minute, at most: every row of three tables, a stop after each entry, auxiliaries, orders."""
+MOST_FILLS = 4 * MOST_ROWS + 26
+"""Fills of one position in one minute, at most: every row of three tables, a stop after each entry, auxiliaries, orders, and a
+liquidation in each bracket."""
 
 
 class InputLayout(NamedTuple):

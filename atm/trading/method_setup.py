@@ -69,6 +69,7 @@ def method_row(settings: TradeConfiguration, chosen: Chosen | None = None) -> Fl
     """
     row = np.zeros(SETUP_WIDTH)
     row[Setup.LEVERAGE] = settings.leverage
+    row[Setup.ISOLATED] = float(settings.isolated)
     row[Setup.LONG] = settings.direction in (Direction.LONG, Direction.BOTH)
     row[Setup.SHORT] = settings.direction in (Direction.SHORT, Direction.BOTH)
     row[Setup.STOP_IMMEDIATE] = settings.full_stop_loss_immediate or 0.0

@@ -195,7 +195,7 @@ def enter(
     quantity = p[Position.PENDING_OPEN]
     side = 1.0 if quantity > 0.0 else -1.0
     dearest = met if maker else side * min(side * taker_price(p, s, quantity, met), side * limit)
-    wanted = affordable(A, s, abs(quantity), dearest)
+    wanted = affordable(P, A, S, i, abs(quantity), dearest)
     size = fillable(p, s, wanted)
     if size > 0.0:
         if p[Position.ALLOCATED] == 0.0:

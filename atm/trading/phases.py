@@ -15,10 +15,13 @@ from numpy.typing import NDArray
 from atm.ledger.fill import funding_payment
 from atm.model.kernel import lean_kernel
 from atm.trading.account_control import decrease_quantity, plan_entry, reservation
+from atm.trading.cross_margin import cross_level, has_cross, refresh_pools
 from atm.trading.execution import see_minute
 from atm.trading.exposure import function_exposure
-from atm.trading.fills import liquidate, refresh_levels
+from atm.trading.fills import refresh_levels
+from atm.trading.funding import funding_rate
 from atm.trading.layout import MOST_FILLS, Asset, Input, Meta, Method, Position, Reason, Setup
+from atm.trading.liquidation import assume_worst, liquidate
 from atm.trading.order_fills import (
     clear_at_open,
     close_at_open,
@@ -53,7 +56,7 @@ SAME_TARGET = 0.01
 @lean_kernel
 def on_open(
     P: Floats, A: Floats, S: Floats, meta: Ints, B: Floats, first: Ints, T: Floats, minute: int,
-    opens: Floats, highs: Floats, lows: Floats, volumes: Shorts, books: Shorts, t: int,
+    opens: Floats, highs: Floats, lows: Floats, volumes: Shorts, books: Shorts, rates: Floats, t: int,
 ) -> None:  # fmt: skip
     """Funding of the stamp, then the orders decided before, as far as they have arrived. NaN = missing."""
     for i in range(P.shape[0]):
@@ -63,10 +66,13 @@ def on_open(
         see_minute(P[i], S[i], i, t, opens, highs, lows, volumes, books)
         q = P[i, Position.QUANTITY]
         if q != 0.0 and minute % int(S[i, Setup.FUNDING_MS]) == 0:
-            payment = funding_payment(q, opening, S[i, Setup.FUNDING_RATE])
-            P[i, Position.ISOLATED] -= payment
+            payment = funding_payment(q, opening, funding_rate(rates, minute, i, S[i, Setup.FUNDING_RATE]))
+            if S[i, Setup.ISOLATED] > 0.5:
+                P[i, Position.ISOLATED] -= payment
+            else:
+                A[int(S[i, Setup.ASSET]), Asset.CROSS] -= payment
             A[int(S[i, Setup.ASSET]), Asset.FUNDING] += payment
-            refresh_levels(P, S, B, first, i)
+            refresh_levels(P, A, S, B, first, i)
         if P[i, Position.FORCE] > 0.5:
             clear_at_open(P, A, S, meta, B, first, T, i, minute, opening)
         elif P[i, Position.PENDING_CLOSE] > 0.0:
@@ -83,10 +89,15 @@ def on_path(
     """What happens inside the minute, read to the disadvantage of the position: entries that add to what is stopped, stops and
     liquidation, levels of a trade scenario, and what pays last. A gap fills at the open."""
     for i in range(P.shape[0]):
+        if not math.isnan(opens[t, i]):
+            see_minute(P[i], S[i], i, t, opens, highs, lows, volumes, books)
+    assume_worst(P, S, opens, highs, lows, t)
+    for i in range(P.shape[0]):
         opening, high, low = opens[t, i], highs[t, i], lows[t, i]
         if math.isnan(opening):
             continue
-        see_minute(P[i], S[i], i, t, opens, highs, lows, volumes, books)
+        if S[i, Setup.ISOLATED] < 0.5:
+            P[i, Position.LIQUIDATION] = cross_level(P, A, S, B, first, i)
         if int(S[i, Setup.FUNCTION_LONG]) == Method.SCENARIO and P[i, Position.CYCLE_SIDE] != 0.0:
             scenario_minute(P, A, S, R, meta, B, first, T, i, minute, opening, high, low)
             continue
@@ -103,23 +114,26 @@ def protect_in_minute(
     P: Floats, A: Floats, S: Floats, meta: Ints, B: Floats, first: Ints, T: Floats,
     i: int, minute: int, opening: float, high: float, low: float,
 ) -> None:  # fmt: skip
-    """Stop and liquidation of position i, the nearer to the open first."""
-    q = P[i, Position.QUANTITY]
-    side = 1.0 if q > 0.0 else -1.0
-    worst = low if side > 0.0 else high
-    stop, liquidation = P[i, Position.STOP], P[i, Position.LIQUIDATION]
-    stopped = stop > 0.0 and side * (worst - stop) <= 0.0
-    liquidated = liquidation > 0.0 and side * (worst - liquidation) <= 0.0
-    if liquidated and stopped and side * (opening - liquidation) > 0.0:
-        liquidated = side * (liquidation - stop) >= 0.0
-    if liquidated:
+    """Stop and liquidation of position i, the nearer to the open first. What a liquidation in cross margin leaves can still be
+    stopped."""
+    while P[i, Position.QUANTITY] != 0.0:
+        side = 1.0 if P[i, Position.QUANTITY] > 0.0 else -1.0
+        worst = low if side > 0.0 else high
+        stop, liquidation = P[i, Position.STOP], P[i, Position.LIQUIDATION]
+        stopped = stop > 0.0 and side * (worst - stop) <= 0.0
+        liquidated = liquidation > 0.0 and side * (worst - liquidation) <= 0.0
+        if liquidated and stopped and side * (opening - liquidation) > 0.0:
+            liquidated = side * (liquidation - stop) >= 0.0
+        if not liquidated:
+            if stopped:
+                stop_at(
+                    P, A, S, meta, B, first, T, i, minute, opening if side * (opening - stop) <= 0.0 else stop
+                )  # fmt: skip
+            return
         price = opening if side * (opening - liquidation) <= 0.0 else liquidation
         withdraw_entry(P[i])
         withdraw_exit(P[i])
         liquidate(P, A, S, meta, B, first, T, i, minute, price)
-    elif stopped:
-        price = opening if side * (opening - stop) <= 0.0 else stop
-        stop_at(P, A, S, meta, B, first, T, i, minute, price)
 
 
 @lean_kernel
@@ -372,28 +386,34 @@ def quiet_minutes_of_one(
 def run_minutes(
     P: Floats, A: Floats, S: Floats, R: Floats, meta: Ints, B: Floats, first: Ints, T: Floats,
     start: int, opens: Floats, highs: Floats, lows: Floats, closes: Floats, volumes: Shorts, books: Shorts,
-    rows: Floats, row_at: Ints, equity: Floats, levels: Floats,
+    rows: Floats, row_at: Ints, equity: Floats, levels: Floats, rates: Floats,
 ) -> int:  # fmt: skip
     """All phases of all minutes; prices (minutes, positions), row_at (minutes, positions), equity (minutes,) is written.
 
     levels (positions, 2) is scratch space; volumes (minutes, positions) in base assets and books (3, minutes, positions) may
-    be empty, see `see_minute`.
+    be empty, see `see_minute`; rates: recorded funding rates, see `funding_rate`.
 
     `start`: open time of the first minute. Returns how many minutes were done: fewer than given when the trade buffer
     might overflow with the next one; the caller empties it and calls again with the rest. A phase is entered only in
     minutes in which it has something to do, and quiet stretches are passed in one go, which is what makes years fast.
     """
     room = T.shape[0] - MOST_FILLS * P.shape[0]
+    pooled = has_cross(S)
     t = 0
     while t < opens.shape[0]:
         if meta[Meta.BUFFERED] > room:
             return t
         minute = start + t * 60_000
         if wakes_open(P, S, minute):
-            on_open(P, A, S, meta, B, first, T, minute, opens, highs, lows, volumes, books, t)
-        if wakes_path(P, highs, lows, t):
+            on_open(P, A, S, meta, B, first, T, minute, opens, highs, lows, volumes, books, rates, t)
+            if pooled:
+                refresh_pools(P, A, S, B, first)
+        walked = wakes_path(P, highs, lows, t)
+        if walked:
             on_path(P, A, S, R, meta, B, first, T, minute, opens, highs, lows, volumes, books, t)
         wakes, equity[t] = close_minute(P, A, closes, row_at, t)
+        if walked and pooled:
+            refresh_pools(P, A, S, B, first)
         if wakes:
             on_close(P, A, S, R, meta, minute, rows, row_at, t)
         t = quiet_minutes(P, A, S, start, highs, lows, closes, row_at, equity, levels, t + 1)

@@ -14,9 +14,11 @@ from numpy.typing import NDArray
 
 from atm.model.kernel import lean_kernel
 from atm.trading.account_control import allocation, decrease_quantity_up, increase_quantity, plan_entry, reserved
+from atm.trading.cross_margin import cross_backing
 from atm.trading.execution import taker_price
-from atm.trading.fills import liquidate, open_position, reduce_position
+from atm.trading.fills import open_position, reduce_position
 from atm.trading.layout import Asset, Input, Meta, Position, Reason, ScenarioMemory, ScenarioParameters, Setup, Stage
+from atm.trading.liquidation import liquidate
 from atm.trading.resting_orders import withdraw_entry
 from atm.trading.scenario import (
     adverse_height,
@@ -80,14 +82,13 @@ def adverse_way(
 def protect(
     P: Floats, A: Floats, S: Floats, meta: Ints, B: Floats, first: Ints, T: Floats, i: int, minute: int, x: float
 ) -> bool:
-    """Liquidation, full stop or fall at height x; whether one of them closed the position."""
+    """Liquidation, full stop or fall at height x; whether one of them happened."""
     p, s = P[i], S[i]
     d, q = p[Position.CYCLE_SIDE], p[Position.QUANTITY]
     price = d * x
     fill = taker_price(p, s, -q, price)
     if p[Position.LIQUIDATION] > 0.0 and d * p[Position.LIQUIDATION] >= x:
         liquidate(P, A, S, meta, B, first, T, i, minute, price)
-        leave_scenario(p, s)
     elif p[Position.STOP] > 0.0 and d * p[Position.STOP] >= x:
         reduce_position(P, A, S, meta, B, first, T, i, minute, 0.0, Reason.STOP_IMMEDIATE, abs(q), fill, False)
         p[Position.STOP_MARK] = d
@@ -147,7 +148,7 @@ def add(
     held = abs(p[Position.QUANTITY])
     committed = held * p[Position.ENTRY] / s[Setup.LEVERAGE]
     allocated = p[Position.ALLOCATED] if p[Position.ALLOCATED] > 0.0 else allocation(P, A, S, R, i, 0.0)
-    available = A[asset, Asset.CROSS] - reserved(P, S, asset)
+    available = A[asset, Asset.CROSS] - reserved(P, S, asset) + cross_backing(P, S, i, price, False)
     size = increase_quantity(s, allocated, p[Position.TARGET], committed, held, price, available)
     if size <= 0.0:
         return False

@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from atm.ledger.fill import funding_payment, liquidation_remainder
+from atm.ledger.fill import funding_payment
+from atm.ledger.liquidation import liquidation_remainder
 from atm.ledger.margin import liquidation_price, maintenance_margin, max_notional
 
 BTC = np.array(

@@ -98,6 +98,17 @@ def test_a_decision_is_filled_at_the_next_open_with_the_balance_that_account_con
     assert e.snapshot().positions[0].isolated_wallet == pytest.approx(237.5 * 101.101 / 5)
 
 
+def test_commission_paid_in_bnb_is_a_tenth_less() -> None:
+    fills = [
+        play(
+            engine(TREND, CostModel(fee_discount=discount)),
+            [(bar(14, 100), row(1, 100, updated=1)), (bar(15, 101), None)],
+        )
+        for discount in (0.0, 0.1)
+    ]
+    assert fills[1][0].fee == pytest.approx(0.9 * fills[0][0].fee)
+
+
 def test_a_flip_closes_and_opens_the_other_side_at_the_same_open() -> None:
     e = engine(TREND)
     fills = play(
@@ -196,6 +207,29 @@ def test_funding_is_paid_at_the_stamp() -> None:
     e = engine(TREND, CostModel(taker_fee=0, slippage=0, funding_rate=0.001))
     play(e, [(bar(478, 100), row(1, 100, updated=1)), (bar(479, 100), None), (bar(480, 100), None)])
     assert e.funding_paid() == pytest.approx(237.5 * 100 * 0.001)
+
+
+def test_a_recorded_funding_rate_goes_before_the_constant_one() -> None:
+    prices, n = np.full((4, 962, 2), 100.0), 962
+    row_at = np.full((n, 2), -1, np.int64)
+    row_at[0] = 0, 1
+    rates = np.array([(480 * MINUTE_MS, 0, 0.003), (480 * MINUTE_MS, 1, -0.001), (960 * MINUTE_MS, 1, 0.002)])
+    grid = MinuteGrid(0, *prices, np.array([row(1, 100), row(-1, 100)]), row_at, rates=rates)
+    costs = CostModel(taker_fee=0, slippage=0, funding_rate=0.0001)
+    e = engine(TREND, costs, SYMBOLS, 0.5)
+    e.run(grid)
+    # 118.75 of each at 100, A long, B short: A pays 0.3 % and the constant 0.01 %, B pays 0.1 % and receives 0.2 %
+    quantity = e.snapshot().positions[0].quantity
+    assert quantity == -e.snapshot().positions[1].quantity == 118.7
+    assert e.funding_paid() == pytest.approx(118.7 * 100 * (0.003 + 0.0001 + 0.001 - 0.002))
+    live = engine(TREND, costs, SYMBOLS, 0.5)
+    for t in range(n):
+        bars = dict.fromkeys(SYMBOLS, bar(t, 100))
+        known = {SYMBOLS[int(i)]: rate for stamp, i, rate in rates if stamp == t * MINUTE_MS}
+        live.minute(t * MINUTE_MS, bars, {"AUSDT/a": row(1, 100), "BUSDT/a": row(-1, 100)} if t == 0 else {}, known)
+    live.trades()
+    e.trades()
+    assert live.dump() == e.dump()
 
 
 def test_trading_off_keeps_protection_and_opens_nothing() -> None:
@@ -299,6 +333,8 @@ METHODS = {
     "TS, all options": TradeConfiguration(
         "t", post_stop_reentry=True, **STOPS, method=scenario(reenter=True, join=True, sense=Sense.CONTRARIAN)
     ),
+    "RQPM, cross": msgspec.structs.replace(BUSY, isolated=False),
+    "TS, cross": TradeConfiguration("t", isolated=False, **STOPS, method=scenario()),
     "TEF, MMACD": TradeConfiguration("t", **STOPS, method=TargetExposure(MmacdDefault())),
     "TEF, swing": TradeConfiguration("t", **STOPS, method=TargetExposure(SwingDefault(), 0.05)),
 }  # fmt: skip
@@ -397,7 +433,6 @@ def test_every_cent_is_accounted_for(trade: TradeConfiguration, seed: int) -> No
     ("trade", "field"),
     [
         (TradeConfiguration("t", leverage=60), "trade.leverage"),
-        (TradeConfiguration("t", isolated=False), "trade.isolated"),
         (
             TradeConfiguration("t", full_stop_loss_immediate=0.01, full_stop_loss_close=0.02),
             "trade.full_stop_loss_close",

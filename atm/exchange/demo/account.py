@@ -9,13 +9,13 @@ from collections.abc import Callable, Mapping
 
 import msgspec
 
-from atm.ledger.fill import average_entry, realized_profit
+from atm.ledger.balance import available_balance, max_addable, max_removable
+from atm.ledger.fill import after_fill, initial_margin, unrealized_profit
 from atm.ledger.margin import Floats, maintenance_margin
 
 START_BALANCE = 10_000.0
 TAKER_FEE, MAKER_FEE = 0.0005, 0.0002
 KEPT = 1_000
-_DUST = 1e-9
 
 
 class Position(msgspec.Struct):
@@ -31,7 +31,11 @@ class Position(msgspec.Struct):
 
     def profit(self, mark: float) -> float:
         """Unrealised profit at a mark price."""
-        return self.amount * (mark - self.entry)
+        return float(unrealized_profit(self.amount, self.entry, mark))
+
+    def initial(self, mark: float) -> float:
+        """Initial margin at a mark price."""
+        return float(initial_margin(self.amount, mark, float(self.leverage)))
 
 
 class Order(msgspec.Struct):
@@ -131,29 +135,22 @@ class Account(msgspec.Struct):
     def apply(self, symbol: str, quantity: float, price: float, commission: float, now_ms: int) -> float:
         """Book a fill of a signed quantity; returns the realised profit."""
         position = self.position(symbol)
-        self.wallet -= commission
-        profit = 0.0
-        if position.amount * quantity < 0:
-            reduced = min(abs(quantity), abs(position.amount))
-            side = 1.0 if position.amount > 0 else -1.0
-            profit = float(realized_profit(reduced, position.entry, price, side))
-            released = position.isolated_wallet * reduced / abs(position.amount)
-            position.isolated_wallet -= released
-            self.wallet += released + profit
-            position.realized += profit
-            position.amount = round(position.amount - side * reduced, 9)
-            quantity = round(quantity + side * reduced, 9)
-            if abs(position.amount) < _DUST:
-                position.amount = position.entry = position.isolated_wallet = 0.0
-        if abs(quantity) > _DUST:
-            position.entry = float(average_entry(position.amount, position.entry, quantity, price))
-            position.amount = round(position.amount + quantity, 9)
-            if position.isolated:
-                margin = abs(quantity) * price / position.leverage
-                position.isolated_wallet += margin
-                self.wallet -= margin
+        amount, position.entry, position.isolated_wallet, profit, moved = after_fill(
+            position.amount, position.entry, position.isolated_wallet, position.isolated, float(position.leverage),
+            round(quantity, 9), price,
+        )  # fmt: skip
+        self.wallet += profit - commission - moved
+        position.amount = round(amount, 9)
+        position.realized += profit
         position.update_ms = self.update_ms = now_ms
-        return profit
+        return float(profit)
+
+    def move_margin(self, symbol: str, amount: float, now_ms: int) -> None:
+        """Move `amount` from the cross wallet to the isolated wallet of a position (< 0: back)."""
+        position = self.position(symbol)
+        position.isolated_wallet += amount
+        self.wallet -= amount
+        position.update_ms = self.update_ms = now_ms
 
 
 class KeyPair(msgspec.Struct, frozen=True):
@@ -186,7 +183,9 @@ class Margins(msgspec.Struct, frozen=True):
     initial: float
     order_initial: float
     maintenance: float
+    cross_initial: float
     cross_maintenance: float
+    isolated_orders: float
     available: float
 
 
@@ -204,19 +203,39 @@ def order_margin(account: Account, symbol: str, mark: float) -> float:
 
 def margins(account: Account, mark: Callable[[str], float], brackets: Mapping[str, Floats]) -> Margins:
     """Margins of the whole account."""
-    profit = cross_profit = initial = cross_initial = orders = maintenance = cross_maintenance = 0.0
+    profit = cross_profit = initial = cross_initial = maintenance = cross_maintenance = 0.0
+    orders = isolated_orders = 0.0
     for symbol in account.busy_symbols:
         position, price = account.position(symbol), mark(symbol)
         notional = abs(position.amount) * price
         needed = float(maintenance_margin(brackets[symbol], notional))
         gain = position.profit(price)
         profit += gain
-        initial += notional / position.leverage
+        initial += position.initial(price)
         maintenance += needed
-        orders += order_margin(account, symbol, price)
-        if not position.isolated:
+        waiting = order_margin(account, symbol, price)
+        orders += waiting
+        if position.isolated:
+            isolated_orders += waiting
+        else:
             cross_profit += gain
-            cross_initial += notional / position.leverage
+            cross_initial += position.initial(price)
             cross_maintenance += needed
-    available = max(0.0, account.wallet + cross_profit - cross_initial - orders)
-    return Margins(profit, cross_profit, initial, orders, maintenance, cross_maintenance, available)
+    available = float(available_balance(account.wallet, cross_profit, cross_initial, orders))
+    return Margins(
+        profit, cross_profit, initial, orders, maintenance, cross_initial, cross_maintenance, isolated_orders, available
+    )
+
+
+def movable(account: Account, symbol: str, mark: float, brackets: Floats, sums: Margins) -> tuple[float, float]:
+    """(most that the isolated wallet of an open position can get from the cross wallet, most that it can give back)."""
+    position = account.position(symbol)
+    needed = float(maintenance_margin(brackets, abs(position.amount) * mark))
+    return (
+        float(max_addable(account.wallet, sums.cross_maintenance, sums.isolated_orders, sums.available)),
+        float(
+            max_removable(
+                position.isolated_wallet, position.amount, position.entry, mark, float(position.leverage), needed
+            )
+        ),
+    )

@@ -10,7 +10,7 @@ from atm.exchange.demo.account import MAKER_FEE, TAKER_FEE, Order
 from atm.exchange.demo.documents import AccountView, Document
 from atm.exchange.demo.engine import Engine
 from atm.exchange.demo.refusal import ExchangeRefusal
-from atm.exchange.demo.request import Asked, Handler, integer, limit, times
+from atm.exchange.demo.request import Asked, Handler, amount_of, integer, limit, times
 from atm.model.interval import DAY_MS
 
 _DONE = {"code": 200, "msg": "success"}
@@ -39,6 +39,7 @@ class AccountAnswers:
             ("GET", "v1/multiAssetsMargin"): lambda _: {"multiAssetsMargin": False},
             ("POST", "v1/leverage"): self._set_leverage,
             ("POST", "v1/marginType"): self._set_margin_type,
+            ("POST", "v1/positionMargin"): self._move_margin,
             ("POST", "v1/order"): self._place,
             ("POST", "v1/order/test"): self._test,
             ("GET", "v1/order"): lambda asked: self._queried(self._engine.find(asked.owner, asked.given)),
@@ -112,6 +113,14 @@ class AccountAnswers:
             raise ExchangeRefusal(-1130, "marginType")
         self._engine.set_margin_type(asked.owner, symbol, kind == "ISOLATED", asked.now_ms)
         return _DONE
+
+    def _move_margin(self, asked: Asked) -> Any:
+        symbol, kind = self._engine.market(asked.given.get("symbol")).symbol, integer(asked.given, "type")
+        amount = amount_of(asked.given, "amount")
+        if kind not in (1, 2):
+            raise ExchangeRefusal(-1130, "type")
+        self._engine.move_margin(asked.owner, symbol, amount, kind == 1, asked.now_ms)
+        return {"amount": amount, "code": 200, "msg": "Successfully modify position margin.", "type": kind}
 
     # --- orders -----------------------------------------------------------------------------------------------
 

@@ -17,6 +17,7 @@ from atm.exchange.demo.account import (
     order_margin,
 )
 from atm.exchange.demo.market import Market, number
+from atm.ledger.balance import max_withdrawal
 from atm.ledger.margin import Floats, liquidation_price, maintenance_margin, max_notional
 
 Document = dict[str, Any]
@@ -119,7 +120,7 @@ class AccountView:
         account, position, mark = self._account, self._account.position(symbol), self._marks.get(symbol, 0.0)
         notional = position.amount * mark
         orders = order_margin(account, symbol, mark) if symbol in self._marks else 0.0
-        initial = abs(notional) / position.leverage
+        initial = position.initial(mark)
         maintenance = float(maintenance_margin(self._brackets[symbol], abs(notional)))
         gain = position.profit(mark)
         isolated = position.isolated and position.amount
@@ -146,7 +147,7 @@ class AccountView:
         """The USDT balance as the account answers have it."""
         account, sums = self._account, self.sums
         wallet = account.balance()
-        withdrawable = max(0.0, min(sums.available - max(0.0, sums.cross_profit), account.wallet))
+        withdrawable = float(max_withdrawal(account.wallet, sums.cross_profit, sums.cross_initial, sums.order_initial))
         return {
             "asset": "USDT", "walletBalance": money(wallet), "unrealizedProfit": money(sums.profit),
             "marginBalance": money(wallet + sums.profit), "maintMargin": money(sums.maintenance),

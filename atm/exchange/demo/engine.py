@@ -16,13 +16,16 @@ from atm.exchange.demo.account import (
     Order,
     Trade,
     margins,
+    movable,
     order_margin,
 )
 from atm.exchange.demo.book import book_at, price_of
 from atm.exchange.demo.market import Market
 from atm.exchange.demo.refusal import ExchangeRefusal
 from atm.exchange.demo.rules import Parameters, Rules, check_filters, read_order
+from atm.ledger.fill import commission
 from atm.ledger.margin import bracket_table, max_notional
+from atm.ledger.settings import ALLOWED, NOT_OFFERED, leverage_change, mode_change
 
 IOC_REST, NOTHING_TO_REDUCE, LIQUIDATED, MARKET_REST = 2, 4, 5, 9
 MARKET_BUY_RESERVE = 0.0005
@@ -209,10 +212,10 @@ class Engine:
         if quantity <= 0:
             self.end(account, order, "EXPIRED", now_ms, NOTHING_TO_REDUCE)
             return
-        commission = quantity * price * (MAKER_FEE if maker else TAKER_FEE)
-        profit = account.apply(order.symbol, order.sign * quantity, price, commission, now_ms)
+        fee = float(commission(quantity, price, MAKER_FEE if maker else TAKER_FEE))
+        profit = account.apply(order.symbol, order.sign * quantity, price, fee, now_ms)
         fill = Trade(
-            self.state.take_id(), order.order_id, order.symbol, order.side, price, quantity, profit, commission, maker, now_ms
+            self.state.take_id(), order.order_id, order.symbol, order.side, price, quantity, profit, fee, maker, now_ms
         )  # fmt: skip
         self.book_trade(account, fill)
         order.executed = round(order.executed + quantity, 9)
@@ -253,31 +256,44 @@ class Engine:
 
     def set_leverage(self, account: Account, symbol: str, leverage: int, now_ms: int) -> None:
         """Change the leverage of a symbol. Raises ExchangeRefusal."""
-        table, position = self.brackets[symbol], account.position(symbol)
-        if not 1 <= leverage <= int(table[:, 4].max()):
-            raise ExchangeRefusal(-4028, leverage)
-        if position.amount and leverage < position.leverage and position.isolated:
-            raise ExchangeRefusal(-4161)
-        before, position.leverage = position.leverage, leverage
-        held = abs(position.amount) * self.markets[symbol].mark(now_ms) if position.amount else 0.0
-        refused = -2027 if held > max_notional(table, float(leverage)) else 0
-        if not refused and leverage < before and symbol in account.busy_symbols:
-            refused = -2028 if self.margins(account, now_ms).available <= 0 else 0
-        if refused:
-            position.leverage = before
-            raise ExchangeRefusal(refused)
+        position, mark = account.position(symbol), 0.0
+        if symbol in account.busy_symbols:
+            mark = self.markets[symbol].mark(now_ms)
+        held = abs(position.amount) * mark
+        exposed = held + order_margin(account, symbol, mark) * position.leverage
+        refused = leverage_change(
+            self.brackets[symbol], held, exposed, position.isolated, float(position.leverage), float(leverage),
+            self.margins(account, now_ms).available,
+        )  # fmt: skip
+        if refused != ALLOWED:
+            raise ExchangeRefusal(refused, *((leverage,) if refused == NOT_OFFERED else ()))
+        position.leverage = leverage
         self.changed = True
         self.emit(account, documents.leverage_event(symbol, leverage, now_ms))
 
     def set_margin_type(self, account: Account, symbol: str, isolated: bool, now_ms: int) -> None:
         """Change the margin mode of a symbol. Raises ExchangeRefusal."""
         position = account.position(symbol)
-        if position.isolated == isolated:
-            raise ExchangeRefusal(-4046)
-        if any(order.symbol == symbol for order in account.open_orders.values()):
-            raise ExchangeRefusal(-4047)
-        if position.amount:
-            raise ExchangeRefusal(-4048)
+        has_orders = any(order.symbol == symbol for order in account.open_orders.values())
+        refused = mode_change(position.isolated, isolated, has_orders, position.amount != 0.0)
+        if refused != ALLOWED:
+            raise ExchangeRefusal(refused)
         position.isolated = isolated
         self.changed = True
         self.emit(account, documents.account_event(account, "MARGIN_TYPE_CHANGE", 0.0, now_ms, symbol, 0.0))
+
+    def move_margin(self, account: Account, symbol: str, amount: float, adding: bool, now_ms: int) -> None:
+        """Add margin to an isolated position, or take some back. Raises ExchangeRefusal."""
+        position, mark = account.position(symbol), self.markets[symbol].mark(now_ms)
+        if not amount > 0:
+            raise ExchangeRefusal(-4055)
+        if not position.isolated:
+            raise ExchangeRefusal(-4049)
+        if not position.amount:
+            raise ExchangeRefusal(-4054)
+        most = movable(account, symbol, mark, self.brackets[symbol], self.margins(account, now_ms))
+        if amount > most[0 if adding else 1]:
+            raise ExchangeRefusal(-4050 if adding else -4051)
+        account.move_margin(symbol, amount if adding else -amount, now_ms)
+        self.changed = True
+        self.emit(account, documents.account_event(account, "MARGIN_TRANSFER", 0.0, now_ms, symbol, mark))

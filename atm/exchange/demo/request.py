@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -39,6 +40,20 @@ def integer(given: Mapping[str, str], name: str) -> int | None:
     if not text.isdecimal() or len(text) > 18:
         raise ExchangeRefusal(-1130, name)
     return int(text)
+
+
+def amount_of(given: Mapping[str, str], name: str) -> float:
+    """A decimal number that has to be sent. Raises ExchangeRefusal."""
+    text = given.get(name)
+    if not text:
+        raise ExchangeRefusal(-1102, name)
+    try:
+        value = float(text)
+    except ValueError:
+        raise ExchangeRefusal(-1130, name) from None
+    if not math.isfinite(value):
+        raise ExchangeRefusal(-1130, name)
+    return value
 
 
 def limit(given: Mapping[str, str], default: int, most: int) -> int:

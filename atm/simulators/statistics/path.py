@@ -29,7 +29,8 @@ Ints = NDArray[np.int64]
 class SymbolPath:
     """Minutes of one symbol, float64 (n,), NaN = missing; volumes float32 (n,) in the base asset.
 
-    leverage, brackets (rows as in the ledger), funding_rate and funding_ms: as the engine used them.
+    leverage, brackets (rows as in the ledger), funding_rate, funding_ms and isolated (else in cross margin): as the engine used
+    them; rates: recorded funding rates, float64 (k, 2) rows of (stamp Unix ms, rate), which go before the constant one.
     """
 
     start_ms: int
@@ -42,6 +43,8 @@ class SymbolPath:
     brackets: Floats
     funding_rate: float
     funding_ms: int
+    isolated: bool = True
+    rates: Floats | None = None
 
     def minute(self, time_ms: int) -> int:
         """Index of the minute that a moment is in."""
@@ -60,7 +63,7 @@ def measured_trips(trades: Sequence[TradeRecord], paths: Mapping[str, SymbolPath
         rows = measure([t for index in mine for t in groups[index]], path).tolist()
         for index, (funding, adverse, favourable, room) in zip(mine, rows, strict=True):
             fills = groups[index]
-            if fills[-1].reason is TradeReason.LIQUIDATION:
+            if any(t.reason is TradeReason.LIQUIDATION for t in fills):
                 room = 0.0
             least = min(least, room)
             if fills[-1].quantity_after == 0.0:
@@ -72,7 +75,13 @@ def measure(fills: Sequence[TradeRecord], path: SymbolPath) -> Floats:
     """Of the successive round trips of one symbol: float64 (trips, 4), funding paid, adverse, favourable, room."""
     table = np.array(
         [
-            (t.quantity if t.side is Side.BUY else -t.quantity, t.price, t.quantity_after, t.entry_price_after)
+            (
+                t.quantity if t.side is Side.BUY else -t.quantity,
+                t.price,
+                t.quantity_after,
+                t.entry_price_after,
+                t.wallet_after,
+            )
             for t in fills
         ]
     )
@@ -80,7 +89,7 @@ def measure(fills: Sequence[TradeRecord], path: SymbolPath) -> Floats:
     ends = np.append(minutes[1:], len(path.closes))
     lows, highs = extremes(path, minutes, ends, table[:, 2] != 0.0)
     paid = funding_paid(path, minutes, ends, table[:, 2])
-    return walk(table, lows, highs, paid, path.leverage, path.brackets)
+    return walk(table, lows, highs, paid, path.leverage, path.brackets, path.isolated)
 
 
 def extremes(path: SymbolPath, first: Ints, last: Ints, held: NDArray[np.bool_]) -> tuple[Floats, Floats]:
@@ -103,20 +112,29 @@ def funding_paid(path: SymbolPath, first: Ints, last: Ints, quantity: Floats) ->
     """Funding of the stamps after minute `first` up to `last`: at a stamp funding comes before the fills of its minute."""
     step = path.funding_ms // MINUTE_MS
     lead = -path.start_ms // MINUTE_MS % step
-    sums = np.concatenate(([0.0], np.cumsum(np.nan_to_num(path.opens[lead::step]))))
+    opens = path.opens[lead::step]
+    rates = np.full(len(opens), path.funding_rate)
+    if path.rates is not None:
+        stamps = path.start_ms + MINUTE_MS * (lead + step * np.arange(len(opens)))
+        known = np.isin(path.rates[:, 0], stamps)
+        rates[np.searchsorted(stamps, path.rates[known, 0])] = path.rates[known, 1]
+    sums = np.concatenate(([0.0], np.cumsum(np.nan_to_num(opens) * rates)))
     # stamps up to and including a minute: those at lead, lead + step, …
     until = np.minimum((last - lead) // step + 1, len(sums) - 1).clip(0)
     before = ((first - lead) // step + 1).clip(0)
-    paid: Floats = quantity * path.funding_rate * (sums[until] - sums[before])
+    paid: Floats = quantity * (sums[until] - sums[before])
     return paid
 
 
 @kernel
-def walk(table: Floats, lows: Floats, highs: Floats, paid: Floats, leverage: float, brackets: Floats) -> Floats:
+def walk(
+    table: Floats, lows: Floats, highs: Floats, paid: Floats, leverage: float, brackets: Floats, isolated: bool
+) -> Floats:
     """The fills of one symbol in order → rows of `measure`.
 
-    table: float64 (n, 4), signed quantity, price, quantity and entry price after the fill; lows, highs, paid (n,): of the
-    time until the next fill. Isolated margin follows the engine's rules for opening, reduction and funding.
+    table: float64 (n, 5), signed quantity, price, and quantity, entry price and wallet balance after the fill; lows, highs,
+    paid (n,): of the time until the next fill. Isolated margin follows the engine's rules for opening, reduction and funding;
+    a cross position is backed by the wallet of its asset, what other positions gain and lose meanwhile left out.
     """
     rows = np.zeros((table.shape[0] + 1, 4))
     trip, side, margin, entry, before = -1, 0.0, 0.0, 0.0, 0.0
@@ -132,6 +150,8 @@ def walk(table: Floats, lows: Floats, highs: Floats, paid: Floats, leverage: flo
             gain = side * (price / entry - 1.0)
             rows[trip, 1], rows[trip, 2] = min(rows[trip, 1], gain), max(rows[trip, 2], gain)
             margin *= abs(after) / abs(before)
+        if not isolated:
+            margin = table[k, 4]
         before, entry = after, table[k, 3]
         if after == 0.0:
             continue

@@ -217,7 +217,7 @@ def _footer(spec: SimulationSpec, summary: SimulationSummary, t: Texts) -> str:
     costs = spec.costs
     said = t(
         "tear_sheet.costs",
-        taker=f"{costs.taker_fee:.3%}",
+        taker=f"{costs.taker_fee * (1 - costs.fee_discount):.3%}",
         slippage=f"{costs.slippage + costs.half_spread:.3%}",
         funding=f"{costs.funding_rate:.3%}",
         hours=costs.funding_hours,

@@ -207,6 +207,33 @@ def test_leverage_obeys_brackets_and_margin(table: MakeTable) -> None:
     assert refusal.value.code == -4048
 
 
+def test_margin_of_an_isolated_position_is_added_and_taken_back_within_its_limits(table: MakeTable) -> None:
+    # 1000 at 4.000 with leverage 10: 400 in the isolated wallet, 9,598 beside it; maintenance margin 1 % of 4,000.
+    made = table([4.0] * 10)
+    engine, account = made.engine, made.account
+
+    def code(amount: float, adding: bool) -> int:
+        with pytest.raises(ExchangeRefusal) as refusal:
+            engine.move_margin(account, SYMBOL, amount, adding, NOW_MS)
+        return refusal.value.code
+
+    assert (code(0.0, True), code(1.0, True)) == (-4055, -4049)
+    engine.set_leverage(account, SYMBOL, 10, NOW_MS)
+    engine.set_margin_type(account, SYMBOL, True, NOW_MS)
+    assert code(1.0, True) == -4054
+    engine.place(account, order("BUY"), NOW_MS)
+    mark, position = made.market.mark(NOW_MS), account.position(SYMBOL)
+    assert (code(9_598.01, True), code(5.0, False)) == (-4050, -4051)
+    engine.move_margin(account, SYMBOL, 600.0, True, NOW_MS)
+    assert (position.isolated_wallet, account.wallet) == (pytest.approx(1_000), pytest.approx(8_998))
+    # 1,000 + 1000 (mark − 4) − 1000 · mark / 10 can be taken back
+    most = 1_000 + 1000 * (mark - 4) - 100 * mark
+    assert code(most + 0.001, False) == -4051
+    engine.move_margin(account, SYMBOL, most - 0.001, False, NOW_MS)
+    assert account.balance() == pytest.approx(9_998, abs=1e-9)
+    assert made.events[-1]["a"]["m"] == "MARGIN_TRANSFER"
+
+
 def test_accounts_do_not_touch_each_other(table: MakeTable) -> None:
     made = table([4.0] * 10)
     other = Account(name="other")
@@ -226,6 +253,7 @@ _STEPS = st.one_of(
               st.sampled_from(("GTC", "IOC", "GTX")), st.booleans()),
     st.tuples(st.just("leverage"), st.integers(1, 75)),
     st.tuples(st.just("isolated"), st.booleans()),
+    st.tuples(st.just("margin"), st.floats(0.01, 500), st.booleans()),
     st.tuples(st.just("minutes"), st.integers(1, 500)),
 )  # fmt: skip
 
@@ -242,6 +270,8 @@ def test_the_wallet_is_the_start_and_every_income(recorded: Market, rules: Rules
                 engine.set_leverage(account, SYMBOL, step[1], now_ms)
             elif step[0] == "isolated":
                 engine.set_margin_type(account, SYMBOL, step[1], now_ms)
+            elif step[0] == "margin":
+                engine.move_margin(account, SYMBOL, step[1], step[2], now_ms)
             elif step[0] == "minutes":
                 now_ms += step[1] * MINUTE_MS
                 passage.advance(engine, now_ms)

@@ -1,7 +1,9 @@
 """Excursions, funding and room to liquidation: by hand on a few minutes, and against a plain walk over every minute."""
 
+import dataclasses
 import math
 
+import msgspec
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -62,6 +64,17 @@ def test_an_open_position_counts_for_the_room_but_is_no_trip() -> None:
     assert measured_trips([], {"A": path([1], [1])}) == ([], 1.0)
 
 
+def test_a_cross_position_is_backed_by_the_wallet_after_its_fill() -> None:
+    minutes = dataclasses.replace(path([100, 100, 100], [100, 100, 60]), isolated=False)
+    opened = msgspec.structs.replace(fill(1, 1, 100, 1, 100), wallet_after=70.0)
+    _, room = measured_trips([opened], {"A": minutes})
+    assert room == pytest.approx((60 - 30 / 0.99) / 60)  # 70 + (p − 100) = 0.01 p
+    # liquidated in part, the rest closed in peace
+    part = msgspec.structs.replace(fill(2, -0.5, 60, 0.5, 100, reason=TradeReason.LIQUIDATION), wallet_after=50.0)
+    (trip,), room = measured_trips([opened, part, fill(2, -0.5, 60, 0)], {"A": minutes})
+    assert trip.liquidation_room == room == 0.0
+
+
 def test_funding_is_due_at_stamps_after_the_entry_up_to_the_exit() -> None:
     opens = [10.0, 11, 12, 13, 20, 21, 22, 23, 30, 31, 32, 33, NAN]
     minutes = path(opens, opens, opens, rate=0.01)  # stamps: minutes 0, 4, 8, 12
@@ -69,6 +82,10 @@ def test_funding_is_due_at_stamps_after_the_entry_up_to_the_exit() -> None:
     found = funding_paid(minutes, first, last, np.array([2.0, 2, -1, 1, 1]))
     # entered at a stamp: not held before; left at one: held before; minute 12 is missing
     np.testing.assert_allclose(found, [0, 2 * 20 * 0.01, -0.3, 0, 0])
+    # recorded rates go before the constant; one that is not of a stamp is none
+    rates = np.array([(4 * 60_000, -0.02), (6 * 60_000, 0.5), (12 * 60_000, 0.5)])
+    found = funding_paid(dataclasses.replace(minutes, rates=rates), first, last, np.array([2.0, 2, -1, 1, 1]))
+    np.testing.assert_allclose(found, [0, 2 * 20 * -0.02, -0.3, 0, 0])
 
 
 @settings(max_examples=60, deadline=None)
