@@ -15,7 +15,7 @@ from atm.simulators.specification import read_specification
 from atm.storage.database import Database
 from tests.program.running import ROOT, RunningProgram, wait_until
 
-pytestmark = [pytest.mark.program, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.program, pytest.mark.timeout(600)]
 
 EXAMPLES = {"rqpm_filusdt": "2f7289d65796", "ts_nearusdt": "f761fd30d70a"}
 """With the beginnings of their trade hashes (tests/simulators/test_backtest.py)."""
@@ -62,11 +62,11 @@ def test_a_simulator_killed_at_work_costs_nothing_but_time(program: RunningProgr
         caught.append(stopped_while_running(program))
         return bool(caught[-1])
 
-    wait_until("a simulator is caught at work", one_is_caught)
+    wait_until("a simulator is caught at work", one_is_caught, 240)
     dead = program.kill(caught[-1])
     wait_until("another takes its place", lambda: program.processes().get(caught[-1], dead) != dead)
     done = SimulationStatus.COMPLETED
-    wait_until("all are done", lambda: all(state.status is done for state in stored(program.home).values()), 120)
+    wait_until("all are done", lambda: all(state.status is done for state in stored(program.home).values()), 240)
     for code, state in stored(program.home).items():
         assert state.summary is not None
         assert state.summary.trade_hash.startswith(EXAMPLES[code.partition(" ")[0]])
