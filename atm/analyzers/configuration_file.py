@@ -1,5 +1,5 @@
-"""Analysis configurations as files that people read: TOML or JSON, by the ending of the name. Only what differs from the
-defaults is written, so that a file says what was chosen."""
+"""Configurations as files that people read: TOML or JSON, by the ending of the name. Only what differs from the defaults is
+written, so that a file says what was chosen."""
 
 from __future__ import annotations
 
@@ -21,7 +21,11 @@ ENDINGS = (".toml", ".json")
 
 def write_configuration(configuration: AnalysisConfiguration, path: Path) -> None:
     """Write a file, replacing what was there. Raises Invalid for another ending, Unavailable when it cannot be written."""
-    text = to_toml(configuration) if _ending(path) == ".toml" else to_json(configuration)
+    write_text(path, to_toml(configuration) if file_ending(path) == ".toml" else to_json(configuration))
+
+
+def write_text(path: Path, text: str) -> None:
+    """Replace a file. Raises Unavailable when it cannot be written."""
     try:
         write_whole(path, text.encode())
     except OSError as error:
@@ -30,15 +34,19 @@ def write_configuration(configuration: AnalysisConfiguration, path: Path) -> Non
 
 def read_configuration(path: Path, registry: Registry) -> AnalysisConfiguration:
     """Raises Invalid for a file that is missing or no TOML or JSON, and everything that is wrong in it (`Problems`)."""
-    ending = _ending(path)
+    return parse_configuration(read_plain(path), registry)
+
+
+def read_plain(path: Path) -> Any:
+    """What a file holds. Raises Invalid when it is missing or no TOML or JSON."""
+    ending = file_ending(path)
     try:
         text = path.read_text(encoding="utf-8")
-        raw = tomllib.loads(text) if ending == ".toml" else json.loads(text)
+        return tomllib.loads(text) if ending == ".toml" else json.loads(text)
     except FileNotFoundError:
         raise Invalid("file", str(path), "an existing file") from None
     except (ValueError, OSError) as error:
         raise Invalid("file", str(path), f"a {ending[1:].upper()} file ({error})") from None
-    return parse_configuration(raw, registry)
 
 
 def to_json(configuration: AnalysisConfiguration) -> str:
@@ -47,9 +55,9 @@ def to_json(configuration: AnalysisConfiguration) -> str:
 
 def to_toml(configuration: AnalysisConfiguration) -> str:
     raw = _chosen(configuration)
-    lines = [f"{name} = {_toml(value)}" for name, value in raw.items() if name != "intervals"]
+    lines = [toml_line(name, value) for name, value in raw.items() if name != "intervals"]
     for analyses in raw["intervals"]:
-        lines += ["", "[[intervals]]", *(f"{name} = {_toml(value)}" for name, value in analyses.items())]
+        lines += ["", "[[intervals]]", *(toml_line(name, value) for name, value in analyses.items())]
     return "\n".join(lines) + "\n"
 
 
@@ -67,6 +75,11 @@ def _chosen(configuration: AnalysisConfiguration) -> dict[str, Any]:
                 named[field.name] = msgspec.to_builtins(value)
         raw["intervals"].append(named)
     return raw
+
+
+def toml_line(name: str, value: Any) -> str:
+    """One key of a table."""
+    return f"{name} = {_toml(value)}"
 
 
 def _default(field: msgspec.structs.FieldInfo) -> Any:
@@ -91,7 +104,8 @@ def _key(name: str) -> str:
     return name if name.replace("_", "").replace("-", "").isalnum() and name.isascii() else json.dumps(name)
 
 
-def _ending(path: Path) -> str:
+def file_ending(path: Path) -> str:
+    """ ".toml" or ".json". Raises Invalid for another."""
     if path.suffix.lower() not in ENDINGS:
         raise Invalid("file", str(path), f"a name that ends in {' or '.join(ENDINGS)}")
     return path.suffix.lower()

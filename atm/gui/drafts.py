@@ -1,6 +1,6 @@
-"""What the user has typed into a form, and its reading as a specification. Percent fields are typed in percent.
+"""What the user has typed into the form of an account, and its reading as a set-up. Percent fields are typed in percent.
 
-Reading raises `Invalid` whose field is the name of the form's field ("start", "positions.0.analysis" …), so that the
+Reading raises `Invalid` whose field is the name of the form's field ("balance", "positions.0.analysis" …), so that the
 sentence is shown there; nothing has been sent then.
 """
 
@@ -10,16 +10,14 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from atm.model.account import AccountKind, AccountSetup, AssetSetup, CostModel, PositionSetup
+from atm.model.account import AccountKind, AccountSetup, AssetSetup, PositionSetup
 from atm.model.analysis_configuration import AnalysisConfiguration
 from atm.model.bars import TimeRange
 from atm.model.errors import Invalid
-from atm.model.interval import format_time, parse_time
-from atm.model.simulation import SimulationSpec
+from atm.model.interval import format_time
 from atm.model.trade_configuration import TradeConfiguration
 
 MOST_POSITIONS = 50
-_CODE = re.compile(r"^[\w .-]{1,64}$")
 _NAME = re.compile(r"^[\w.-]{1,64}$")
 ASSET = "USDT"
 
@@ -30,73 +28,6 @@ class PositionDraft:
     analysis: str = ""
     trade: str = ""
     assumed_ratio: str = "100"
-
-
-@dataclass(slots=True)
-class CostDraft:
-    """All in percent but funding_hours."""
-
-    maker_fee: str = "0.02"
-    taker_fee: str = "0.05"
-    half_spread: str = "0"
-    slippage: str = "0.01"
-    funding_rate: str = "0.01"
-    funding_hours: str = "8"
-
-    def read(self) -> CostModel:
-        """Raises Invalid."""
-        return CostModel(
-            maker_fee=percentage("costs.maker_fee", self.maker_fee, 0, 1),
-            taker_fee=percentage("costs.taker_fee", self.taker_fee, 0, 1),
-            half_spread=percentage("costs.half_spread", self.half_spread, 0, 1),
-            slippage=percentage("costs.slippage", self.slippage, 0, 5),
-            funding_rate=percentage("costs.funding_rate", self.funding_rate, -3, 3),
-            funding_hours=int(number("costs.funding_hours", self.funding_hours, 1, 24)),
-        )
-
-
-@dataclass(slots=True)
-class SimulationDraft:
-    """The form of the Simulation page. A blank code means one made from the time."""
-
-    code: str = ""
-    start: str = ""
-    end: str = ""
-    balance: str = "10000"
-    allocation: str = "50"
-    positions: list[PositionDraft] = field(default_factory=lambda: [PositionDraft()])
-    costs: CostDraft = field(default_factory=CostDraft)
-
-    def read(
-        self,
-        analyses: Mapping[str, AnalysisConfiguration],
-        trades: Mapping[str, TradeConfiguration],
-        coverage: Mapping[str, tuple[TimeRange, ...]],
-        taken: Mapping[str, object],
-        now_ms: int,
-    ) -> SimulationSpec:
-        """The specification. Raises Invalid for the first field that is wrong."""
-        code = self.code.strip() or new_code(now_ms, taken)
-        if not _CODE.match(code):
-            raise Invalid("code", code, "1 to 64 letters, digits, spaces, dots, underscores and hyphens")
-        if code in taken:
-            raise Invalid("code", code, "a code that no other simulation has")
-        start, end = moment("start", self.start), moment("end", self.end)
-        if start >= end:
-            raise Invalid("end", self.end, f"a time after the start ({self.start})")
-        positions = read_positions(self.positions, analyses, trades)
-        for index, position in enumerate(positions):
-            require_data(f"positions.{index}.symbol", position.symbol, coverage, start, end)
-        return SimulationSpec(
-            code=code,
-            start=format_time(start),
-            end=format_time(end),
-            assets={ASSET: read_asset(self.balance, self.allocation)},
-            positions=positions,
-            analysis=tuple(analyses[name] for name in sorted({position.analysis for position in positions})),
-            trade=tuple(trades[name] for name in sorted({position.trade for position in positions})),
-            costs=self.costs.read(),
-        )
 
 
 @dataclass(slots=True)
@@ -158,25 +89,6 @@ def read_positions(
         ratio = percentage(f"{place}.assumed_ratio", draft.assumed_ratio, 0, 100)
         found.append(PositionSetup(draft.symbol, draft.analysis, draft.trade, ratio, index + 1))
     return tuple(found)
-
-
-def require_data(
-    name: str, symbol: str, coverage: Mapping[str, tuple[TimeRange, ...]], start_ms: int, end_ms: int
-) -> None:
-    """Raises Invalid unless some stored minute of the symbol lies in the range."""
-    ranges = coverage.get(symbol, ())
-    if any(part.start_ms < end_ms and part.end_ms > start_ms for part in ranges):
-        return
-    stored = "; ".join(f"{format_time(part.start_ms)} to {format_time(part.end_ms)}" for part in ranges)
-    raise Invalid(name, symbol, f"a symbol with stored bars in the range (stored: {stored or 'nothing'})")
-
-
-def moment(name: str, text: str) -> int:
-    """A UTC time as typed, as Unix ms. Raises Invalid."""
-    try:
-        return parse_time(text)
-    except ValueError:
-        raise Invalid(name, text, "a UTC time YYYY-MM-DD or YYYY-MM-DD HH:MM") from None
 
 
 def number(name: str, text: str, least: float, most: float) -> float:

@@ -22,6 +22,7 @@ from atm.model.parameter import Parameter
 
 Typed = str | bool
 Values = dict[str, Typed]
+Label = Callable[[Texts, Parameter], str]
 CELL = 158.0
 """Width of one field, unscaled."""
 _GAP = 14.0
@@ -113,6 +114,26 @@ def label_of(t: Texts, name: str) -> str:
     return t(key) if t.has(key) else name.replace("_", " ")
 
 
+def described(t: Texts, parameter: Parameter) -> str:
+    """The name of a field in the language of the window; of one that the catalogue does not know, what its struct says of it."""
+    return (
+        label_of(t, parameter.name)
+        if t.has(f"parameter.{parameter.name}")
+        else (parameter.description or label_of(t, parameter.name))
+    )
+
+
+def named(t: Texts, parameter: Parameter) -> str:
+    """`label_of` a parameter."""
+    return label_of(t, parameter.name)
+
+
+def option_of(t: Texts, value: str) -> str:
+    """One of the values of a choice in the language of the window; its own name where the catalogue has none."""
+    key = f"option.{value.lower()}"
+    return t(key) if t.has(key) else value
+
+
 def allowed(t: Texts, parameter: Parameter) -> str:
     """What is allowed, in the language of the window."""
     if parameter.kind in ("whole", "number"):
@@ -121,7 +142,7 @@ def allowed(t: Texts, parameter: Parameter) -> str:
         bounds = formats.quantity(parameter.least or 0, 0), formats.quantity(parameter.most or math.inf, 0)
         return t("form.list", least=bounds[0], most=bounds[1], member=allowed(t, parameter.member))
     if parameter.kind == "choice":
-        return ", ".join(parameter.choices)
+        return ", ".join(option_of(t, choice) for choice in parameter.choices)
     if parameter.kind == "text":
         return t("form.text", least=int(parameter.least or 0), most=int(parameter.most or 0))
     return parameter.allowed
@@ -160,17 +181,21 @@ def hint(t: Texts, parameter: Parameter) -> str:
 # --- drawing ------------------------------------------------------------------------------------------------------
 
 
-def draw_field(ui: Ui, mark: str, parameter: Parameter, typed: Typed, error: str, width: float) -> Typed:
-    """One field under its name, its refusal beneath. width on the screen. Returns what stands in it now."""
+def draw_field(
+    ui: Ui, mark: str, parameter: Parameter, typed: Typed, error: str, width: float, label: Label | None = named
+) -> Typed:
+    """One field under its name (None: the row above has it), its refusal beneath. width on the screen. Returns what stands in
+    it now."""
     imgui.begin_group()
-    name = label_of(ui.t, parameter.name)
-    widgets.label_above(ui, f"{name} ({parameter.unit})" if parameter.unit else name)
-    widgets.tooltip(hint(ui.t, parameter))
+    if label is not None:
+        name = label(ui.t, parameter)
+        widgets.label_above(ui, f"{name} ({parameter.unit})" if parameter.unit else name)
+        widgets.tooltip(hint(ui.t, parameter))
     if parameter.kind == "switch":
         on = bool(typed)
         typed = widgets.toggle(ui, mark, ui.t("form.on" if on else "form.off"), on)
     elif parameter.kind == "choice":
-        options = [(choice, choice) for choice in parameter.choices]
+        options = [(choice, option_of(ui.t, choice)) for choice in parameter.choices]
         typed = widgets.choice(ui, mark, "", str(typed), options, width=width)
     else:
         typed = _text(ui, mark, parameter, str(typed), error, width)
@@ -189,7 +214,8 @@ def _text(ui: Ui, mark: str, parameter: Parameter, typed: str, error: str, width
         imgui.push_style_color(imgui.Col_.frame_bg, ImVec4(*fade(ui.colors.bad, 0.16)))
         imgui.push_style_color(imgui.Col_.border, ImVec4(*ui.colors.bad))
         imgui.push_style_var(imgui.StyleVar_.frame_border_size, 1.0)
-    _, shown = imgui.input_text(f"##{mark}", typed)
+    off = ui.t("form.off") if parameter.optional else ""
+    _, shown = imgui.input_text_with_hint(f"##{mark}", off, typed)
     text: Typed = str(shown)
     ui.mark(mark)
     widgets.tooltip(hint(ui.t, parameter))
@@ -227,6 +253,7 @@ def draw_fields(
     errors: Mapping[str, str],
     place: Callable[[str], str],
     width: float,
+    label: Label = named,
 ) -> None:
     """All fields of a struct side by side, in as many rows as `width` (on the screen) needs; `values` is edited in place.
 
@@ -239,7 +266,7 @@ def draw_fields(
             imgui.same_line(0, gap)
         path = place(parameter.name)
         typed = values.get(parameter.name, as_typed(parameter, parameter.default))
-        now = draw_field(ui, f"{mark}.{parameter.name}", parameter, typed, error_at(errors, path), cell)
+        now = draw_field(ui, f"{mark}.{parameter.name}", parameter, typed, error_at(errors, path), cell, label)
         if now != typed:
             values[parameter.name] = now
 

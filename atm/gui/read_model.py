@@ -30,6 +30,7 @@ from atm.ipc.messages import (
     OpenBar,
     ProcessState,
     SimulationUpdated,
+    SimulatorPool,
     TradeLogged,
 )
 from atm.model.account import AccountSetup, AccountSnapshot, TradeRecord
@@ -102,6 +103,7 @@ class ReadModel:
     analysis_configurations: dict[str, AnalysisConfiguration] = field(default_factory=dict)
     trade_configurations: dict[str, TradeConfiguration] = field(default_factory=dict)
     simulations: dict[str, SimulationState] = field(default_factory=dict)
+    simulators: SimulatorPool | None = None
     processes: dict[str, ProcessState] = field(default_factory=dict)
     notices: deque[Notice] = field(default_factory=lambda: deque(maxlen=MOST_NOTICES))
     toasts: list[Toast] = field(default_factory=list)
@@ -245,6 +247,9 @@ class ReadModel:
         else:
             self.simulations[event.state.code] = event.state
 
+    def _on_simulators(self, event: SimulatorPool) -> None:
+        self.simulators = event
+
     def analyzer(self) -> str | None:
         """An analyzer that has said that it can be asked; None while there is none."""
         return min((name for name in self._running_analyzers() if name in self.analyzers), default=None)
@@ -287,6 +292,7 @@ _HANDLERS: dict[type[Event], Callable[[ReadModel, Any], None]] = {
     TradeLogged: ReadModel._on_trade_logged,
     ConfigurationsUpdated: ReadModel._on_configurations,
     SimulationUpdated: ReadModel._on_simulation,
+    SimulatorPool: ReadModel._on_simulators,
     ProcessState: ReadModel._on_process,
     NoticeRaised: ReadModel._on_notice,
 }

@@ -54,6 +54,9 @@ class Results(Protocol):
 
     def simulation(self, code: str) -> SimulationResult: ...
 
+    def specification(self, code: str) -> SimulationSpec:
+        """Of a stored simulation, finished or not."""
+
     def export(self, code: str, kind: str, texts: Texts) -> Path:
         """Write a simulation as "csv", "parquet" or "html" below the home folder; the folder or file that came of it."""
 

@@ -24,6 +24,7 @@ from atm.model.bars import Bars, TimeRange
 from atm.model.errors import Refused, Unavailable
 from atm.model.interval import MINUTE_MS
 from atm.model.program import ProgramContext
+from atm.model.simulation import SimulationSpec
 
 if TYPE_CHECKING:
     from atm.storage.database import Database
@@ -69,6 +70,10 @@ class StoreResults:
         if summary is None:
             raise Refused(f"the simulation {code} has not completed")
         return export(self.simulation(code), summary, kind, self._context.home / "exports", texts)
+
+    def specification(self, code: str) -> SimulationSpec:
+        """Raises `Refused` when there is none."""
+        return self._database.simulations.spec(code)
 
     def account_trades(self, name: str) -> tuple[TradeRecord, ...]:
         """The newest trades, at most `MOST_TRADES`, newest first."""

@@ -29,13 +29,22 @@ class Column(Generic[R]):
 
 @dataclass(slots=True)
 class Table(Generic[R]):
-    """One table on a page; keeps its sorting and the selected row's key."""
+    """One table on a page; keeps its sorting and the selected row's key.
+
+    multi: several rows may be selected (`marked`): a click selects one alone, or none when it was selected alone; with Ctrl it
+    adds or takes away, with Shift it selects from the row clicked before. inner_width: of all columns together, unscaled,
+    when that may be more than there is room for; the first column then stays in view.
+    """
 
     name: str
     columns: Sequence[Column[R]]
     key: Callable[[R], str]
     descending_first: bool = False
     selected: str = ""
+    multi: bool = False
+    inner_width: float = 0.0
+    marked: set[str] = field(default_factory=set)
+    _anchor: str = ""
     _order: list[int] = field(default_factory=list)
     _sorted_rows: Sequence[R] | None = None
     _sort: tuple[int, bool] | None = None
@@ -49,7 +58,11 @@ class Table(Generic[R]):
             | imgui.TableFlags_.hideable | imgui.TableFlags_.pad_outer_x | imgui.TableFlags_.sizing_stretch_prop
             | imgui.TableFlags_.borders_inner_h | imgui.TableFlags_.no_borders_in_body
         )  # fmt: skip
-        if not imgui.begin_table(f"##{self.name}", len(self.columns), int(flags), ImVec2(0, height)):
+        inner = 0.0
+        if self.inner_width:
+            flags |= imgui.TableFlags_.scroll_x
+            inner = max(ui.px(self.inner_width), imgui.get_content_region_avail().x - ui.px(16))
+        if not imgui.begin_table(f"##{self.name}", len(self.columns), int(flags), ImVec2(0, height), inner):
             return ""
         self._head(ui)
         self._sort_rows(rows)
@@ -60,10 +73,28 @@ class Table(Generic[R]):
             for position in range(clipper.display_start, clipper.display_end):
                 clicked = self._row(ui, rows, position) or clicked
         imgui.end_table()
+        if clicked and self.multi:
+            self._mark(rows, clicked)
         return clicked
 
+    def shown(self, rows: Sequence[R]) -> list[str]:
+        """Keys of the rows in the order in which they are shown."""
+        return [self.key(rows[index]) for index in self._order]
+
+    def _mark(self, rows: Sequence[R], clicked: str) -> None:
+        io, order = imgui.get_io(), self.shown(rows)
+        if io.key_shift and self._anchor in order:
+            ends = sorted((order.index(self._anchor), order.index(clicked)))
+            self.marked = set(order[ends[0] : ends[1] + 1])
+            return
+        if io.key_ctrl:
+            self.marked = self.marked ^ {clicked}
+        else:
+            self.marked = set() if self.marked == {clicked} else {clicked}
+        self._anchor = clicked
+
     def _head(self, ui: Ui) -> None:
-        imgui.table_setup_scroll_freeze(0, 1)
+        imgui.table_setup_scroll_freeze(1 if self.inner_width else 0, 1)
         prefer = imgui.TableColumnFlags_.prefer_sort_descending if self.descending_first else 0
         for column in self.columns:
             imgui.table_setup_column(column.title, int(imgui.TableColumnFlags_.width_stretch | prefer), column.width)
@@ -112,7 +143,7 @@ class Table(Generic[R]):
             text = column.text(row)
             if index == 0:
                 flags = imgui.SelectableFlags_.span_all_columns | imgui.SelectableFlags_.allow_overlap
-                if imgui.selectable(f"##{self.name}{key}", key == self.selected, int(flags))[0]:
+                if imgui.selectable(f"##{self.name}{key}", key == self.selected or key in self.marked, int(flags))[0]:
                     clicked = key
                 ui.mark(f"{self.name}.row.{key}")
                 self._menu(ui, rows, row, key)

@@ -119,12 +119,13 @@ def label_above(ui: Ui, label: str) -> None:
         imgui.dummy(imgui.calc_text_size(label))
 
 
-def field_note(ui: Ui, error: str) -> None:
-    """What is wrong with the field above; nothing when it is right."""
+def field_note(ui: Ui, error: str, width: float = 0.0) -> None:
+    """What is wrong with the field above; nothing when it is right. width on the screen, 0 = what is left."""
     if error:
-        imgui.push_font(ui.fonts.regular, ui.theme.SMALL)
-        ui.wrapped(error, ui.colors.bad)
-        imgui.pop_font()
+        with ui.font(ui.theme.SMALL):
+            imgui.push_text_wrap_pos(imgui.get_cursor_pos_x() + width if width else 0.0)
+            ui.text(error, ui.colors.bad)
+            imgui.pop_text_wrap_pos()
 
 
 def text_field(
@@ -141,7 +142,7 @@ def text_field(
     ui.mark(mark)
     if error:
         imgui.pop_style_color()
-    field_note(ui, error)
+    field_note(ui, error, width)
     imgui.end_group()
     return str(value)
 

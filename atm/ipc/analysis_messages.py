@@ -157,20 +157,23 @@ class RenameConfiguration(Request, frozen=True):
 
 
 class ExportConfiguration(Request, frozen=True):
-    """To trade: write an analysis configuration to a .toml or .json file, replacing it. → Done"""
+    """To trade: write a configuration of kind "analysis" or "trade" to a .toml or .json file, replacing it. → Done"""
 
     code: str
     path: str
+    kind: str = "analysis"
 
 
 class ImportConfiguration(Request, frozen=True):
-    """To trade: an analysis configuration from a .toml or .json file; the code must be free unless `replace`.
+    """To trade: a configuration of kind "analysis" or "trade" from a .toml or .json file; the code must be free unless
+    `replace`.
 
     → Done, or Failed whose message has one line for everything that is wrong in the file.
     """
 
     path: str
     replace: bool = False
+    kind: str = "analysis"
 
 
 class IndicatorBadge(msgspec.Struct, frozen=True):

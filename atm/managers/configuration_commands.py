@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
@@ -18,12 +18,14 @@ from atm.ipc.messages import (
     ExportConfiguration,
     ImportConfiguration,
     PutAnalysisConfiguration,
+    PutTradeConfiguration,
     RenameConfiguration,
     Reply,
     RestartAnalysis,
 )
 from atm.managers.indicator_desk import IndicatorDesk
 from atm.managers.trade_book import AccountBook
+from atm.managers.trade_configuration_file import read_trade, write_trade
 from atm.managers.trade_setups import analysis_id, refuse_used, uses
 from atm.model.analysis_configuration import AnalysisConfiguration
 from atm.model.errors import Invalid
@@ -35,7 +37,7 @@ C = TypeVar("C", AnalysisConfiguration, TradeConfiguration)
 
 
 class ConfigurationCommands:
-    """`put` creates or replaces an analysis configuration, with all the checks of a running account; `restarted` begins the
+    """`put`, `put_trade`: create or replace a configuration, with all the checks of a running account; `restarted` begins the
     analysis of this id again."""
 
     def __init__(
@@ -45,6 +47,7 @@ class ConfigurationCommands:
         repository: ConfigurationRepository,
         indicators: IndicatorDesk,
         put: Callable[[PutAnalysisConfiguration], Reply],
+        put_trade: Callable[[PutTradeConfiguration], Reply],
         restarted: Callable[[str], None],
     ) -> None:
         self._indicators = indicators
@@ -52,6 +55,7 @@ class ConfigurationCommands:
         self._book = book
         self._repository = repository
         self._put = put
+        self._put_trade = put_trade
         assistant.answer(CopyConfiguration, self._on_copy)
         assistant.answer(RenameConfiguration, self._on_rename)
         assistant.answer(ExportConfiguration, self._on_export)
@@ -92,17 +96,23 @@ class ConfigurationCommands:
         return self._book.configurations.trade
 
     def _on_export(self, request: ExportConfiguration) -> Reply:
-        write_configuration(_known(self._book.configurations.analysis, request.code), _path(request.path))
+        if request.kind == "analysis":
+            write_configuration(_known(self._book.configurations.analysis, request.code), _path(request.path))
+        else:
+            write_trade(_known(self._trades(request.kind), request.code), _path(request.path))
         return Done()
 
-    def _on_import(self, request: ImportConfiguration) -> Deferred:
+    def _on_import(self, request: ImportConfiguration) -> Reply | Deferred:
         """A file may name users' indicators that were never examined, which takes longer than this thread may wait."""
+        if request.kind != "analysis":
+            trade = read_trade(_path(request.path))
+            _refuse_taken(trade.code, self._trades(request.kind), request.replace)
+            return self._put_trade(PutTradeConfiguration(trade))
         return self._indicators.when_examined(partial(self._import, request))
 
     def _import(self, request: ImportConfiguration) -> Reply:
         configuration = read_configuration(_path(request.path), installed.registry())
-        if not request.replace and configuration.code in self._book.configurations.analysis:
-            raise Invalid("code", configuration.code, "a code that no configuration has, or replacing it")
+        _refuse_taken(configuration.code, self._book.configurations.analysis, request.replace)
         return self._put(PutAnalysisConfiguration(configuration))
 
     def _on_restart(self, request: RestartAnalysis) -> Reply:
@@ -112,6 +122,11 @@ class ConfigurationCommands:
             raise Invalid("analysis", request.analysis, ", ".join(known) or "nothing: no account needs an analysis")
         self._restarted(request.analysis)
         return Done()
+
+
+def _refuse_taken(code: str, known: Container[str], replace: bool) -> None:
+    if code in known and not replace:
+        raise Invalid("code", code, "a code that no configuration has, or replacing it")
 
 
 def _path(text: str) -> Path:

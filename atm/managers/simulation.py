@@ -15,23 +15,37 @@ from atm.ipc.assistant import Deferred, IPCAssistant
 from atm.ipc.messages import (
     MAIN,
     AddSimulation,
+    AdvanceSimulation,
     CancelSimulation,
     Done,
     Failed,
     NoticeRaised,
+    PauseSimulation,
     ProcessState,
     RemoveSimulation,
     Reply,
+    RequeueSimulation,
+    ResumeSimulation,
     RetireWorker,
     RunSimulation,
     SimulationProgress,
     SimulationUpdated,
+    SimulatorPool,
     StartWorker,
     TrialServed,
     WorkerStarted,
 )
 from atm.managers import examined
-from atm.managers.simulation_queue import FINAL, Abort, Instruction, Launch, Retire, SimulationQueue, StartSimulator
+from atm.managers.simulation_queue import (
+    FINAL,
+    Abort,
+    Hold,
+    Instruction,
+    Launch,
+    Retire,
+    SimulationQueue,
+    StartSimulator,
+)
 from atm.managers.trade_setups import check_analysis
 from atm.model.errors import ATMError
 from atm.model.instrument import Instrument
@@ -83,6 +97,7 @@ class SimulationManager:
         self._instruments = load_instruments(context.assets)
         self._queue = SimulationQueue(context.simulators)
         self._settled = False
+        self._told: SimulatorPool | None = None
 
     def start(self) -> None:
         """Load what is stored, queue what was not finished, and listen."""
@@ -94,6 +109,10 @@ class SimulationManager:
         assistant = self._assistant
         assistant.answer(AddSimulation, self._add)
         assistant.answer(CancelSimulation, self._cancel)
+        assistant.answer(PauseSimulation, self._pause)
+        assistant.answer(ResumeSimulation, self._resume)
+        assistant.answer(RequeueSimulation, self._requeue)
+        assistant.answer(AdvanceSimulation, self._advance)
         assistant.answer(RemoveSimulation, self._remove)
         assistant.subscribe(ProcessState, self._on_process)
         assistant.subscribe(SimulationProgress, self._on_progress)
@@ -121,16 +140,28 @@ class SimulationManager:
         return Done()
 
     def _cancel(self, request: CancelSimulation) -> Reply:
-        state, instructions = self._queue.cancel(request.code)
+        return self._asked(*self._queue.cancel(request.code))
+
+    def _pause(self, request: PauseSimulation) -> Reply:
+        return self._asked(*self._queue.pause(request.code))
+
+    def _resume(self, request: ResumeSimulation) -> Reply:
+        return self._asked(*self._queue.resume(request.code))
+
+    def _requeue(self, request: RequeueSimulation) -> Reply:
+        return self._asked(self._queue.requeue(request.code), [])
+
+    def _advance(self, request: AdvanceSimulation) -> Reply:
+        return self._asked(self._queue.advance(request.code), [])
+
+    def _remove(self, request: RemoveSimulation) -> Reply:
+        return self._asked(*self._queue.remove(request.code))
+
+    def _asked(self, state: SimulationState, instructions: list[Instruction]) -> Reply:
         for instruction in instructions:
             self._carry_out(instruction)
         self._changed(state)
-        return Done()
-
-    def _remove(self, request: RemoveSimulation) -> Reply:
-        state = self._queue.remove(request.code)
-        self._simulations.remove(request.code)
-        self._assistant.publish(SimulationUpdated(state, removed=True), key=state.code)
+        self._plan()
         return Done()
 
     # --- what happens -----------------------------------------------------------------------------------------
@@ -141,7 +172,7 @@ class SimulationManager:
         self._plan()
 
     def _on_progress(self, event: SimulationProgress) -> None:
-        state = self._queue.progress(event.state)
+        state = self._queue.progress(event.state, self._clock())
         if state is None:
             return
         if state.status in FINAL:
@@ -165,6 +196,10 @@ class SimulationManager:
             self._changed(state)
         for instruction in instructions:
             self._carry_out(instruction)
+        pool = self._queue.overview()
+        if pool != self._told:
+            self._told = pool
+            self._assistant.publish(pool)
 
     def _carry_out(self, instruction: Instruction) -> None:
         match instruction:
@@ -176,6 +211,9 @@ class SimulationManager:
             case Abort(code, simulator):
                 answered = partial(self._on_aborted, code, simulator)
                 self._assistant.request_async(simulator, CancelSimulation(code), answered)
+            case Hold(code, simulator, on):
+                request = PauseSimulation(code) if on else ResumeSimulation(code)
+                self._assistant.request_async(simulator, request, partial(_logged, type(request).__name__))
             case Retire(simulator):
                 self._assistant.request_async(MAIN, RetireWorker(simulator), partial(_logged, "RetireWorker"))
 
@@ -204,7 +242,11 @@ class SimulationManager:
     # --- what is told -----------------------------------------------------------------------------------------
 
     def _changed(self, state: SimulationState) -> None:
-        """Store, then announce."""
+        """Store, then announce; what the queue has forgotten is removed."""
+        if self._queue.forgotten(state.code):
+            self._simulations.remove(state.code)
+            self._assistant.publish(SimulationUpdated(state, removed=True), key=state.code)
+            return
         try:
             self._simulations.set_state(state)
         except ATMError as error:

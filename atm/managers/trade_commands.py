@@ -59,7 +59,9 @@ class TradeCommands:
         self._restarted = restarted
         self._changed = changed
         indicators = IndicatorDesk(assistant, book, BuiltInVerdicts(verdicts), restarted)
-        ConfigurationCommands(assistant, book, database.configurations, indicators, self._put_analysis, restarted)
+        ConfigurationCommands(
+            assistant, book, database.configurations, indicators, self._put_analysis, self._put_trade, restarted
+        )
         assistant.answer(PutAnalysisConfiguration, self._put_analysis)
         assistant.answer(PutTradeConfiguration, self._on_put_trade)
         assistant.answer(RemoveConfiguration, self._remove_configuration)

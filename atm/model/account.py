@@ -30,6 +30,10 @@ class PositionSetup(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     max_allocated: Annotated[float, msgspec.Meta(gt=0)] | None = None
 
 
+ALLOCATABLE_SHARE = 0.95
+"""Share of a wallet that may be allocated at all; the rest is a cushion for fees."""
+
+
 class AssetSetup(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Balance of one asset at the start, and the share of it that may be used."""
 
@@ -53,17 +57,17 @@ class CostModel(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     market; participation: largest share of a minute's volume that one order may take, the rest waits, None = no limit.
     """
 
-    maker_fee: Annotated[float, msgspec.Meta(ge=0, le=0.01)] = 0.0002
-    taker_fee: Annotated[float, msgspec.Meta(ge=0, le=0.01)] = 0.0005
-    half_spread: Annotated[float, msgspec.Meta(ge=0, le=0.01)] = 0.0
-    slippage: Annotated[float, msgspec.Meta(ge=0, le=0.05)] = 0.0001
-    funding_rate: Annotated[float, msgspec.Meta(ge=-0.03, le=0.03)] = 0.0001
+    maker_fee: Annotated[float, msgspec.Meta(ge=0, le=0.01, extra={"unit": "%"})] = 0.0002
+    taker_fee: Annotated[float, msgspec.Meta(ge=0, le=0.01, extra={"unit": "%"})] = 0.0005
+    half_spread: Annotated[float, msgspec.Meta(ge=0, le=0.01, extra={"unit": "%"})] = 0.0
+    slippage: Annotated[float, msgspec.Meta(ge=0, le=0.05, extra={"unit": "%"})] = 0.0001
+    funding_rate: Annotated[float, msgspec.Meta(ge=-0.03, le=0.03, extra={"unit": "%"})] = 0.0001
     funding_hours: Annotated[int, msgspec.Meta(ge=1, le=24)] = 8
-    fee_discount: Annotated[float, msgspec.Meta(ge=0, le=1)] = 0.0
+    fee_discount: Annotated[float, msgspec.Meta(ge=0, le=1, extra={"unit": "%"})] = 0.0
     slippage_model: SlippageModel = SlippageModel.FIXED
-    range_share: Annotated[float, msgspec.Meta(ge=0, le=1)] = 0.1
+    range_share: Annotated[float, msgspec.Meta(ge=0, le=1, extra={"unit": "%"})] = 0.1
     latency_ms: Annotated[int, msgspec.Meta(ge=0, lt=60_000)] = 0
-    participation: Annotated[float, msgspec.Meta(gt=0, le=1)] | None = None
+    participation: Annotated[float, msgspec.Meta(gt=0, le=1, extra={"unit": "%"})] | None = None
 
 
 class AccountSetup(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -13,16 +13,32 @@ from msgspec import inspect
 
 from atm.model.errors import Invalid
 
-Kind = Literal["whole", "number", "switch", "choice", "text", "list", "data"]
+Kind = Literal["whole", "number", "switch", "choice", "text", "list", "struct", "variant", "data"]
+
+
+class Variant(msgspec.Struct, frozen=True):
+    """One of several forms that a value may have.
+
+    key: its name; fixed: the plain data that tell it from the others (its tag); fields: what it has beside.
+    """
+
+    key: str
+    fixed: dict[str, Any]
+    fields: tuple[Parameter, ...] = ()
+
+    def fits(self, value: Any) -> bool:
+        """Whether plain data have this form."""
+        return isinstance(value, dict) and all(value.get(name) == one for name, one in self.fixed.items())
 
 
 class Parameter(msgspec.Struct, frozen=True):
     """One field.
 
-    kind: whole or decimal number, on/off, one of `choices`, text, a list whose members are `member`, or any other plain
-    data. least, most: bounds of a number, of the length of a text or of the number of members; `above`, `below`: the
-    bound itself is not allowed. default: as plain data, None while `required`. optional: None is allowed. unit: "%"
-    for a fraction that people write in percent (`msgspec.Meta(extra={"unit": "%"})`).
+    kind: whole or decimal number, on/off, one of `choices`, text, a list whose members are `member`, a struct of `fields`,
+    one of several structs (`variants`), or any other plain data. least, most: bounds of a number, of the length of a text or
+    of the number of members; `above`, `below`: the bound itself is not allowed. default: as plain data, None while
+    `required`. optional: None is allowed. unit: "%" for a fraction that people write in percent
+    (`msgspec.Meta(extra={"unit": "%"})`).
     """
 
     name: str
@@ -38,6 +54,8 @@ class Parameter(msgspec.Struct, frozen=True):
     member: Parameter | None = None
     description: str = ""
     unit: str = ""
+    fields: tuple[Parameter, ...] = ()
+    variants: tuple[Variant, ...] = ()
 
     @property
     def allowed(self) -> str:
@@ -50,7 +68,9 @@ class Parameter(msgspec.Struct, frozen=True):
             return f"{_range(self.least, self.most)} values, each {self.member.allowed}"
         if self.kind == "text":
             return f"{_range(self.least, self.most)} letters"
-        if self.kind == "data":
+        if self.kind == "variant":
+            return ", ".join(variant.key for variant in self.variants)
+        if self.kind in ("struct", "data"):
             return "a value as JSON"
         lower = "" if self.least is None else f"{'above' if self.above else 'from'} {self.least:,g}"
         upper = "" if self.most is None else f"{'below' if self.below else 'up to'} {self.most:,g}"
@@ -118,7 +138,7 @@ def described(name: str, kind: inspect.Type) -> Parameter:
         if len(members) == 1:
             inner = described(name, members[0])
             return msgspec.structs.replace(inner, optional=True, description=description or inner.description)
-        return Parameter(name, "data", description=description)
+        return _tagged(name, members, description)
     return msgspec.structs.replace(_plain(name, kind), description=description, unit=unit)
 
 
@@ -139,7 +159,23 @@ def _plain(name: str, kind: inspect.Type) -> Parameter:
     if isinstance(kind, inspect.VarTupleType | inspect.ListType):
         member = described(name, kind.item_type)
         return Parameter(name, "list", least=kind.min_length, most=kind.max_length, member=member)
+    if isinstance(kind, inspect.TupleType) and all(each == kind.item_types[0] for each in kind.item_types):
+        size = len(kind.item_types)
+        return Parameter(name, "list", least=size, most=size, member=described(name, kind.item_types[0]))
+    if isinstance(kind, inspect.StructType):
+        return Parameter(name, "struct", fields=tuple(parameter_of(each) for each in kind.fields))
     return Parameter(name, "data")
+
+
+def _tagged(name: str, members: list[inspect.Type], description: str) -> Parameter:
+    """Several structs that a tag tells apart; of anything else, plain data."""
+    variants = []
+    for member in members:
+        if not isinstance(member, inspect.StructType) or member.tag_field is None:
+            return Parameter(name, "data", description=description)
+        fields = tuple(parameter_of(each) for each in member.fields)
+        variants.append(Variant(str(member.tag), {member.tag_field: member.tag}, fields))
+    return Parameter(name, "variant", variants=tuple(variants), description=description)
 
 
 def _range(least: float | None, most: float | None) -> str:

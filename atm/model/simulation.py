@@ -42,11 +42,23 @@ def expanded_specification(raw: Any) -> Any:
 
 
 class SimulationStatus(Enum):
+    """PAUSED: held, either in the queue or on the simulator that has it."""
+
     QUEUED = "QUEUED"
     RUNNING = "RUNNING"
+    PAUSED = "PAUSED"
     COMPLETED = "COMPLETED"
     CANCELLED = "CANCELLED"
     FAILED = "FAILED"
+
+
+class SimulationPhase(Enum):
+    """What a simulator is doing; analyses are read and computed position by position."""
+
+    READING = "READING"
+    ANALYSING = "ANALYSING"
+    SIMULATING = "SIMULATING"
+    EVALUATING = "EVALUATING"
 
 
 class SimulationSummary(msgspec.Struct, frozen=True):
@@ -87,7 +99,11 @@ class SimulationSummary(msgspec.Struct, frozen=True):
 
 
 class SimulationState(msgspec.Struct, frozen=True):
-    """A simulation in the queue or done. progress 0 … 1; error "" unless FAILED; created_ms wall clock."""
+    """A simulation in the queue or done. progress 0 … 1; error "" unless FAILED; created_ms wall clock; start, end: its range.
+
+    rank: its place among those that wait, lowest first (not consecutive). While it runs: phase; rate, minutes of single
+    positions a second; seconds_left, estimated, None while nothing can be said.
+    """
 
     code: str
     status: SimulationStatus
@@ -95,3 +111,9 @@ class SimulationState(msgspec.Struct, frozen=True):
     created_ms: int
     error: str = ""
     summary: SimulationSummary | None = None
+    start: str = ""
+    end: str = ""
+    rank: int = 0
+    phase: SimulationPhase | None = None
+    rate: float = 0.0
+    seconds_left: float | None = None

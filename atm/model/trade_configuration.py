@@ -12,13 +12,26 @@ from atm.model.errors import Invalid
 MOST_ROWS = 20
 """Rows of one table of a trade scenario."""
 
+_PERCENT = {"unit": "%"}
+
+
+def _about(description: str) -> msgspec.Meta:
+    return msgspec.Meta(description=description)
+
+
 Fraction = Annotated[float, msgspec.Meta(ge=0, le=1)]
+Share = Annotated[float, msgspec.Meta(ge=0, le=1, extra=_PERCENT)]
+Gain = Annotated[float, msgspec.Meta(gt=0, le=1, extra=_PERCENT)]
+Least = Annotated[float, msgspec.Meta(ge=0, extra=_PERCENT)]
 Width = Annotated[float, msgspec.Meta(ge=0, le=100)]
 Shift = Annotated[float, msgspec.Meta(ge=-1, le=1)]
 Sigma = Annotated[float, msgspec.Meta(ge=0.0001, le=1)]
-StopDistance = Annotated[float, msgspec.Meta(gt=0, lt=1)]
+StopDistance = Annotated[float, msgspec.Meta(gt=0, lt=1, extra=_PERCENT)]
 Band = Annotated[
-    float, msgspec.Meta(ge=0, le=1, description="no order for a change below this share of the allocated balance")
+    float,
+    msgspec.Meta(
+        ge=0, le=1, description="no order for a change below this share of the allocated balance", extra=_PERCENT
+    ),
 ]
 
 
@@ -100,13 +113,19 @@ class RemainingQuantity(msgspec.Struct, frozen=True, forbid_unknown_fields=True,
     regrow: lets the remaining quantity grow again inside one cycle.
     """
 
-    sense: Sense = Sense.TREND
-    span: Span = Span.REGIME
-    regrow: bool = False
-    exit_on_impulse: Fraction | None = None
-    exit_on_aligned: Annotated[float, msgspec.Meta(ge=0)] | None = None
-    exit_on_profitable: Annotated[float, msgspec.Meta(ge=0)] | None = None
-    profit_reference: ProfitReference = ProfitReference.PIVOT
+    sense: Annotated[Sense, _about("whether a cycle is followed (trend) or traded against (contrarian)")] = Sense.TREND
+    span: Annotated[Span, _about("a cycle ends at the next flip, or at the next flip of the same kind")] = Span.REGIME
+    regrow: Annotated[bool, _about("the remaining quantity may grow again inside one cycle")] = False
+    exit_on_impulse: Annotated[
+        Share | None, _about("reduce only when the signal has moved with the position by this or more")
+    ] = None
+    exit_on_aligned: Annotated[
+        Least | None, _about("reduce only when the bar has moved with the position by this or more")
+    ] = None
+    exit_on_profitable: Annotated[Least | None, _about("reduce only with a gain of this or more")] = None
+    profit_reference: Annotated[ProfitReference, _about("price from which that gain is counted")] = (
+        ProfitReference.PIVOT
+    )
     rebalance_band: Band = 0.0
     long: RemainingQuantityMap = RotationalGaussian1()
     short: RemainingQuantityMap = RotationalGaussian1()
@@ -115,22 +134,22 @@ class RemainingQuantity(msgspec.Struct, frozen=True, forbid_unknown_fields=True,
 class ScenarioRow(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """deviation (PD): distance from the pivot price; target (QD): share of the allocated balance to be invested then."""
 
-    deviation: Fraction
-    target: Fraction
+    deviation: Annotated[Share, _about("distance of the price from the one at which the cycle began")]
+    target: Annotated[Share, _about("share of the allocated balance to be invested then")]
 
 
 class WeightReduce(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """activation: gain from the entry price; amount: share of the allocated balance that is kept."""
 
-    activation: Annotated[float, msgspec.Meta(gt=0, le=1)]
-    amount: Fraction
+    activation: Annotated[Gain, _about("gain from the entry price")]
+    amount: Annotated[Share, _about("share of the allocated balance that is kept")]
 
 
 class ReachAndFall(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """After a gain of `reach` from the entry price, a fall back to `fall` closes everything."""
 
-    reach: Annotated[float, msgspec.Meta(gt=0, le=1)]
-    fall: Fraction
+    reach: Annotated[Gain, _about("gain from the entry price that arms the fall")]
+    fall: Annotated[Share, _about("falling back to this gain closes everything")]
 
 
 Rows = Annotated[tuple[ScenarioRow, ...], msgspec.Meta(max_length=MOST_ROWS)]
@@ -147,7 +166,7 @@ class TradeScenario(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag
     after a reduction; join: a cycle that is under way when the position starts may be entered.
     """
 
-    sense: Sense = Sense.TREND
+    sense: Annotated[Sense, _about("whether a cycle is followed (trend) or traded against (contrarian)")] = Sense.TREND
     entry: Annotated[Rows, msgspec.Meta(min_length=1)] = _rows(
         (0, 0.2), (0.01, 0.4), (0.02, 0.6), (0.03, 0.8), (0.04, 1)
     )
@@ -155,8 +174,8 @@ class TradeScenario(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag
     partial_stop_loss: Rows = _rows((0.01, 0.8), (0.02, 0.6), (0.03, 0.4), (0.04, 0.2), (0.05, 0))
     weight_reduce: WeightReduce | None = None
     reach_and_fall: ReachAndFall | None = None
-    reenter: bool = False
-    join: bool = False
+    reenter: Annotated[bool, _about("rows of the entry table stay open after a reduction")] = False
+    join: Annotated[bool, _about("a cycle that is under way when the position starts may be entered")] = False
 
 
 class MmacdDefault(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="function", tag="MMACDDEFAULT"):
@@ -209,7 +228,7 @@ class TargetExposure(msgspec.Struct, frozen=True, forbid_unknown_fields=True, ta
     rebalance_band: Band = 0.0
 
 
-Offset = Annotated[float, msgspec.Meta(ge=0, le=0.5)]
+Offset = Annotated[float, msgspec.Meta(ge=0, le=0.5, extra=_PERCENT)]
 Lifetime = Annotated[int, msgspec.Meta(ge=1, le=10_080, description="minutes that the order rests")]
 
 
@@ -254,11 +273,15 @@ class TradeConfiguration(msgspec.Struct, frozen=True, forbid_unknown_fields=True
 
     code: Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
     leverage: Annotated[int, msgspec.Meta(ge=1, le=125, description="leverage; the first bracket must allow it")] = 1
-    isolated: bool = True
-    direction: Direction = Direction.BOTH
-    full_stop_loss_immediate: StopDistance | None = None
-    full_stop_loss_close: StopDistance | None = None
-    post_stop_reentry: bool = False
+    isolated: Annotated[bool, _about("isolated margin; off: cross margin")] = True
+    direction: Annotated[Direction, _about("sides that may be opened")] = Direction.BOTH
+    full_stop_loss_immediate: Annotated[
+        StopDistance | None, _about("loss from the entry price at which everything is closed at once")
+    ] = None
+    full_stop_loss_close: Annotated[
+        StopDistance | None, _about("the same, judged by the close of the decision bar")
+    ] = None
+    post_stop_reentry: Annotated[bool, _about("the same cycle may be entered again after a stop")] = False
     entry_order: MarketOrder | LimitOrder | StopOrder = MarketOrder()
     exit_order: MarketOrder | LimitOrder = MarketOrder()
     method: RemainingQuantity | TradeScenario | TargetExposure | UserMethod = RemainingQuantity()
@@ -287,13 +310,26 @@ def _named(function: Any) -> Any:
     return {"function": "ROTATIONALGAUSSIAN1", **function} if isinstance(function, dict) else function
 
 
-def mismatches(configuration: TradeConfiguration) -> list[Invalid]:
+class Mismatch(Invalid):
+    """A field that does not fit another. reason: which rule is broken, a word that a window has a sentence for; limit: the
+    fraction that the rule compares with, None without one."""
+
+    def __init__(self, field: str, value: object, allowed: str, reason: str, limit: float | None = None) -> None:
+        super().__init__(field, value, allowed)
+        self.reason = reason
+        self.limit = limit
+
+    def __reduce__(self) -> tuple[type[Mismatch], tuple[str, object, str, str, float | None]]:  # type: ignore[override]
+        return Mismatch, (self.field, self.value, self.allowed, self.reason, self.limit)
+
+
+def mismatches(configuration: TradeConfiguration) -> list[Mismatch]:
     """Everything in a configuration, each field within its bounds, that does not fit the rest of it."""
-    found = []
+    found: list[Mismatch] = []
     immediate, close = configuration.full_stop_loss_immediate, configuration.full_stop_loss_close
     if immediate is not None and close is not None and close >= immediate:
         allowed = f"less than full_stop_loss_immediate ({immediate}), or it could never act"
-        found.append(Invalid("full_stop_loss_close", close, allowed))
+        found.append(Mismatch("full_stop_loss_close", close, allowed, "stop_close", immediate))
     method = configuration.method
     if (
         isinstance(method, RemainingQuantity)
@@ -301,33 +337,37 @@ def mismatches(configuration: TradeConfiguration) -> list[Invalid]:
         and configuration.direction is Direction.BOTH
     ):
         allowed = "regime, or round with direction LONG or SHORT: rounds of the two sides overlap"
-        found.append(Invalid("method.span", method.span.value, allowed))
+        found.append(Mismatch("method.span", method.span.value, allowed, "span"))
     if isinstance(method, TradeScenario):
         for name in ("entry_order", "exit_order"):
             if not isinstance(getattr(configuration, name), MarketOrder):
                 kind = getattr(configuration, name).__struct_config__.tag
-                found.append(Invalid(f"{name}.type", kind, "MARKET: a trade scenario acts at the prices of its tables"))
+                allowed = "MARKET: a trade scenario acts at the prices of its tables"
+                found.append(Mismatch(f"{name}.type", kind, allowed, "market_order"))
         found += _table("entry", method.entry, 1) + _table("exit", method.exit, -1)
         found += _table("partial_stop_loss", method.partial_stop_loss, -1)
         for name, rows in (("exit", method.exit), ("partial_stop_loss", method.partial_stop_loss)):
             if rows and rows[0].deviation == 0:
-                found.append(Invalid(f"method.{name}[0].deviation", 0.0, "more than 0: a cycle begins at deviation 0"))
+                allowed = "more than 0: a cycle begins at deviation 0"
+                found.append(Mismatch(f"method.{name}[0].deviation", 0.0, allowed, "first_deviation"))
         falling = method.reach_and_fall
         if falling is not None and falling.fall >= falling.reach:
-            found.append(Invalid("method.reach_and_fall.fall", falling.fall, f"less than reach ({falling.reach})"))
+            allowed = f"less than reach ({falling.reach})"
+            found.append(Mismatch("method.reach_and_fall.fall", falling.fall, allowed, "fall", falling.reach))
     return found
 
 
-def _table(name: str, rows: tuple[ScenarioRow, ...], sign: int) -> list[Invalid]:
-    found = []
+def _table(name: str, rows: tuple[ScenarioRow, ...], sign: int) -> list[Mismatch]:
+    found: list[Mismatch] = []
     for i in range(1, len(rows)):
         before, row = rows[i - 1], rows[i]
         if row.deviation <= before.deviation:
             allowed = f"more than that of the row before ({before.deviation})"
-            found.append(Invalid(f"method.{name}[{i}].deviation", row.deviation, allowed))
+            found.append(Mismatch(f"method.{name}[{i}].deviation", row.deviation, allowed, "more", before.deviation))
         if sign * (row.target - before.target) <= 0:
-            allowed = f"{'more' if sign > 0 else 'less'} than that of the row before ({before.target})"
-            found.append(Invalid(f"method.{name}[{i}].target", row.target, allowed))
+            reason = "more" if sign > 0 else "less"
+            allowed = f"{reason} than that of the row before ({before.target})"
+            found.append(Mismatch(f"method.{name}[{i}].target", row.target, allowed, reason, before.target))
     return found
 
 

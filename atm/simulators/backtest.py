@@ -17,7 +17,7 @@ from atm.model.account import SlippageModel, TradeRecord
 from atm.model.errors import Invalid
 from atm.model.instrument import Instrument
 from atm.model.interval import MINUTE_MS, format_time
-from atm.model.simulation import SimulationSpec, SimulationSummary
+from atm.model.simulation import SimulationPhase, SimulationSpec, SimulationSummary
 from atm.model.statistics import SimulationDetails
 from atm.simulators.specification import time_range
 from atm.simulators.statistics.path import SymbolPath
@@ -27,6 +27,8 @@ from atm.trading.engine import AccountEngine, MinuteGrid
 from atm.trading.layout import Setup
 
 NO_CACHE = AnalysisCache(Path(), 0)
+PREPARED = 0.6
+"""Share of the work that reading and analysing is taken for; the rest is the simulation."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +46,22 @@ class Cancelled(Exception):
     """The backtest was asked to stop."""
 
 
+@dataclass(frozen=True, slots=True)
+class Course:
+    """Whom a run tells how far it is, and whom it asks whether to go on."""
+
+    progress: Callable[[float], None]
+    cancelled: Callable[[], bool]
+    phase: Callable[[SimulationPhase], None]
+
+    def go_on(self) -> None:
+        if self.cancelled():
+            raise Cancelled
+
+    def simulated(self, share: float) -> None:
+        self.progress(PREPARED + (1 - PREPARED) * share)
+
+
 def run(
     spec: SimulationSpec,
     store: MarketStore,
@@ -52,21 +70,25 @@ def run(
     cancelled: Callable[[], bool] | None = None,
     analysis_start_ms: Mapping[str, int] | None = None,
     cache: AnalysisCache | None = None,
+    phase: Callable[[SimulationPhase], None] | None = None,
 ) -> BacktestResult:
     """Run `spec` on the bars of `store`. Raises `Invalid` for what cannot be simulated, `Cancelled` when told to stop.
 
     Analyses begin their look-back before the start (or at `analysis_start_ms` of the symbol), as far as bars are stored;
-    nothing is traded before the start. Results of analyses are taken from `cache`, and kept there.
+    nothing is traded before the start. Results of analyses are taken from `cache`, and kept there. `progress` hears the share
+    that is done, `phase` what begins; `cancelled` is asked between two positions and two slices, and may wait.
     """
     begun = time.perf_counter()
+    course = Course(progress or (lambda _: None), cancelled or (lambda: False), phase or (lambda _: None))
     start, end = time_range(spec)
     engine = AccountEngine(spec.assets, spec.positions, spec.analysis, spec.trade, instruments, spec.costs)
     for symbol in engine.symbols:
         check_data(store, symbol, start, end)
-    grid, volumes = load_grid(spec, engine, store, (start, end), analysis_start_ms, cache or NO_CACHE)
-    trades, equity = engine.run(grid, progress, cancelled)
-    if cancelled is not None and cancelled():
-        raise Cancelled
+    grid, volumes = load_grid(spec, engine, store, (start, end), analysis_start_ms, cache or NO_CACHE, course)
+    course.phase(SimulationPhase.SIMULATING)
+    trades, equity = engine.run(grid, course.simulated, course.cancelled)
+    course.go_on()
+    course.phase(SimulationPhase.EVALUATING)
     equity_time = start + MINUTE_MS * np.arange(1, len(equity) + 1, dtype=np.int64)
     wall = time.perf_counter() - begun
     paths = symbol_paths(engine, grid, volumes)
@@ -95,8 +117,10 @@ def load_grid(
     span: tuple[int, int],
     analysis_start_ms: Mapping[str, int] | None,
     cache: AnalysisCache,
+    course: Course | None = None,
 ) -> tuple[MinuteGrid, NDArray[np.float32]]:
     """(minutes of all positions, their volumes in base assets (minutes, positions)), `span` being (start, end) in Unix ms."""
+    course = course or Course(lambda _: None, lambda: False, lambda _: None)
     start, end = span
     n, minutes = len(engine.symbols), (end - start) // MINUTE_MS
     prices = np.empty((4, minutes, n))
@@ -108,6 +132,8 @@ def load_grid(
     configurations = {configuration.code: configuration for configuration in spec.analysis}
     count = 0
     for i, position in enumerate(engine.setup.positions):
+        course.go_on()
+        course.phase(SimulationPhase.READING)
         configuration = configurations[position.analysis]
         pipeline = AnalysisPipeline(configuration)
         look_back = start - pipeline.look_back_minutes * MINUTE_MS
@@ -120,12 +146,14 @@ def load_grid(
             recorded = store.book(position.symbol, start, end)
             books[:, :, i] = recorded.spread, recorded.bid_depth, recorded.ask_depth
         inputs = engine.columns(position.symbol, configuration.decision)
+        course.phase(SimulationPhase.ANALYSING)
         origin = None if analysis_start_ms is None else first
         table = cache.table(configuration, bars.between(first, end), origin, inputs)
         inside = table.between(start, end)
         row_at[(inside.close_time - start) // MINUTE_MS - 1, i] = count + np.arange(len(inside))
         rows.append(engine.inputs(position.symbol, inside.columns, inside.values))
         count += len(inside)
+        course.progress(PREPARED * (i + 1) / n)
     grid = MinuteGrid(start, prices[0], prices[1], prices[2], prices[3], np.concatenate(rows), row_at, volumes, books)
     return grid, volumes
 

@@ -5,16 +5,24 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable
+from dataclasses import dataclass, field
 
 from atm.analyzers.cache import AnalysisCache
 from atm.analyzers.installed import install_for
 from atm.ipc.assistant import IPCAssistant
-from atm.ipc.messages import CancelSimulation, Done, Reply, RunSimulation, SimulationProgress
+from atm.ipc.messages import (
+    CancelSimulation,
+    Done,
+    PauseSimulation,
+    Reply,
+    ResumeSimulation,
+    RunSimulation,
+    SimulationProgress,
+)
 from atm.ipc.shared_array import SharedArrays, program_id
-from atm.model.errors import ATMError, Refused
+from atm.model.errors import ATMError
 from atm.model.program import ProgramContext
-from atm.model.simulation import SimulationSpec, SimulationState, SimulationStatus, SimulationSummary
+from atm.model.simulation import SimulationPhase, SimulationSpec, SimulationState, SimulationStatus, SimulationSummary
 from atm.simulators import backtest
 from atm.simulators.statistics.equity import thin
 from atm.simulators.trial import Trial
@@ -35,16 +43,38 @@ def run(assistant: IPCAssistant, context: ProgramContext) -> None:
     assistant.run()
 
 
+@dataclass(slots=True)
+class _Job:
+    """A simulation on the worker thread. go: unset while it is to wait; dropped: nobody wants to hear of it any more."""
+
+    spec: SimulationSpec
+    cancel: threading.Event = field(default_factory=threading.Event)
+    go: threading.Event = field(default_factory=threading.Event)
+    dropped: bool = False
+
+    def stop(self) -> None:
+        self.cancel.set()
+        self.go.set()
+
+    def cancelled(self) -> bool:
+        """Asked between two slices of the work; waits here as long as the simulation is paused."""
+        self.go.wait()
+        return self.cancel.is_set()
+
+
 class Simulator:
-    """Runs what `RunSimulation` asks for and publishes `SimulationProgress` (at most five a second, and the end)."""
+    """Runs what `RunSimulation` asks for and publishes `SimulationProgress` (at most five a second, phases, and the end)."""
 
     def __init__(self, assistant: IPCAssistant, context: ProgramContext) -> None:
         self._assistant = assistant
         self._context = context
-        self._running = ""
-        self._cancel = threading.Event()
+        self._job: _Job | None = None
+        self._next: _Job | None = None
+        self._lock = threading.Lock()
         assistant.answer(RunSimulation, self._on_run)
         assistant.answer(CancelSimulation, self._on_cancel)
+        assistant.answer(PauseSimulation, self._on_pause)
+        assistant.answer(ResumeSimulation, self._on_resume)
         arrays = SharedArrays(program_id(context.home), assistant.name)
         TrialDesk(assistant, self._trial, arrays, lanes=lanes())
 
@@ -54,58 +84,105 @@ class Simulator:
         return Trial(spec, store, load_instruments(self._context.assets), cache)
 
     def _on_run(self, request: RunSimulation) -> Reply:
-        if self._running:
-            raise Refused(f"{self._assistant.name} is running {self._running}")
-        self._running = request.spec.code
-        self._cancel = threading.Event()
-        job = threading.Thread(target=self._work, args=(request.spec, self._cancel), name="simulation", daemon=True)
-        job.start()
+        job = _Job(request.spec)
+        job.go.set()
+        with self._lock:
+            if self._job is not None:
+                self._job.dropped = True
+                self._job.stop()
+                self._next = job
+                return Done()
+            self._job = job
+        threading.Thread(target=self._work, args=(job,), name="simulation", daemon=True).start()
         return Done()
 
     def _on_cancel(self, request: CancelSimulation) -> Reply:
-        if request.code == self._running:
-            self._cancel.set()
+        job = self._asked(request.code)
+        if job is not None:
+            job.stop()
         return Done()
 
-    def _work(self, spec: SimulationSpec, cancel: threading.Event) -> None:
-        created = int(time.time() * 1000)
+    def _on_pause(self, request: PauseSimulation) -> Reply:
+        job = self._asked(request.code)
+        if job is not None and not job.cancel.is_set():
+            job.go.clear()
+        return Done()
 
-        def publish(
-            status: SimulationStatus, share: float, error: str = "", summary: SimulationSummary | None = None
-        ) -> None:
-            state = SimulationState(spec.code, status, share, created, error, summary)
-            self._assistant.publish(SimulationProgress(spec.code, state), spec.code)
+    def _on_resume(self, request: ResumeSimulation) -> Reply:
+        job = self._asked(request.code)
+        if job is not None:
+            job.go.set()
+        return Done()
 
+    def _asked(self, code: str) -> _Job | None:
+        """The job of this code that is wanted: the one that waits for a dropped one to end goes first."""
+        with self._lock:
+            job = self._next or self._job
+        return job if job is not None and job.spec.code == code else None
+
+    def _work(self, job: _Job | None) -> None:
+        while job is not None:
+            self._simulate(job)
+            with self._lock:
+                job = self._job = self._next
+                self._next = None
+
+    def _simulate(self, job: _Job) -> None:
+        report = _Reports(self._assistant, job)
+        spec = job.spec
         try:
-            publish(SimulationStatus.RUNNING, 0.0)
+            report.tell(SimulationStatus.RUNNING)
             store = open_store(self._context, read_only=True)
             instruments = load_instruments(self._context.assets)
             cache = AnalysisCache(self._context.analysis_cache, self._context.analysis_cache_bytes)
-            result = backtest.run(spec, store, instruments, _rarely(publish), cancel.is_set, cache=cache)
+            result = backtest.run(
+                spec, store, instruments, report.progress, job.cancelled, cache=cache, phase=report.phase
+            )
             equity = thin(result.equity_time, result.equity)
+            if job.cancelled():
+                raise backtest.Cancelled
             database = Database(self._context.database)
             database.simulations.save_result(spec.code, result.summary, *equity, result.trades, result.details)
             database.close()
-            publish(SimulationStatus.COMPLETED, 1.0, "", result.summary)
+            report.tell(SimulationStatus.COMPLETED, 1.0, "", result.summary)
         except backtest.Cancelled:
-            publish(SimulationStatus.CANCELLED, 0.0)
+            report.tell(SimulationStatus.CANCELLED)
         except ATMError as error:
-            publish(SimulationStatus.FAILED, 0.0, str(error))
+            report.tell(SimulationStatus.FAILED, 0.0, str(error))
         except Exception as error:
             # A defect ends this simulation, not the process; the page shows it and the log has the trace.
             log.exception("simulation %s failed", spec.code)
-            publish(SimulationStatus.FAILED, 0.0, f"{type(error).__name__}: {error}")
-        finally:
-            self._running = ""
+            report.tell(SimulationStatus.FAILED, 0.0, f"{type(error).__name__}: {error}")
 
 
-def _rarely(publish: Callable[[SimulationStatus, float], None]) -> Callable[[float], None]:
-    last = [0.0]
+class _Reports:
+    """What a job says of itself."""
 
-    def progress(share: float) -> None:
+    def __init__(self, assistant: IPCAssistant, job: _Job) -> None:
+        self._assistant = assistant
+        self._job = job
+        self._created = int(time.time() * 1000)
+        self._phase: SimulationPhase | None = None
+        self._share = 0.0
+        self._last = 0.0
+
+    def tell(
+        self, status: SimulationStatus, share: float = 0.0, error: str = "", summary: SimulationSummary | None = None
+    ) -> None:
+        if self._job.dropped:
+            return
+        code = self._job.spec.code
+        state = SimulationState(code, status, share, self._created, error, summary, phase=self._phase)
+        self._assistant.publish(SimulationProgress(code, state), code)
+
+    def progress(self, share: float) -> None:
+        self._share = share
         now = time.monotonic()
-        if now - last[0] >= PROGRESS_SECONDS:
-            last[0] = now
-            publish(SimulationStatus.RUNNING, share)
+        if now - self._last >= PROGRESS_SECONDS:
+            self._last = now
+            self.tell(SimulationStatus.RUNNING, share)
 
-    return progress
+    def phase(self, phase: SimulationPhase) -> None:
+        if phase is not self._phase:
+            self._phase = phase
+            self.tell(SimulationStatus.RUNNING, self._share)

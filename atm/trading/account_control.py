@@ -7,6 +7,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
+from atm.model.account import ALLOCATABLE_SHARE
 from atm.model.kernel import lean_kernel
 from atm.trading.cross_margin import cross_backing
 from atm.trading.layout import Asset, Meta, Position, Setup
@@ -14,8 +15,6 @@ from atm.trading.layout import Asset, Meta, Position, Setup
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
-ALLOCATABLE_SHARE = 0.95
-"""Share of a wallet that may be allocated at all; the rest is a cushion for fees."""
 _ALMOST = 1e-9
 
 

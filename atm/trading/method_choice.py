@@ -75,7 +75,7 @@ def check_trade(settings: TradeConfiguration) -> TradeConfiguration:
     Raises Invalid, or Problems with everything that is wrong.
     """
     settings = checked(settings)
-    found = mismatches(settings)
+    found: list[Invalid] = list(mismatches(settings))
     if isinstance(settings.method, UserMethod):
         found += problems(settings.method, installed.registry().methods)
     complain(found)

@@ -190,6 +190,9 @@ class FilledResults:
         time = START_MS + np.arange(self.n_equity, dtype=np.int64) * MINUTE_MS
         return SimulationResult(spec(code), time, equity, trades(self.n_trades))
 
+    def specification(self, code: str) -> SimulationSpec:
+        return spec(code)
+
     def export(self, code: str, kind: str, texts: Texts) -> Path:
         return Path("/home/user/.atm/exports") / code
 

@@ -1,4 +1,4 @@
-"""Drafts read as specifications: percent as percent, each wrong field by its name."""
+"""Drafts of accounts read as set-ups: percent as percent, each wrong field by its name."""
 
 from __future__ import annotations
 
@@ -6,20 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from atm.gui.drafts import (
-    AccountDraft,
-    CostDraft,
-    PositionDraft,
-    SimulationDraft,
-    common_range,
-    new_code,
-    percentage,
-)
-from atm.model.account import CostModel
+from atm.gui.drafts import AccountDraft, PositionDraft, common_range, new_code, percentage
+from atm.model.account import AccountSetup
 from atm.model.bars import TimeRange
 from atm.model.errors import Invalid
 from atm.model.interval import parse_time
-from atm.model.simulation import SimulationSpec
 from tests.gui import filled
 
 FOUND = filled.configurations()
@@ -32,51 +23,30 @@ COVERAGE = {
 }
 
 
-def draft() -> SimulationDraft:
-    position = PositionDraft("AVAXUSDT", "DEMO-15M", "DEMO-RQPM-15M", "50")
-    return SimulationDraft(start="2023-09-01", end="2023-09-08 12:30", positions=[position])
-
-
-def read(simulation: SimulationDraft) -> SimulationSpec:
-    return simulation.read(ANALYSES, TRADES, COVERAGE, {"taken": None}, filled.WALL_MS)
-
-
-def test_a_complete_draft() -> None:
-    spec = read(draft())
-    assert spec.code == "sim-2026-03-02-101530"
-    assert (spec.start, spec.end) == ("2023-09-01 00:00", "2023-09-08 12:30")
-    assert spec.positions[0].assumed_ratio == 0.5
-    assert [configuration.code for configuration in spec.analysis] == ["DEMO-15M"]
-    assert spec.costs == CostModel(), "the form's defaults are the model's"
+def read(account: AccountDraft) -> AccountSetup:
+    return account.read(ANALYSES, TRADES, {"taken": None})
 
 
 @pytest.mark.parametrize(
     ("change", "field"),
     [
-        ({"code": "taken"}, "code"),
-        ({"code": "a/b"}, "code"),
-        ({"code": "x" * 65}, "code"),
-        ({"start": "2023-13-01"}, "start"),
-        ({"end": ""}, "end"),
-        ({"end": "2023-09-01"}, "end"),
+        ({"name": "taken"}, "name"),
+        ({"name": "a/b"}, "name"),
         ({"balance": "0"}, "balance"),
         ({"balance": "nan"}, "balance"),
         ({"balance": "much"}, "balance"),
         ({"allocation": "101"}, "allocation"),
         ({"positions": []}, "positions"),
         ({"positions": [PositionDraft("", "DEMO-15M", "DEMO-RQPM-15M")]}, "positions.0.symbol"),
-        ({"positions": [PositionDraft("HOLE", "DEMO-15M", "DEMO-RQPM-15M")]}, "positions.0.symbol"),
         ({"positions": [PositionDraft("AVAXUSDT", "gone", "DEMO-RQPM-15M")]}, "positions.0.analysis"),
         ({"positions": [PositionDraft("AVAXUSDT", "DEMO-15M", "gone")]}, "positions.0.trade"),
         ({"positions": [PositionDraft("AVAXUSDT", "DEMO-15M", "DEMO-RQPM-15M", "-1")]}, "positions.0.assumed_ratio"),
         ({"positions": [PositionDraft("AVAXUSDT", "DEMO-15M", "DEMO-RQPM-15M")] * 2}, "positions.1.symbol"),
-        ({"costs": CostDraft(taker_fee="1.1")}, "costs.taker_fee"),
-        ({"costs": CostDraft(funding_hours="0")}, "costs.funding_hours"),
-        ({"start": "2023-10-05", "end": "2023-10-06"}, "positions.0.symbol"),
     ],
 )
 def test_the_first_wrong_field_is_named(change: dict[str, object], field: str) -> None:
-    changed = draft()
+    changed = AccountDraft("paper", positions=[PositionDraft("AVAXUSDT", "DEMO-15M", "DEMO-RQPM-15M", "50")])
+    assert read(changed).positions[0].assumed_ratio == 0.5
     for name, value in change.items():
         setattr(changed, name, value)
     with pytest.raises(Invalid) as caught:

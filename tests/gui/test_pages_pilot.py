@@ -8,18 +8,14 @@ from imgui_bundle import imgui
 from atm.gui.read_model import ReadModel
 from atm.gui.ui import PageName
 from atm.ipc.messages import (
-    SIMULATION,
     TRADE,
     AccountUpdated,
-    AddSimulation,
-    CancelSimulation,
     ClosedBar,
     Done,
     Failed,
     ForceClear,
     OpenBar,
     PutAccount,
-    RemoveSimulation,
     SetTrading,
     SimulationUpdated,
 )
@@ -46,75 +42,6 @@ def test_control_and_a_digit_go_to_the_first_nine_pages_and_f11_asks_for_full_sc
         assert pilot.ui.page is page
     pilot.key(imgui.Key.f11)
     assert pilot.full_screen == 1
-
-
-def test_a_newcomer_is_told_what_is_missing_before_a_simulation_can_run(newcomer: Pilot) -> None:
-    newcomer.show(PageName.SIMULATION)
-    newcomer.click("simulation.add")
-    assert newcomer.sent == []
-
-
-def test_a_simulation_is_defined_and_queued(pilot: Pilot) -> None:
-    pilot.show(PageName.SIMULATION)
-    pilot.type("simulation.code", "my first")
-    pilot.click("simulation.range.7")
-    pilot.choose("simulation.positions.0.symbol", "FILUSDT")
-    pilot.choose("simulation.positions.0.trade", "DEMO-RQPM-FAST")
-    pilot.type("simulation.balance", "25,000")
-    pilot.type("simulation.allocation", "80")
-    pilot.click("simulation.positions.add")
-    pilot.click("simulation.add")
-    (command,) = pilot.sent
-    assert command.to == SIMULATION
-    assert isinstance(command.request, AddSimulation)
-    spec = command.request.spec
-    assert (spec.code, spec.start, spec.end) == ("my first", "2023-09-07 12:07", "2023-09-14 12:07")
-    assert [(p.symbol, p.analysis, p.trade, p.assumed_ratio, p.priority) for p in spec.positions] == [
-        ("FILUSDT", "DEMO-15M", "DEMO-RQPM-FAST", 1.0, 1),
-        ("AVAXUSDT", "DEMO-15M", "DEMO-RQPM-FAST", 1.0, 2),
-    ]
-    assert spec.assets["USDT"].initial_balance == 25_000
-    assert spec.assets["USDT"].allocation_ratio == 0.8
-    assert spec.costs.taker_fee == 0.0005
-
-
-def test_a_wrong_field_is_named_and_nothing_is_sent(pilot: Pilot) -> None:
-    pilot.show(PageName.SIMULATION)
-    pilot.type("simulation.start", "yesterday")
-    pilot.click("simulation.add")
-    assert pilot.sent == []
-    failed = pilot.ui.commands.failure("simulation.add")
-    assert failed is not None
-    assert failed.field == "start"
-    assert "'yesterday'" in failed.message
-    assert "YYYY-MM-DD" in failed.message
-
-
-def test_the_refusal_of_the_manager_stands_at_its_field_until_the_next_try(pilot: Pilot) -> None:
-    pilot.show(PageName.SIMULATION)
-    pilot.type("simulation.code", "taken")
-    pilot.click("simulation.add")
-    pilot.answer(Failed("Invalid", "code: 'taken' is not allowed; allowed: another", "code"))
-    failed = pilot.ui.commands.failure("simulation.add")
-    assert failed is not None
-    pilot.type("simulation.code", "free")
-    pilot.click("simulation.add")
-    assert pilot.ui.commands.failure("simulation.add") is None
-    pilot.answer(Done())
-    assert pilot.ui.page is PageName.SIMULATION
-
-
-def test_a_running_simulation_is_stopped_and_a_removal_must_be_confirmed(pilot: Pilot) -> None:
-    pilot.show(PageName.SIMULATION)
-    pilot.click("simulation.list.row.three symbols")
-    pilot.click("simulation.cancel")
-    assert pilot.sent[-1].request == CancelSimulation("three symbols")
-    pilot.click("simulation.remove")
-    pilot.click("simulation.confirm.cancel")
-    assert len(pilot.sent) == 1
-    pilot.click("simulation.remove")
-    pilot.click("simulation.confirm.confirm")
-    assert pilot.sent[-1].request == RemoveSimulation("three symbols")
 
 
 def test_escape_leaves_a_confirmation_without_doing_anything(pilot: Pilot) -> None:

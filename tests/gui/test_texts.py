@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,9 @@ from atm.gui.pages.simulation_result import TABS as RESULT_TABS
 from atm.gui.result.compare import VIEWS
 from atm.gui.result.reports import MODES
 from atm.gui.result.view import GROUPINGS
+from atm.gui.simulation_draft import COSTS
 from atm.gui.texts import LANGUAGES, Texts, placeholders, read_catalogue
+from atm.gui.trade_draft import trade_parameters
 from atm.gui.ui import PageName
 from atm.model.account import AccountKind, TradeReason
 from atm.model.adjustable import adjustables, of_specification
@@ -22,7 +25,8 @@ from atm.model.builtin_analyses import BUILT_IN
 from atm.model.endpoint import Endpoint
 from atm.model.notice import Notice, Severity
 from atm.model.order import Side
-from atm.model.simulation import SimulationStatus
+from atm.model.parameter import Parameter
+from atm.model.simulation import SimulationPhase, SimulationStatus
 from atm.model.trade_configuration import (
     LimitOrder,
     MmacdDefault,
@@ -66,6 +70,18 @@ def moved_names() -> set[str]:
 
 FOLDER = ASSETS / "texts"
 CATALOGUES = {language: read_catalogue(FOLDER / language / "LC_MESSAGES" / "atm.po") for language in LANGUAGES}
+
+
+def every(parameters: Iterable[Parameter]) -> Iterator[Parameter]:
+    """These, and all inside of them."""
+    for each in parameters:
+        yield each
+        inside = (*each.fields, *([each.member] if each.member else ()), *(f for v in each.variants for f in v.fields))
+        yield from every(inside)
+
+
+TRADE = list(every(trade_parameters()))
+VARIANTS = {variant.key.lower() for each in TRADE for variant in each.variants}
 STATES = {
     "connection": ("connecting", "connected", "degraded", "disconnected", "banned"),
     "process": ("starting", "running", "dead", "stopped"),
@@ -99,7 +115,14 @@ STATES = {
     ),
     "verdict": [f"{state}{end}" for state in ("passed", "failed", "waiting", "unknown") for end in ("", "_hint")],
     "form": ("whole", "number", *sorted({form.name for known in BUILT_IN.values() for form in known.style.forms})),
-    "parameter": {each.name for group in groups_of(()) for each in group.parameters} | moved_names(),
+    "parameter": {each.name for group in groups_of(()) for each in group.parameters}
+    | moved_names()
+    | {each.name for each in COSTS}
+    | {each.name for each in TRADE if each.name != "code"},
+    "option": VARIANTS | {choice.lower() for each in (*TRADE, *COSTS) for choice in each.choices},
+    "about": VARIANTS,
+    "mismatch": ("market_order", "stop_close", "span", "first_deviation", "fall", "more", "less"),
+    "simulation_phase": [phase.value for phase in SimulationPhase],
     "indicator": [name.lower() for name in BUILT_IN],
     "result_tab": RESULT_TABS,
     "result_group": GROUPINGS,
@@ -111,7 +134,7 @@ STATES = {
     "export": ("csv", "parquet", "html", "written"),
     "trial": ("allocation", "costs"),
     "start": ("connected", "history", "configurations", "simulation", "account", "trading"),
-    "unbuilt": ("title", "auto_trade", "account_history", "database", "neural_network"),
+    "unbuilt": ("title", "account_history", "database", "neural_network"),
 }
 """Keys that the code puts together: prefix and what may follow."""
 
@@ -124,6 +147,7 @@ def used_keys() -> set[str]:
     found |= {f"notice.{name}" for name in ASKED_FOR}
     found |= {f"analysis.{name}_hint" for name in ("warm_up", "settle", "columns")}
     found |= {each.description for group in groups_of(()) for each in group.parameters}
+    found |= {each.description for each in TRADE if each.description}
     for path in (ROOT / "atm").rglob("*.py"):
         source = path.read_text("utf-8")
         found |= set(re.findall(r'"((?:notice|done|finding|tear_sheet|comparison)\.[a-z_]+)"', source))

@@ -204,7 +204,7 @@ def test_keys_letters_and_the_wheel_of_the_window_reach_the_page(rendered: Rende
     post(pygame.event.Event(pygame.KEYUP, key=pygame.K_BACKSPACE, mod=0))
     rendered.show(PageName.SIMULATION, 3)
     page = rendered.shell.pages[PageName.SIMULATION]
-    assert page.draft.code == "한글 ru"  # type: ignore[attr-defined]
+    assert page.form.draft.code == "한글 ru"  # type: ignore[attr-defined]
 
 
 def test_wake_ends_a_wait_from_another_thread(rendered: Rendered) -> None:

@@ -12,15 +12,20 @@ from atm.ipc.local import LocalBus
 from atm.ipc.messages import (
     MAIN,
     AddSimulation,
+    AdvanceSimulation,
     CancelSimulation,
     Done,
+    PauseSimulation,
     ProcessState,
     RemoveSimulation,
     Reply,
+    RequeueSimulation,
+    ResumeSimulation,
     RetireWorker,
     RunSimulation,
     SimulationProgress,
     SimulationUpdated,
+    SimulatorPool,
     StartWorker,
     WorkerStarted,
 )
@@ -55,6 +60,9 @@ class Office:
         self.user = self.bus.assistant("gui")
         self.shown: dict[str, SimulationState] = {}
         self.user.subscribe(SimulationUpdated, self._show)
+        self.pool: SimulatorPool | None = None
+        self.user.subscribe(SimulatorPool, self._pool)
+        self.held: list[str] = []
         self.runs: list[str] = []
         self.pid = 100
         self.start_manager()
@@ -70,6 +78,13 @@ class Office:
         if event.removed:
             del self.shown[event.state.code]
 
+    def _pool(self, event: SimulatorPool) -> None:
+        self.pool = event
+
+    def _hold(self, request: PauseSimulation | ResumeSimulation) -> Reply:
+        self.held.append(f"{type(request).__name__} {request.code}")
+        return Done()
+
     def _start(self, _: StartWorker) -> Reply:
         self.simulator()
         return WorkerStarted("simulator-0")
@@ -83,6 +98,8 @@ class Office:
         made = self.bus.assistant("simulator-0")
         made.answer(RunSimulation, self._run)
         made.answer(CancelSimulation, lambda _: Done())
+        made.answer(PauseSimulation, self._hold)
+        made.answer(ResumeSimulation, self._hold)
         self.pid += 1
         self.main.publish(ProcessState("simulator-0", "running", self.pid, 0), "simulator-0")
         return made
@@ -141,8 +158,6 @@ def test_cancel_and_what_is_refused(tmp_path: Path) -> None:
     office = Office(tmp_path)
     office.user.request("simulation", AddSimulation(SPEC))
     office.wait(1.0)
-    with pytest.raises(Refused, match="cancel it first"):
-        office.user.request("simulation", RemoveSimulation("one"))
     office.user.request("simulation", CancelSimulation("one"))
     office.report("one", SimulationStatus.CANCELLED, 0.4)
     assert office.shown["one"].status is SimulationStatus.CANCELLED
@@ -157,3 +172,44 @@ def test_cancel_and_what_is_refused(tmp_path: Path) -> None:
         with pytest.raises(Invalid, match=field):
             office.user.request("simulation", AddSimulation(bad))
     assert list(office.shown) == ["one"]
+
+
+def test_pause_and_resume_reach_the_simulator_and_a_restart_keeps_the_pause(tmp_path: Path) -> None:
+    office = Office(tmp_path)
+    office.user.request("simulation", AddSimulation(SPEC))
+    office.wait(1.0)
+    office.user.request("simulation", PauseSimulation("one"))
+    office.wait(1.0)
+    assert office.shown["one"].status is SimulationStatus.PAUSED and office.held == ["PauseSimulation one"]
+    office.user.request("simulation", ResumeSimulation("one"))
+    office.wait(1.0)
+    assert office.shown["one"].status is SimulationStatus.RUNNING and office.held[-1] == "ResumeSimulation one"
+    office.user.request("simulation", PauseSimulation("one"))
+    office.wait(1.0)
+    office.bus.kill("simulation")
+    office.start_manager()
+    office.wait(3.0)
+    assert office.shown["one"].status is SimulationStatus.PAUSED and office.runs == ["one"]
+    office.user.request("simulation", ResumeSimulation("one"))
+    office.wait(1.0)
+    assert office.runs == ["one", "one"], "the new manager lets it begin anew"
+
+
+def test_queue_order_requeue_and_removal_of_a_running_one(tmp_path: Path) -> None:
+    office = Office(tmp_path)
+    for code in ("one", "two", "three"):
+        office.user.request("simulation", AddSimulation(msgspec.structs.replace(SPEC, code=code)))
+    office.wait(1.0)
+    assert office.pool == SimulatorPool(1, 1, 1, ("two", "three"))
+    office.user.request("simulation", AdvanceSimulation("three"))
+    office.user.request("simulation", RemoveSimulation("one"))
+    office.wait(1.0)
+    assert "one" in office.shown, "not before it has stopped"
+    office.report("one", SimulationStatus.CANCELLED, 0.0)
+    office.wait(1.0)
+    assert "one" not in office.shown and office.runs == ["one", "three"]
+    assert [state.code for state in Database(office.url).simulations.states()] == ["three", "two"]
+    office.user.request("simulation", CancelSimulation("two"))
+    office.user.request("simulation", RequeueSimulation("two"))
+    office.wait(1.0)
+    assert office.pool == SimulatorPool(1, 1, 1, ("two",))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from atm.gui.pages.accounts import AccountsPage
+from atm.gui.pages.auto_trade import AutoTradePage
 from atm.gui.pages.currency_analysis import CurrencyAnalysisPage
 from atm.gui.pages.dashboard import DashboardPage
 from atm.gui.pages.database import DatabasePage
@@ -21,7 +22,7 @@ def all_pages() -> dict[PageName, Page]:
         PageName.DASHBOARD: DashboardPage(),
         PageName.MARKET: MarketPage(),
         PageName.ANALYSIS: CurrencyAnalysisPage(),
-        PageName.AUTO_TRADE: UnbuiltPage(PageName.AUTO_TRADE, (PageName.ACCOUNTS, PageName.SIMULATION)),
+        PageName.AUTO_TRADE: AutoTradePage(),
         PageName.ACCOUNTS: AccountsPage(),
         PageName.HISTORY: UnbuiltPage(PageName.HISTORY, (PageName.ACCOUNTS, PageName.RESULT)),
         PageName.SIMULATION: SimulationPage(),
