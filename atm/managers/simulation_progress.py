@@ -9,6 +9,8 @@ WINDOW_S = 20.0
 MOST_REPORTS = 128
 LEAST_SPAN_S = 0.3
 """Over less, a rate would be noise."""
+LEAST_SHARE = 1e-9
+"""Of less progress nothing can be said."""
 
 
 class ProgressHistory:
@@ -34,7 +36,7 @@ class ProgressHistory:
         if len(self._reports) < 2:
             return None
         (began, first), (ended, last) = self._reports[0], self._reports[-1]
-        if ended - began < LEAST_SPAN_S or last <= first:
+        if ended - began < LEAST_SPAN_S or last - first < LEAST_SHARE:
             return None
         return (last - first) / (ended - began)
 
