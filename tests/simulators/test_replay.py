@@ -9,11 +9,13 @@ import numpy as np
 import pytest
 
 from atm.model.errors import Unavailable
+from atm.model.flow import RecordedBook
 from atm.simulators import backtest, minute_shelf, replay
 from atm.simulators.minute_shelf import MinuteShelf
 from atm.simulators.specification import read_specification
 from atm.storage.market_store import MarketStore
 from atm.storage.sample import load_instruments
+from atm.trading.engine import AccountEngine
 
 ROOT = Path(__file__).parent.parent.parent
 TYPES = (np.float64, np.float32)
@@ -51,6 +53,27 @@ def test_a_full_disk_is_said_in_a_sentence(tmp_path: Path) -> None:
     shelf._file = Full()  # type: ignore[assignment]
     with pytest.raises(Unavailable, match="temporary file: No space left on device"):
         shelf.put(0, 0, np.zeros(50))
+
+
+def test_minutes_of_books_reach_the_engine_from_a_file_as_well(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = []
+    for most_bytes in (0, 1_000_000):
+        monkeypatch.setattr(minute_shelf, "MOST_BYTES", most_bytes)
+        spec = read_specification(ROOT / "examples" / "two_positions.toml")
+        engine = AccountEngine(
+            spec.assets, spec.positions, spec.analysis, spec.trade, load_instruments(ROOT / "assets"), spec.costs
+        )
+        made = replay.Replay(engine.symbols, 0, 5 * 60_000, tmp_path, with_books=True)
+        for i in range(2):
+            book = RecordedBook.unrecorded(0, 5)
+            book.spread[i], book.bid_depth[3], book.ask_depth[4] = 0.25, 7.0 + i, 9.0
+            made.take_book(i, book)
+        found.append(made.grid(engine, 0, 5).books)
+        made.close()
+    np.testing.assert_array_equal(found[0], found[1])
+    assert found[0].shape == (3, 5, 2)
+    assert (found[0][0, 0, 0], found[0][0, 1, 1], found[0][1, 3, 1], found[0][2, 4, 0]) == (0.25, 0.25, 8.0, 9.0)
+    assert np.isnan(found[0][0, 0, 1])
 
 
 def test_a_backtest_is_the_same_to_the_byte_in_a_file_and_in_short_stretches(
