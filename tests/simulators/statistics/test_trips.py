@@ -105,3 +105,10 @@ def test_trips_of_several_symbols_come_in_the_order_in_which_they_ended() -> Non
         fill(40, -1, 1, 0, symbol="B"),
     ]  # fmt: skip
     assert [trip.symbol for trip in trips_of(both)[0]] == ["A", "B"]
+
+
+def test_trips_of_the_fills_alone_are_those_that_are_measured() -> None:
+    mixed = [*FILLS, fill(60, 1, 1, 1, 1, symbol="B"), fill(61, -1, 1, 0, symbol="B", profit=3, fee=1)]
+    assert trips.round_trips(mixed) == [
+        msgspec.structs.replace(trip, adverse=0.0, favourable=0.0, liquidation_room=1.0) for trip in trips_of(mixed)[0]
+    ]
