@@ -34,7 +34,9 @@ def run_backtest(path: Path, context: ProgramContext, progress: Callable[[float]
     spec = read_specification(path)
     store = open_store(context, read_only=True)
     cache = AnalysisCache(context.analysis_cache, context.analysis_cache_bytes)
-    return Backtest(spec, backtest.run(spec, store, load_instruments(context.assets), progress, cache=cache))
+    instruments = load_instruments(context.assets)
+    result = backtest.run(spec, store, instruments, progress, cache=cache, scratch=context.analysis_cache)
+    return Backtest(spec, result)
 
 
 def check_outputs(tables: Mapping[str, Path], sheet: Path | None) -> None:

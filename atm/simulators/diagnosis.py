@@ -13,12 +13,12 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from atm.model.account import TradeRecord
 from atm.model.interval import format_time
 from atm.model.notice import Severity
 from atm.model.simulation import SimulationSpec, SimulationSummary
 from atm.model.statistics import Finding, RoundTrip, SimulationStatistics
-from atm.simulators.statistics.path import SymbolPath
+from atm.simulators.statistics.fill_table import FillTable, summed
+from atm.simulators.statistics.path import PathFacts
 
 COST_SHARE = 0.5
 BEST_SHARE = 0.25
@@ -41,15 +41,15 @@ class Evidence:
     summary: SimulationSummary
     statistics: SimulationStatistics
     trips: Sequence[RoundTrip]
-    trades: Sequence[TradeRecord]
-    paths: Mapping[str, SymbolPath]
+    fills: FillTable
+    seen: Mapping[str, PathFacts]
     room: float
 
 
 def findings(evidence: Evidence) -> tuple[Finding, ...]:
     """All findings, worst first; of a result without trades only what its bars say."""
     found = [*_bars(evidence)]
-    if not evidence.trades:
+    if not len(evidence.fills):
         found.append(Finding(Severity.WARNING, "finding.no_trades", 0.0))
     else:
         for examine in (_ruin, _costs, _concentration, _parameters, _significance, _holding, _regimes, _thin_fills):
@@ -83,7 +83,7 @@ def _ruin(e: Evidence) -> Iterator[Finding]:
 
 
 def _costs(e: Evidence) -> Iterator[Finding]:
-    gross = sum(t.profit for t in e.trades)
+    gross = summed(e.fills.profit)
     costs = e.summary.fees + e.summary.funding
     said = {"costs": money(costs), "gross": money(gross)}
     if gross <= 0.0:
@@ -200,9 +200,8 @@ def _regimes(e: Evidence) -> Iterator[Finding]:
 
 def _bars(e: Evidence) -> Iterator[Finding]:
     """Missing minutes, those among them in which something was held, and minutes in which nobody traded."""
-    for symbol, path in e.paths.items():
-        minutes = len(path.closes)
-        gaps = np.flatnonzero(np.isnan(path.closes))
+    for symbol, path in e.seen.items():
+        minutes, gaps = path.minutes, path.missing
         if len(gaps):
             share = len(gaps) / minutes
             said = {"symbol": symbol, "count": f"{len(gaps):,}", "share": percent(share)}
@@ -214,16 +213,16 @@ def _bars(e: Evidence) -> Iterator[Finding]:
             if blind.any():
                 said = {"symbol": symbol, "count": f"{int(blind.sum()):,}", "trips": str(int((blind > 0).sum()))}
                 yield Finding(Severity.WARNING, "finding.held_through_gap", float(blind.sum()), said)
-        still = int((path.volumes == 0).sum())
-        if still >= STALE_SHARE * minutes:
-            said = {"symbol": symbol, "share": percent(still / minutes)}
-            yield Finding(Severity.WARNING, "finding.stale_bars", still / minutes, said)
+        if path.silent >= STALE_SHARE * minutes:
+            said = {"symbol": symbol, "share": percent(path.silent / minutes)}
+            yield Finding(Severity.WARNING, "finding.stale_bars", path.silent / minutes, said)
 
 
 def _thin_fills(e: Evidence) -> Iterator[Finding]:
     """Fills against the volume of the minute that they happened in; where nobody traded at all is said apart."""
-    volumes = np.array([e.paths[t.symbol].volumes[e.paths[t.symbol].minute(t.time_ms)] for t in e.trades], float)
-    sizes = np.array([t.quantity for t in e.trades])
+    sizes, volumes = e.fills.quantity, np.zeros(len(e.fills))
+    for symbol, path in e.seen.items():
+        volumes[e.fills.places(symbol)] = path.volumes
     shares = np.divide(sizes, volumes, out=np.zeros(len(sizes)), where=volumes > 0.0)
     worst = int(np.argmax(shares))
     silent = int((volumes <= 0.0).sum())
@@ -234,8 +233,8 @@ def _thin_fills(e: Evidence) -> Iterator[Finding]:
         "fills": f"{len(shares):,}",
         "limit": percent(VOLUME_SHARE),
         "worst": percent(float(shares[worst])),
-        "symbol": e.trades[worst].symbol,
-        "time": format_time(e.trades[worst].time_ms),
+        "symbol": e.fills.names[e.fills.symbol[worst]],
+        "time": format_time(int(e.fills.time_ms[worst])),
     }
     if not count:
         yield Finding(Severity.INFO, "finding.thick_fills", float(shares[worst]), said)

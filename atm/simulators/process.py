@@ -135,8 +135,16 @@ class Simulator:
             store = open_store(self._context, read_only=True)
             instruments = load_instruments(self._context.assets)
             cache = AnalysisCache(self._context.analysis_cache, self._context.analysis_cache_bytes)
+            scratch = self._context.analysis_cache
             result = backtest.run(
-                spec, store, instruments, report.progress, job.cancelled, cache=cache, phase=report.phase
+                spec,
+                store,
+                instruments,
+                report.progress,
+                job.cancelled,
+                cache=cache,
+                phase=report.phase,
+                scratch=scratch,
             )
             equity = thin(result.equity_time, result.equity)
             if job.cancelled():

@@ -9,7 +9,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from atm.model.account import TradeRecord
+from atm.model.account import TradeReason, TradeRecord
 from atm.model.interval import format_time
 from atm.model.order import Side
 from atm.model.simulation import SimulationSpec, SimulationSummary
@@ -17,7 +17,8 @@ from atm.model.statistics import BalanceReport, RoundTrip, SimulationDetails, Si
 from atm.model.trade_configuration import cautions
 from atm.simulators import diagnosis
 from atm.simulators.statistics import benchmark, equity, reports, trips
-from atm.simulators.statistics.path import SymbolPath, measured_trips
+from atm.simulators.statistics.fill_table import FillTable, summed
+from atm.simulators.statistics.path import PathFacts, SymbolPath, facts, measured_trips
 from atm.simulators.statistics.significance import significance
 
 Floats = NDArray[np.float64]
@@ -44,37 +45,46 @@ def conclude(
 ) -> tuple[SimulationSummary, SimulationDetails]:
     """Summary with statistics and findings, and what is kept beside it."""
     initial = sum(asset.initial_balance for asset in spec.assets.values())
-    done, room = measured_trips(outcome.trades, outcome.paths)
+    fills = FillTable.of(outcome.trades)
     ends = reports.hour_ends(start, len(outcome.equity))
+    # the minutes of one symbol after another, each once: all at once may be more than the memory holds
+    seen = {symbol: facts(path, fills.of_symbol(symbol), ends) for symbol, path in outcome.paths.items()}
+    done, room = measured_trips(fills, seen)
     weights = {position.symbol: position.assumed_ratio for position in spec.positions}
-    held = benchmark.buy_and_hold(outcome.paths, weights, initial, ends)
-    hourly = reports.hourly(outcome.trades, outcome.paths, outcome.equity, initial, held)
-    day = reports.daily(hourly)
+    held = benchmark.buy_and_hold(seen, weights, initial)
+    hourly = reports.hourly(fills, seen, outcome.equity, initial, held)
+    course = Course(start, end, initial, outcome, fills, seen, done, hourly, reports.daily(hourly))
     fall = equity.drawdown(outcome.equity, initial)
-    figures = statistics(start, end, initial, outcome, done, fall, hourly, day)
-    summary = summarise(spec, start, end, initial, outcome, done, fall, figures)
-    evidence = diagnosis.Evidence(spec, summary, figures, done, outcome.trades, outcome.paths, room)
+    figures = statistics(course, fall)
+    summary = summarise(spec, course, fall, figures)
+    evidence = diagnosis.Evidence(spec, summary, figures, done, fills, seen, room)
     findings = diagnosis.findings(evidence)
     return msgspec.structs.replace(summary, findings=findings), SimulationDetails(tuple(done), hourly)
 
 
-def statistics(
-    start: int,
-    end: int,
-    initial: float,
-    outcome: Outcome,
-    done: list[RoundTrip],
-    fall: equity.Drawdown,
-    hourly: BalanceReport,
-    day: BalanceReport,
-) -> SimulationStatistics:
+@dataclass(frozen=True, slots=True)
+class Course:
+    """What the figures are made of: a range (Unix ms), the money at its start, and what happened in it."""
+
+    start: int
+    end: int
+    initial: float
+    outcome: Outcome
+    fills: FillTable
+    seen: Mapping[str, PathFacts]
+    done: list[RoundTrip]
+    hourly: BalanceReport
+    day: BalanceReport
+
+
+def statistics(c: Course, fall: equity.Drawdown) -> SimulationStatistics:
     """All figures beyond the summary's."""
-    curve = outcome.equity
-    returns = equity.daily_returns(curve, initial, start)
-    cagr = equity.annual_growth(curve, initial)
-    growth, deviation = equity.growth_fit(curve, initial, start)
+    curve, done, outcome = c.outcome.equity, c.done, c.outcome
+    returns = equity.daily_returns(curve, c.initial, c.start)
+    cagr = equity.annual_growth(curve, c.initial)
+    growth, deviation = equity.growth_fit(curve, c.initial, c.start)
     mean, median, longest = trips.holding_minutes(done)
-    gross = sum(t.profit for t in outcome.trades)
+    gross = summed(c.fills.profit)
     per_day = equity.MINUTES_PER_DAY
     return SimulationStatistics(
         days=len(curve) / per_day,
@@ -98,14 +108,14 @@ def statistics(
         growth_deviation=deviation,
         long=trips.by_side(done, Side.BUY),
         short=trips.by_side(done, Side.SELL),
-        fills_by_reason=trips.fills_by_reason(outcome.trades),
-        months=reports.periods(day, start, end, True),
-        years=reports.periods(day, start, end, False),
+        fills_by_reason=trips.fills_by_reason(c.fills),
+        months=reports.periods(c.day, c.start, c.end, True),
+        years=reports.periods(c.day, c.start, c.end, False),
         significance=significance(returns),
         **trips.outcome(done),  # type: ignore[arg-type]  # the keys are names of fields
         **_excursions(done),  # type: ignore[arg-type]
-        **_size(outcome, hourly),  # type: ignore[arg-type]
-        **_market(start, outcome, initial, returns, hourly, day),  # type: ignore[arg-type]
+        **_size(c),  # type: ignore[arg-type]
+        **_market(c, returns),  # type: ignore[arg-type]
     )
 
 
@@ -121,13 +131,13 @@ def _excursions(done: list[RoundTrip]) -> dict[str, float]:
     }
 
 
-def _size(outcome: Outcome, hourly: BalanceReport) -> dict[str, float]:
+def _size(c: Course) -> dict[str, float]:
     """Notional against equity at the ends of hours, and what was traded in a year."""
-    balance = hourly.column("equity_close")
-    leverage = np.divide(hourly.column("notional"), balance, out=np.zeros(len(balance)), where=balance > 0.0)
-    traded = sum(t.quantity * t.price for t in outcome.trades)
+    balance = c.hourly.column("equity_close")
+    leverage = np.divide(c.hourly.column("notional"), balance, out=np.zeros(len(balance)), where=balance > 0.0)
+    traded = summed(c.fills.quantity * c.fills.price)
     mean = float(np.mean(np.maximum(balance, 0.0)))
-    years = len(outcome.equity) / equity.MINUTES_PER_YEAR
+    years = len(c.outcome.equity) / equity.MINUTES_PER_YEAR
     return {
         "mean_leverage": float(leverage.mean()),
         "peak_leverage": float(leverage.max()),
@@ -136,10 +146,9 @@ def _size(outcome: Outcome, hourly: BalanceReport) -> dict[str, float]:
     }
 
 
-def _market(
-    start: int, outcome: Outcome, initial: float, returns: Floats, hourly: BalanceReport, day: BalanceReport
-) -> dict[str, object]:
+def _market(c: Course, returns: Floats) -> dict[str, object]:
     """Buy-and-hold over the same days, and the result by regime."""
+    initial, hourly, day = c.initial, c.hourly, c.day
     held = hourly.column("benchmark")
     lead = int(-hourly.open_time[0] % reports.DAY_MS // reports.HOUR_MS)
     midnights = np.concatenate(([initial], held))[lead::24] if initial > 0.0 else np.ones(1)
@@ -149,32 +158,24 @@ def _market(
     days = max(0, int(whole) // 24)
     first = 1 if lead else 0
     gains = (day.column("equity_close") - day.column("equity_open"))[first : first + days]
-    ends = reports.hour_ends(start, len(outcome.equity))
     return {
         "benchmark_return": float(held[-1] / initial - 1.0) if initial > 0.0 else 0.0,
         "benchmark_drawdown": equity.drawdown(held, initial).largest,
         "benchmark_sharpe": equity.sharpe_ratio(market),
         "alpha": alpha,
         "beta": beta,
-        "regimes": benchmark.regimes(outcome.paths, ends, gains, lead),
+        "regimes": benchmark.regimes(c.seen, gains, lead),
     }
 
 
 def summarise(
-    spec: SimulationSpec,
-    start: int,
-    end: int,
-    initial: float,
-    outcome: Outcome,
-    done: list[RoundTrip],
-    fall: equity.Drawdown,
-    figures: SimulationStatistics,
+    spec: SimulationSpec, c: Course, fall: equity.Drawdown, figures: SimulationStatistics
 ) -> SimulationSummary:
     """The summary; what to be careful about whatever the figures are is in `warnings`, in plain sentences."""
-    curve, trades = outcome.equity, outcome.trades
+    curve, done, outcome, initial = c.outcome.equity, c.done, c.outcome, c.initial
     final = float(curve[-1]) if len(curve) else initial
-    liquidated = trips.liquidations(trades)
-    missing = sum(int(np.isnan(path.closes).sum()) for path in outcome.paths.values())
+    liquidated = figures.fills_by_reason[TradeReason.LIQUIDATION.value]
+    missing = sum(len(path.missing) for path in c.seen.values())
     warnings = [caution for configuration in spec.trade for caution in cautions(configuration)]
     if missing:
         warnings.append(f"{missing:,} minutes without bars: nothing was decided or filled in them")
@@ -184,18 +185,18 @@ def summarise(
         warnings.append(f"{liquidated} positions were liquidated")
     if outcome.unrecorded:
         warnings.append(
-            f"{outcome.unrecorded:,} of {len(trades):,} fills fell into minutes without a recorded book: "
+            f"{outcome.unrecorded:,} of {len(c.fills):,} fills fell into minutes without a recorded book: "
             "they paid the fixed half spread and slippage"
         )
     warnings.append(f"funding was charged at the constant rate of {spec.costs.funding_rate:.4%}: no recorded rates")
     return SimulationSummary(
         code=spec.code,
-        symbols=tuple(outcome.paths),
-        start=format_time(start),
-        end=format_time(end),
-        bars=len(curve) * len(outcome.paths) - missing,
+        symbols=tuple(c.seen),
+        start=format_time(c.start),
+        end=format_time(c.end),
+        bars=len(curve) * len(c.seen) - missing,
         missing_bars=missing,
-        trades=len(trades),
+        trades=len(c.fills),
         round_trips=len(done),
         win_rate=trips.win_rate(done),
         net_profit=final - initial,
@@ -205,11 +206,11 @@ def summarise(
         profit_factor=figures.profit_factor or 0.0,
         max_drawdown=fall.largest,
         sharpe=figures.sharpe or 0.0,
-        exposure=trips.exposure(trades, start, end),
+        exposure=trips.exposure(c.fills, c.start, c.end),
         final_equity=final,
         liquidations=liquidated,
         wall_seconds=outcome.wall_seconds,
-        trade_hash=trips.trade_hash(trades),
+        trade_hash=c.fills.hash,
         warnings=tuple(warnings),
         statistics=figures,
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,7 +18,7 @@ from atm.model.instrument import Instrument
 from atm.model.interval import MINUTE_MS
 from atm.model.simulation import SimulationSpec
 from atm.model.trial import TrialFigures
-from atm.simulators.backtest import Cancelled, check_data, load_grid
+from atm.simulators.backtest import Cancelled, check_data, load_replay
 from atm.simulators.specification import time_range
 from atm.simulators.statistics.skim import skimmed
 from atm.storage.market_store import MarketStore
@@ -66,7 +67,8 @@ class Trial:
 
     def _minutes_of(self, spec: SimulationSpec, engine: AccountEngine) -> MinuteGrid:
         """The minutes and the rows of analyses that this engine decides on."""
-        return load_grid(spec, engine, self._store, self._span, None, self._cache)[0]
+        with closing(load_replay(spec, engine, self._store, self._span, None, self._cache, None)) as replay:
+            return replay.grid(engine, 0, replay.minutes)
 
     def _needs_of(self, engine: AccountEngine, spec: SimulationSpec) -> _Needs:
         """The columns that each position decides on, in the order of the grid."""

@@ -10,7 +10,9 @@ from atm.model.account import AssetSetup, CostModel, PositionSetup
 from atm.model.analysis_configuration import AnalysisConfiguration, ClassicalSignal
 from atm.model.instrument import Instrument
 from atm.model.trade_configuration import TradeConfiguration
+from atm.simulators.statistics.equity import fall_from_peaks
 from atm.simulators.statistics.path import walk
+from atm.simulators.statistics.significance import runs
 from atm.simulators.statistics.skim import skimmed
 from atm.trading.engine import AccountEngine, MinuteGrid
 
@@ -33,4 +35,6 @@ def warm_up(progress: Callable[[str], None]) -> None:
     engine.minute(120_000, {}, {})
     engine.snapshot()
     skimmed(np.full(2, 1_000.0), 1_000.0, 0)
-    walk(np.zeros((0, 5)), np.zeros(0), np.zeros(0), np.zeros(0), 1.0, engine.setup.brackets, True)
+    walk(np.zeros((0, 7)), np.zeros(0), np.zeros(0), np.zeros(0), 1.0, engine.setup.brackets, True)
+    fall_from_peaks(np.zeros(1), 1.0, np.zeros(2))
+    runs(np.zeros((1, 1), bool), np.zeros((1, 1), np.int64))

@@ -6,6 +6,7 @@ zstd, repeating values by dictionary, the others with their bytes of equal weigh
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from pathlib import Path
 
 import numpy as np
@@ -59,49 +60,66 @@ def read_month(kind: Kind, path: Path) -> Minutes:
 def read_months(kind: Kind, paths: list[Path]) -> Minutes:
     """All minutes of files in time order, as one matrix filled in place; a file that is gone this moment is left out.
 
-    Only the columns of `kind` are read; where a file of an earlier version lacks one (`Kind.added`) it is NaN.
-    Raises `Invalid` naming the file that is broken or none of ours.
+    Only the columns of `kind` are read; where a file of an earlier version lacks one (`Kind.added`) it is NaN. Beside the matrix
+    there is one file in memory at a time. Raises `Invalid` naming the file that is broken or none of ours.
     """
-    columns = [found for path in paths if (found := _columns_of(kind, path)) is not None]
-    ends = np.cumsum([len(times) for times, _, _ in columns])
-    n = int(ends[-1]) if columns else 0
-    minutes = Minutes(np.empty(n, np.int64), np.empty((len(kind.columns), n)), np.empty(n, np.uint8))
-    for (times, values, source), end in zip(columns, ends, strict=True):
-        here = slice(int(end) - len(times), int(end))
-        minutes.open_time[here], minutes.source[here] = times, source
-        for index, column in enumerate(values):
-            minutes.values[index, here] = np.nan if column is None else column
+    with ExitStack() as stack:
+        # opened first, all of them: so their lengths stay what they are, whatever takes their places meanwhile
+        opened = [(path, file) for path in paths if (file := _opened(kind, path, stack)) is not None]
+        n = sum(file.metadata.num_rows for _, file in opened)
+        minutes = Minutes(np.empty(n, np.int64), np.empty((len(kind.columns), n)), np.empty(n, np.uint8))
+        at = 0
+        for path, file in opened:
+            times, values, source = _columns_of(kind, path, file)
+            here = slice(at, at + len(times))
+            minutes.open_time[here], minutes.source[here] = times, source
+            for index, column in enumerate(values):
+                minutes.values[index, here] = np.nan if column is None else column
+            at += len(times)
     return minutes
 
 
-def _columns_of(
-    kind: Kind, path: Path
-) -> tuple[NDArray[np.int64], list[NDArray[np.float64] | None], NDArray[np.uint8]] | None:
+def _opened(kind: Kind, path: Path, stack: ExitStack) -> pq.ParquetFile | None:
+    """None for a file that is gone; otherwise it is open as long as the stack."""
     try:
-        table = _table(path, ["open_time", *kind.columns, "source"])
+        return stack.enter_context(pq.ParquetFile(path, memory_map=True, page_checksum_verification=True))
+    except FileNotFoundError:
+        return None
+    except (pa.ArrowException, OSError, ValueError) as error:
+        raise _broken(kind, path, error) from error
+
+
+def _columns_of(
+    kind: Kind, path: Path, file: pq.ParquetFile
+) -> tuple[NDArray[np.int64], list[NDArray[np.float64] | None], NDArray[np.uint8]]:
+    try:
+        table = _table(file, ["open_time", *kind.columns, "source"])
         times = to_numpy(table.column("open_time"), np.int64)
         source = to_numpy(table.column("source"), np.uint8)
         absent = set(kind.added) - set(table.column_names)
         values = [None if name in absent else to_numpy(table.column(name), np.float64) for name in kind.columns]
-    except FileNotFoundError:
-        return None
     except (pa.ArrowException, OSError, KeyError, ValueError) as error:
-        raise Invalid("file", str(path), f"a Parquet file of {kind.words} ({error})") from error
+        raise _broken(kind, path, error) from error
     if len(times) > 1 and not (np.diff(times) > 0).all():
         raise Invalid("file", str(path), f"a Parquet file of {kind.words} with ascending open times")
     return times, values, source
 
 
-def _table(path: Path, columns: list[str]) -> pa.Table:
-    with pq.ParquetFile(path, memory_map=True, page_checksum_verification=True) as file:
-        return file.read(columns, use_threads=False)
+def _table(file: pq.ParquetFile, columns: list[str]) -> pa.Table:
+    return file.read(columns, use_threads=False)
+
+
+def _broken(kind: Kind, path: Path, error: Exception) -> Invalid:
+    return Invalid("file", str(path), f"a Parquet file of {kind.words} ({error})")
 
 
 def read_times(kind: Kind, path: Path) -> NDArray[np.int64]:
-    """The open times of a file; raises as `read_month`."""
-    try:
-        return to_numpy(_table(path, ["open_time"]).column("open_time"), np.int64)
-    except FileNotFoundError:
-        raise
-    except (pa.ArrowException, OSError, KeyError, ValueError) as error:
-        raise Invalid("file", str(path), f"a Parquet file of {kind.words} ({error})") from error
+    """The open times of a file; raises as `read_month`, and FileNotFoundError."""
+    with ExitStack() as stack:
+        file = _opened(kind, path, stack)
+        if file is None:
+            raise FileNotFoundError(path)
+        try:
+            return to_numpy(_table(file, ["open_time"]).column("open_time"), np.int64)
+        except (pa.ArrowException, OSError, KeyError, ValueError) as error:
+            raise _broken(kind, path, error) from error

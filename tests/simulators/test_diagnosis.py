@@ -12,10 +12,10 @@ from atm.model.account import TradeRecord
 from atm.model.notice import Severity
 from atm.model.statistics import Finding, PeriodReturn, RegimeResult, Significance, SimulationStatistics
 from atm.simulators import diagnosis
+from atm.simulators.statistics.fill_table import FillTable
 from atm.simulators.statistics.path import SymbolPath
-from atm.simulators.statistics.trips import round_trips
 from tests.gui.filled import ASSETS
-from tests.simulators.statistics.fills import fill
+from tests.simulators.statistics.fills import facts_of, fill, still_path, trips_of
 from tests.simulators.test_summary import SPEC, concluded
 
 MINUTES = 3_000
@@ -24,10 +24,7 @@ SOUND = Significance(365, 3.0, 0.003, 4, 500, 7.0, 1.0, 3.0, 0.1, 0.5)
 
 
 def path(**changes: Any) -> SymbolPath:
-    prices = np.full(MINUTES, 100.0)
-    volumes = np.full(MINUTES, 1_000, np.float32)
-    made = SymbolPath(0, prices, prices, prices, prices, volumes, 1.0, np.zeros((1, 5)), 0.0, 28_800_000)
-    return replace(made, **changes)
+    return replace(still_path(MINUTES), **changes)
 
 
 def fills(*profits: float, size: float = 1.0) -> list[TradeRecord]:
@@ -37,11 +34,13 @@ def fills(*profits: float, size: float = 1.0) -> list[TradeRecord]:
     return made
 
 
-def evidence(trades: list[TradeRecord], **changes: Any) -> diagnosis.Evidence:
+def evidence(trades: list[TradeRecord], minutes: SymbolPath | None = None, **changes: Any) -> diagnosis.Evidence:
     """An unobjectionable result with these trades; changes by name of a field of statistics, summary or evidence."""
+    paths = {"A": minutes or path()}
     summary = msgspec.structs.replace(EMPTY, fees=0.0, funding=0.0, total_return=0.5, max_drawdown=0.1, liquidations=0)
     statistics = SimulationStatistics(days=400, significance=SOUND, benchmark_return=0.1)
-    found = diagnosis.Evidence(SPEC, summary, statistics, round_trips(trades), trades, {"A": path()}, 1.0)
+    trips, seen = trips_of(trades, paths)[0], facts_of(trades, paths)
+    found = diagnosis.Evidence(SPEC, summary, statistics, trips, FillTable.of(trades), seen, 1.0)
     for name, value in changes.items():
         if hasattr(found, name):
             found = replace(found, **{name: value})
@@ -105,13 +104,13 @@ def test_a_weakness_is_found_with_its_number(
 def test_fills_are_held_against_the_volume_of_their_minute() -> None:
     volumes = np.full(MINUTES, 1_000, np.float32)
     volumes[0], volumes[2] = 5, 0
-    said = found(evidence(GOOD, paths={"A": path(volumes=volumes)}))["finding.thin_fills"]
+    said = found(evidence(GOOD, path(volumes=volumes)))["finding.thin_fills"]
     assert said.parameters == {
         "count": "2", "silent": "1", "fills": "800", "limit": "10.0%", "worst": "20.0%", "symbol": "A",
         "time": "1970-01-01 00:00",
     }  # fmt: skip
     assert said.severity is Severity.WARNING
-    crowded = found(evidence(fills(*[1.0] * 20, size=500), paths={"A": path()}))["finding.thin_fills"]
+    crowded = found(evidence(fills(*[1.0] * 20, size=500)))["finding.thin_fills"]
     assert (crowded.severity, crowded.number) == (Severity.CRITICAL, 1)
 
 
@@ -120,7 +119,7 @@ def test_missing_and_stale_bars_and_what_was_held_through_them() -> None:
     closes[5:6] = np.nan  # within the second trip (minutes 4 to 6)
     closes[2_000:2_100] = np.nan
     volumes[2_100:] = 0
-    said = found(evidence(GOOD, paths={"A": path(closes=closes, volumes=volumes)}))
+    said = found(evidence(GOOD, path(closes=closes, volumes=volumes)))
     assert said["finding.missing_bars"].number == pytest.approx(101 / MINUTES)
     assert said["finding.missing_bars"].severity is Severity.WARNING
     assert said["finding.held_through_gap"].parameters == {"symbol": "A", "count": "1", "trips": "1"}

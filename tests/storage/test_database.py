@@ -14,7 +14,7 @@ from atm.model.errors import Refused, Unavailable
 from atm.model.interval import Interval
 from atm.model.order import Side
 from atm.model.simulation import SimulationSpec, SimulationStatus, SimulationSummary
-from atm.model.statistics import BalanceReport, SimulationDetails
+from atm.model.statistics import BalanceReport, RoundTrip, SimulationDetails
 from atm.model.trade_configuration import (
     Direction,
     RemainingQuantity,
@@ -25,7 +25,6 @@ from atm.model.trade_configuration import (
     TradeConfiguration,
     TradeScenario,
 )
-from atm.simulators.statistics.trips import round_trip
 from atm.storage.database import Database
 from atm.storage.schema import Base, ConfigurationRow, SimulationRow
 
@@ -161,7 +160,8 @@ def test_a_simulation_from_queue_to_result(database: Database) -> None:
     assert database.simulations.trades("s") == [trade(0)]
     assert database.simulations.details("s") is None
     hourly = BalanceReport(3_600_000, ("a", "b"), np.array([0, 3_600_000]), np.array([[1.0, 2.0], [3.0, math.nan]]))
-    details = SimulationDetails((round_trip([trade(0)]),), hourly)
+    trip = RoundTrip("X", Side.BUY, 0, 60_000, 2, 10.0, -0.1, 0.1, 0.0, TradeReason.CLEAR)
+    details = SimulationDetails((trip,), hourly)
     database.simulations.save_result("s", summary, times, curve, [explained], details)
     assert database.simulations.trades("s") == [explained]
     stored = database.simulations.details("s")

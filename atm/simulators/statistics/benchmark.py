@@ -8,27 +8,24 @@ import numpy as np
 from numpy.typing import NDArray
 
 from atm.model.statistics import RegimeResult
-from atm.simulators.statistics.path import SymbolPath
-from atm.simulators.statistics.reports import last_known
+from atm.simulators.statistics.path import PathFacts
 
 Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
 
 _THIRDS = 3
 _FEWEST_DAYS = 15
 _HOURS = 24
 
 
-def buy_and_hold(paths: Mapping[str, SymbolPath], weights: Mapping[str, float], initial: float, ends: Ints) -> Floats:
-    """Equity after the first `ends` minutes when `initial` buys the symbols by weight at their first price, without costs
-    and without leverage."""
+def buy_and_hold(seen: Mapping[str, PathFacts], weights: Mapping[str, float], initial: float) -> Floats:
+    """Equity at the moments that `seen` holds the closes of, when `initial` buys the symbols by weight at their first price,
+    without costs and without leverage."""
     total = sum(weights.values()) or 1.0
-    value = np.zeros(len(ends))
-    for symbol, path in paths.items():
-        known = np.flatnonzero(~np.isnan(path.opens))
-        first = float(path.opens[known[0]]) if len(known) else 1.0
-        prices = last_known(path, ends)
-        value += initial * weights[symbol] / total * np.where(np.isnan(prices), 1.0, prices / first)
+    value = np.zeros(len(next(iter(seen.values())).closes))
+    for symbol, path in seen.items():
+        value += (
+            initial * weights[symbol] / total * np.where(np.isnan(path.closes), 1.0, path.closes / path.first_price)
+        )
     return value
 
 
@@ -42,18 +39,18 @@ def alpha_beta(returns: Floats, market: Floats, days_per_year: int) -> tuple[flo
     return float(y.mean() - beta * market[:n].mean()) * days_per_year, beta
 
 
-def regimes(paths: Mapping[str, SymbolPath], ends: Ints, gains: Floats, lead: int) -> tuple[RegimeResult, ...]:
+def regimes(seen: Mapping[str, PathFacts], gains: Floats, lead: int) -> tuple[RegimeResult, ...]:
     """Gains of whole days (money) by thirds of the market's trend and volatility on the same day.
 
-    ends: as for `buy_and_hold`, hourly; lead: hours before the first midnight. Trend is the efficiency |ln C_24/C_0| /
+    seen: with hourly closes; lead: hours before the first midnight. Trend is the efficiency |ln C_24/C_0| /
     Σ|ln C_h/C_(h−1)| of the hourly closes, volatility √Σ(ln C_h/C_(h−1))²; the mean over the symbols.
     """
     days = len(gains)
     if days < _FEWEST_DAYS:
         return ()
     trend, risk = np.zeros(days), np.zeros(days)
-    for path in paths.values():
-        logs = np.log(last_known(path, ends))
+    for path in seen.values():
+        logs = np.log(path.closes)
         steps = np.nan_to_num(np.diff(logs, prepend=logs[:1]))[lead : lead + days * _HOURS].reshape(days, _HOURS)
         walked = np.abs(steps).sum(axis=1)
         trend += np.divide(np.abs(steps.sum(axis=1)), walked, out=np.zeros(days), where=walked > 0)

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from atm.model.interval import MINUTE_MS
+from atm.model.kernel import kernel
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -50,7 +51,9 @@ def daily_returns(equity: Floats, initial: float, start_ms: int) -> Floats:
         return np.zeros(0)
     lead = -start_ms // MINUTE_MS % MINUTES_PER_DAY
     curve = until_ruin(equity)
-    values = np.concatenate(([initial], curve))[lead::MINUTES_PER_DAY]
+    values = curve[lead - 1 if lead else MINUTES_PER_DAY - 1 :: MINUTES_PER_DAY]
+    if not lead:
+        values = np.concatenate(([initial], values))
     if curve[-1] == 0.0 and (not len(values) or values[-1] > 0.0):
         values = np.concatenate((values if len(values) else [initial], [0.0]))
     return values[1:] / values[:-1] - 1.0
@@ -92,24 +95,44 @@ def drawdown(equity: Floats, initial: float) -> Drawdown:
     """Falls from the running peak, the initial equity being the first one; after ruin the whole rest is under water."""
     if not len(equity) or initial <= 0.0:
         return Drawdown()
-    curve = np.concatenate(([initial], np.maximum(equity, 0.0)))
-    if curve.min() == 0.0:
-        curve[int(np.argmax(curve == 0.0)) :] = 0.0
-    peak = np.maximum.accumulate(curve)
-    at_peak = np.flatnonzero(curve == peak)
-    fall = 1.0 - curve / peak
-    deepest = int(np.argmax(fall))
-    before = int(np.searchsorted(at_peak, deepest, "right")) - 1
-    # An end under water closes the last stretch; a touch of the old peak ends one.
-    marks = np.append(at_peak, len(curve) - 1)
-    stretches = np.diff(marks)
-    longest = int(stretches.max(initial=0))
+    falls = np.empty(len(equity) + 1)
+    deepest, minutes, longest = fall_from_peaks(equity, initial, falls)
+    largest = float(falls[deepest])
     return Drawdown(
-        largest=float(fall[deepest]),
-        minutes=int(marks[before + 1] - marks[before]) if fall[deepest] > 0.0 else 0,
-        longest_minutes=longest if longest > 1 or fall[deepest] > 0.0 else 0,
-        ulcer=math.sqrt(float(np.dot(fall, fall)) / len(fall)),
+        largest=largest,
+        minutes=minutes if largest > 0.0 else 0,
+        longest_minutes=longest if longest > 1 or largest > 0.0 else 0,
+        ulcer=math.sqrt(float(np.dot(falls, falls)) / len(falls)),
     )
+
+
+@kernel
+def fall_from_peaks(equity: Floats, initial: float, falls: Floats) -> tuple[int, int, int]:
+    """Writes the fall from the running peak at the start and after each minute, a fraction, into `falls` (n + 1,) →
+    (place of the deepest, length of the stretch between two touches of the peak that it lies in, that of the longest).
+
+    An end under water closes the last stretch; a touch of the old peak ends one.
+    """
+    falls[0] = 0.0
+    peak, touched, ruined = initial, 0, False
+    deepest, length, longest = 0, 0, 0
+    last = falls.shape[0] - 1
+    for k in range(1, last + 1):
+        value = equity[k - 1]
+        ruined = ruined or value <= 0.0
+        if ruined:
+            value = 0.0
+        if value >= peak:
+            longest = max(longest, k - touched)
+            if deepest >= touched:
+                length = k - touched
+            touched, peak = k, value
+        falls[k] = 1.0 - value / peak
+        if falls[k] > falls[deepest]:
+            deepest = k
+    if deepest >= touched:
+        length = last - touched
+    return deepest, length, max(longest, last - touched)
 
 
 def growth_fit(equity: Floats, initial: float, start_ms: int) -> tuple[float, float]:

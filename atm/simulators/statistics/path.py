@@ -7,19 +7,19 @@ over the minutes of each holding, so that five years of minutes cost millisecond
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from atm.ledger.margin import liquidation_price
-from atm.model.account import TradeReason, TradeRecord
+from atm.model.account import TradeReason
 from atm.model.interval import MINUTE_MS
 from atm.model.kernel import kernel
 from atm.model.order import Side
 from atm.model.statistics import RoundTrip
-from atm.simulators.statistics.trips import round_trip, split
+from atm.simulators.statistics.fill_table import REASONS, FillTable
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -46,47 +46,108 @@ class SymbolPath:
     isolated: bool = True
     rates: Floats | None = None
 
+
+@dataclass(frozen=True, slots=True)
+class PathFacts:
+    """What is kept of the minutes of one symbol, after which nobody needs these any more.
+
+    first_price: the first open that is known, NaN = none; closes: the newest close at the moments asked for; missing:
+    positions of the minutes without a bar; silent: minutes in which nobody traded; volumes: of the minute of each fill of the
+    symbol; measures: rows of `measure`.
+    """
+
+    start_ms: int
+    minutes: int
+    first_price: float
+    closes: Floats
+    missing: Ints
+    silent: int
+    volumes: Floats
+    measures: Floats
+
     def minute(self, time_ms: int) -> int:
         """Index of the minute that a moment is in."""
         return (time_ms - self.start_ms) // MINUTE_MS
 
 
-def measured_trips(trades: Sequence[TradeRecord], paths: Mapping[str, SymbolPath]) -> tuple[list[RoundTrip], float]:
-    """(closed round trips in the order they ended, smallest room to liquidation of all, the open ones included)."""
-    groups = split(trades)
-    trips: list[RoundTrip | None] = [None] * len(groups)
-    least = 1.0
-    for symbol, path in paths.items():
-        mine = [index for index, fills in enumerate(groups) if fills[0].symbol == symbol]
-        if not mine:
-            continue
-        rows = measure([t for index in mine for t in groups[index]], path).tolist()
-        for index, (funding, adverse, favourable, room) in zip(mine, rows, strict=True):
-            fills = groups[index]
-            if any(t.reason is TradeReason.LIQUIDATION for t in fills):
-                room = 0.0
-            least = min(least, room)
-            if fills[-1].quantity_after == 0.0:
-                trips[index] = round_trip(fills, funding, adverse, favourable, room)
-    return [trip for trip in trips if trip is not None], least
-
-
-def measure(fills: Sequence[TradeRecord], path: SymbolPath) -> Floats:
-    """Of the successive round trips of one symbol: float64 (trips, 4), funding paid, adverse, favourable, room."""
-    table = np.array(
-        [
-            (
-                t.quantity if t.side is Side.BUY else -t.quantity,
-                t.price,
-                t.quantity_after,
-                t.entry_price_after,
-                t.wallet_after,
-            )
-            for t in fills
-        ]
+def facts(path: SymbolPath, fills: FillTable, ends: Ints) -> PathFacts:
+    """fills: of this symbol; ends: numbers of minutes after which the newest close is wanted, ascending."""
+    known = ~np.isnan(path.opens)
+    first = int(np.argmax(known)) if len(known) else 0
+    return PathFacts(
+        start_ms=path.start_ms,
+        minutes=len(path.closes),
+        first_price=float(path.opens[first]) if len(known) and known[first] else math.nan,
+        closes=last_known(path, ends),
+        missing=np.flatnonzero(np.isnan(path.closes)),
+        silent=int((path.volumes == 0).sum()),
+        volumes=path.volumes[(fills.time_ms - path.start_ms) // MINUTE_MS].astype(float),
+        measures=measure(fills, path),
     )
-    minutes = (np.array([t.time_ms for t in fills], np.int64) - path.start_ms) // MINUTE_MS
-    ends = np.append(minutes[1:], len(path.closes))
+
+
+def last_known(path: SymbolPath, ends: Ints) -> Floats:
+    """The newest close of the first `ends` minutes, NaN before the first."""
+    prices = path.closes[ends - 1]
+    for k in np.flatnonzero(np.isnan(prices)):
+        begin = int(ends[k - 1]) if k else 0
+        known = path.closes[begin : int(ends[k])]
+        found = np.flatnonzero(~np.isnan(known))
+        prices[k] = known[found[-1]] if len(found) else (prices[k - 1] if k else np.nan)
+    return prices
+
+
+def measured_trips(fills: FillTable, seen: Mapping[str, PathFacts]) -> tuple[list[RoundTrip], float]:
+    """(closed round trips in the order they ended, smallest room to liquidation of all, the open ones included)."""
+    ended: list[tuple[int, RoundTrip]] = []
+    least = 1.0
+    for symbol, path in seen.items():
+        places = fills.places(symbol)
+        if not len(places):
+            continue
+        mine = fills.of_symbol(symbol)
+        begins, ends = np.flatnonzero(mine.quantity_before == 0.0), np.flatnonzero(mine.quantity_after == 0.0)
+        rows = path.measures.copy()
+        liquidated = np.flatnonzero(mine.reason == REASONS.index(TradeReason.LIQUIDATION))
+        rows[np.searchsorted(begins, liquidated, "right") - 1, 3] = 0.0
+        least = min(least, float(rows[:, 3].min()))
+        ended += zip(places[ends].tolist(), closed_trips(symbol, mine, begins[: len(ends)], ends, rows), strict=True)
+    ended.sort(key=lambda each: each[0])
+    return [trip for _, trip in ended], least
+
+
+def closed_trips(symbol: str, fills: FillTable, begins: Ints, ends: Ints, rows: Floats) -> list[RoundTrip]:
+    """Round trips from their first and last fills and what was measured of them."""
+    moments = fills.time_ms[begins].tolist(), fills.time_ms[ends].tolist()
+    sides = [Side.BUY if bought else Side.SELL for bought in fills.bought[begins].tolist()]
+    counts, reasons = (ends - begins + 1).tolist(), [REASONS[place] for place in fills.reason[ends].tolist()]
+    return [
+        RoundTrip(
+            symbol, side, start, end, count, notional, profit - fees - funding, fees, funding, reason,
+            adverse, favourable, room,
+        )
+        for side, start, end, count, reason, (funding, adverse, favourable, room, fees, profit, notional) in zip(
+            sides, *moments, counts, reasons, rows[: len(ends)].tolist(), strict=True
+        )
+    ]  # fmt: skip
+
+
+def measure(fills: FillTable, path: SymbolPath) -> Floats:
+    """Of the successive round trips of one symbol: float64 (trips, 7), funding paid, adverse, favourable, room; fees, profit
+    before them, notional of the fills that opened or grew the position."""
+    table = np.column_stack(
+        (
+            fills.signed,
+            fills.price,
+            fills.quantity_after,
+            fills.entry_price_after,
+            fills.fee,
+            fills.profit,
+            fills.wallet_after,
+        )
+    )
+    minutes = (fills.time_ms - path.start_ms) // MINUTE_MS
+    ends = np.append(minutes[1:], len(path.closes))[: len(minutes)]
     lows, highs = extremes(path, minutes, ends, table[:, 2] != 0.0)
     paid = funding_paid(path, minutes, ends, table[:, 2])
     return walk(table, lows, highs, paid, path.leverage, path.brackets, path.isolated)
@@ -132,11 +193,12 @@ def walk(
 ) -> Floats:
     """The fills of one symbol in order → rows of `measure`.
 
-    table: float64 (n, 5), signed quantity, price, and quantity, entry price and wallet balance after the fill; lows, highs,
-    paid (n,): of the time until the next fill. Isolated margin follows the engine's rules for opening, reduction and funding;
-    a cross position is backed by the wallet of its asset, what other positions gain and lose meanwhile left out.
+    table: float64 (n, 7), signed quantity, price, quantity and entry price after the fill, fee, profit, wallet balance after the
+    fill; lows, highs, paid (n,): of the time until the next fill. Isolated margin follows the engine's rules for opening,
+    reduction and funding; a cross position is backed by the wallet of its asset, what other positions gain and lose meanwhile
+    left out.
     """
-    rows = np.zeros((table.shape[0] + 1, 4))
+    rows = np.zeros((table.shape[0] + 1, 7))
     trip, side, margin, entry, before = -1, 0.0, 0.0, 0.0, 0.0
     for k in range(table.shape[0]):
         quantity, price, after = table[k, 0], table[k, 1], table[k, 2]
@@ -144,14 +206,17 @@ def walk(
             trip += 1
             rows[trip, 3] = 1.0
             side, margin = math.copysign(1.0, quantity), 0.0
+        rows[trip, 4] += table[k, 4]
+        rows[trip, 5] += table[k, 5]
         if side * quantity > 0.0:
+            rows[trip, 6] += abs(quantity) * price
             margin += abs(quantity) * price / leverage
         else:
             gain = side * (price / entry - 1.0)
             rows[trip, 1], rows[trip, 2] = min(rows[trip, 1], gain), max(rows[trip, 2], gain)
             margin *= abs(after) / abs(before)
         if not isolated:
-            margin = table[k, 4]
+            margin = table[k, 6]
         before, entry = after, table[k, 3]
         if after == 0.0:
             continue

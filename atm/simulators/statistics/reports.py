@@ -6,20 +6,20 @@ neither gain nor loss; the open of an interval is the close of the one before.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from atm.model.account import TradeReason, TradeRecord
+from atm.model.account import TradeReason
 from atm.model.interval import MINUTE_MS
-from atm.model.order import Side
 from atm.model.statistics import BalanceReport, PeriodReturn
+from atm.simulators.statistics.fill_table import FillTable
 
 if TYPE_CHECKING:
-    from atm.simulators.statistics.path import SymbolPath
+    from atm.simulators.statistics.path import PathFacts
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -27,7 +27,6 @@ Ints = NDArray[np.int64]
 HOUR_MS = 3_600_000
 DAY_MS = 86_400_000
 REASONS = tuple(reason.value.lower() for reason in TradeReason)
-_PLACE = {reason: place for place, reason in enumerate(TradeReason)}
 SUMS = ("fills", "buys", "sells", *REASONS, "gains", "losses", "profit", "fees")
 LEVELS = ("equity", "wallet")
 COLUMNS = (
@@ -36,42 +35,39 @@ COLUMNS = (
 
 
 def hourly(
-    trades: Sequence[TradeRecord], paths: Mapping[str, SymbolPath], equity: Floats, initial: float, benchmark: Floats
+    fills: FillTable, seen: Mapping[str, PathFacts], equity: Floats, initial: float, benchmark: Floats
 ) -> BalanceReport:
-    """A row per UTC hour that the minutes touch. `benchmark`: equity of buy-and-hold at each hour's end (`hour_ends`).
+    """A row per UTC hour that the minutes touch. `benchmark`: equity of buy-and-hold at each hour's end (`hour_ends`), which
+    are the moments that `seen` holds the closes of.
 
     notional: of all positions, at the close of the hour; wallet: equity without what is not realised, at fills and at the
     ends of hours (funding changes it at full hours).
     """
-    start = next(iter(paths.values())).start_ms
+    start = next(iter(seen.values())).start_ms
     ends = hour_ends(start, len(equity))
     starts = np.concatenate(([0], ends[:-1]))
     first = start // HOUR_MS * HOUR_MS
     values = np.zeros((len(COLUMNS), len(ends)))
     at = {name: values[COLUMNS.index(name)] for name in COLUMNS}
-    hours = (np.array([t.time_ms for t in trades], np.int64) - first) // HOUR_MS
-    _count(at, hours, trades)
-    unrealised, at["notional"][:] = held(trades, paths, ends)
+    hours = (fills.time_ms - first) // HOUR_MS
+    _count(at, hours, fills)
+    unrealised, at["notional"][:] = held(fills, seen, ends)
     _levels(at, "equity", equity[ends - 1], initial)
     at["equity_low"][:] = np.minimum(at["equity_open"], np.minimum.reduceat(equity, starts))
     at["equity_high"][:] = np.maximum(at["equity_open"], np.maximum.reduceat(equity, starts))
     _levels(at, "wallet", equity[ends - 1] - unrealised, initial)
     at["wallet_low"][:] = np.minimum(at["wallet_open"], at["wallet_close"])
     at["wallet_high"][:] = np.maximum(at["wallet_open"], at["wallet_close"])
-    wallets = np.array([t.wallet_after for t in trades])
-    np.minimum.at(at["wallet_low"], hours, wallets)
-    np.maximum.at(at["wallet_high"], hours, wallets)
+    np.minimum.at(at["wallet_low"], hours, fills.wallet_after)
+    np.maximum.at(at["wallet_high"], hours, fills.wallet_after)
     at["benchmark"][:] = benchmark
     return BalanceReport(HOUR_MS, COLUMNS, first + HOUR_MS * np.arange(len(ends), dtype=np.int64), values)
 
 
-def _count(at: Mapping[str, Floats], hours: Ints, trades: Sequence[TradeRecord]) -> None:
-    profits, fees = np.array([t.profit for t in trades]), np.array([t.fee for t in trades])
-    bought = np.array([t.side is Side.BUY for t in trades], bool)
-    reasons = np.array([_PLACE[t.reason] for t in trades], np.int64)
-    weights = {"fills": np.ones(len(trades)), "profit": profits, "fees": fees}
-    chosen = {"buys": bought, "sells": ~bought, "gains": profits > 0, "losses": profits < 0}
-    chosen |= {reason: reasons == place for place, reason in enumerate(REASONS)}
+def _count(at: Mapping[str, Floats], hours: Ints, fills: FillTable) -> None:
+    weights = {"fills": np.ones(len(fills)), "profit": fills.profit, "fees": fills.fee}
+    chosen = {"buys": fills.bought, "sells": ~fills.bought, "gains": fills.profit > 0, "losses": fills.profit < 0}
+    chosen |= {reason: fills.reason == place for place, reason in enumerate(REASONS)}
     for name, weight in (weights | chosen).items():
         at[name][:] = np.bincount(hours, weight, len(at[name]))
 
@@ -89,31 +85,20 @@ def hour_ends(start_ms: int, minutes: int) -> Ints:
     return np.minimum(ends, minutes)
 
 
-def held(trades: Sequence[TradeRecord], paths: Mapping[str, SymbolPath], ends: Ints) -> tuple[Floats, Floats]:
+def held(fills: FillTable, seen: Mapping[str, PathFacts], ends: Ints) -> tuple[Floats, Floats]:
     """(unrealised profit, notional) of all positions after the first `ends` minutes."""
     unrealised, notional = np.zeros(len(ends)), np.zeros(len(ends))
-    for symbol, path in paths.items():
-        mine = [t for t in trades if t.symbol == symbol]
-        if not mine:
+    for symbol, path in seen.items():
+        mine = fills.of_symbol(symbol)
+        if not len(mine):
             continue
-        last = np.searchsorted([path.minute(t.time_ms) for t in mine], ends - 1, "right")
-        quantity = np.array([0.0] + [t.quantity_after for t in mine])[last]
-        entry = np.array([0.0] + [t.entry_price_after for t in mine])[last]
-        price = np.where(quantity != 0.0, last_known(path, ends), 0.0)
+        last = np.searchsorted((mine.time_ms - path.start_ms) // MINUTE_MS, ends - 1, "right")
+        quantity = np.concatenate(([0.0], mine.quantity_after))[last]
+        entry = np.concatenate(([0.0], mine.entry_price_after))[last]
+        price = np.where(quantity != 0.0, path.closes, 0.0)
         unrealised += quantity * (price - entry)
         notional += np.abs(quantity) * price
     return unrealised, notional
-
-
-def last_known(path: SymbolPath, ends: Ints) -> Floats:
-    """The newest close of the first `ends` minutes, NaN before the first."""
-    prices = path.closes[ends - 1]
-    for k in np.flatnonzero(np.isnan(prices)):
-        begin = int(ends[k - 1]) if k else 0
-        known = path.closes[begin : int(ends[k])]
-        found = np.flatnonzero(~np.isnan(known))
-        prices[k] = known[found[-1]] if len(found) else (prices[k - 1] if k else np.nan)
-    return prices
 
 
 def daily(report: BalanceReport) -> BalanceReport:

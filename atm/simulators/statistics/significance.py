@@ -12,6 +12,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
+from atm.model.kernel import kernel
 from atm.model.statistics import Significance
 from atm.simulators.statistics.equity import DAYS_PER_YEAR
 
@@ -59,11 +60,19 @@ def long_run_variance(values: Floats, lags: int) -> float:
 def stationary_bootstrap(n: int, samples: int, block: float, random: np.random.Generator) -> NDArray[np.int64]:
     """Indices (samples, n): runs of consecutive days (circular) of geometric length with mean `block`."""
     begins = random.random((samples, n)) < 1.0 / block
-    begins[:, 0] = True
-    origin = random.integers(0, n, (samples, n))
-    place = np.broadcast_to(np.arange(n), (samples, n))
-    last = np.maximum.accumulate(np.where(begins, place, 0), axis=1)
-    found: NDArray[np.int64] = (np.take_along_axis(origin, last, axis=1) + place - last) % n
+    return runs(begins, random.integers(0, n, (samples, n)))
+
+
+@kernel
+def runs(begins: NDArray[np.bool_], origin: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Indices of runs that begin where `begins` says (and first of all) with `origin`, going round."""
+    found = np.empty_like(origin)
+    n = origin.shape[1]
+    for sample in range(origin.shape[0]):
+        at = 0
+        for i in range(n):
+            at = origin[sample, i] if i == 0 or begins[sample, i] else (at + 1) % n
+            found[sample, i] = at
     return found
 
 

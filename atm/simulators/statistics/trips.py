@@ -2,29 +2,16 @@
 
 from __future__ import annotations
 
-import hashlib
-import struct
-from collections import Counter
 from collections.abc import Iterable, Sequence
 from itertools import groupby
 
 import numpy as np
 
-from atm.model.account import TradeReason, TradeRecord
+from atm.model.account import TradeRecord
 from atm.model.interval import MINUTE_MS
 from atm.model.order import Side
 from atm.model.statistics import RoundTrip, SideStatistics
-
-_PACK = struct.Struct("<qqdddd")
-
-
-def trade_hash(trades: Iterable[TradeRecord]) -> str:
-    """SHA-256 over a canonical encoding of the fills: equal for equal trades, on every machine."""
-    parts = []
-    for t in trades:
-        parts.append(f"{t.symbol}|{t.side.value}|{t.reason.value}|".encode())
-        parts.append(_PACK.pack(t.time_ms, t.decision_ms, t.quantity, t.price, t.profit, t.fee))
-    return hashlib.sha256(b"".join(parts)).hexdigest()
+from atm.simulators.statistics.fill_table import REASONS, FillTable
 
 
 def split(trades: Iterable[TradeRecord]) -> list[list[TradeRecord]]:
@@ -116,28 +103,15 @@ def by_side(trips: Sequence[RoundTrip], side: Side) -> SideStatistics:
     return SideStatistics(len(mine), win_rate(mine), profit, profit / len(mine) if mine else 0.0, profit_factor(mine))
 
 
-def fills_by_reason(trades: Iterable[TradeRecord]) -> dict[str, int]:
+def fills_by_reason(fills: FillTable) -> dict[str, int]:
     """Number of fills by `TradeReason`, all of them."""
-    counted = Counter(t.reason for t in trades)
-    return {reason.value: counted[reason] for reason in TradeReason}
+    counted = np.bincount(fills.reason, minlength=len(REASONS)).tolist()
+    return {reason.value: count for reason, count in zip(REASONS, counted, strict=True)}
 
 
-def liquidations(trades: Iterable[TradeRecord]) -> int:
-    return sum(t.reason is TradeReason.LIQUIDATION for t in trades)
-
-
-def exposure(trades: Iterable[TradeRecord], start_ms: int, end_ms: int) -> float:
+def exposure(fills: FillTable, start_ms: int, end_ms: int) -> float:
     """Share of the time in which any position was open."""
-    held: dict[str, float] = {}
-    open_since, total = None, 0
-    for t in trades:
-        held[t.symbol] = t.quantity_after
-        is_open = any(held.values())
-        if is_open and open_since is None:
-            open_since = t.time_ms
-        elif not is_open and open_since is not None:
-            total += t.time_ms - open_since
-            open_since = None
-    if open_since is not None:
-        total += end_ms - open_since
-    return total / (end_ms - start_ms)
+    now, before = fills.quantity_after != 0.0, fills.quantity_before != 0.0
+    any_open = np.cumsum(now.astype(np.int64) - before) > 0
+    stays = np.diff(fills.time_ms, append=end_ms)
+    return int(stays[any_open].sum()) / (end_ms - start_ms)

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from atm.ledger.margin import liquidation_price
 from atm.model.account import TradeReason
-from atm.simulators.statistics.path import SymbolPath, funding_paid, measured_trips
-from tests.simulators.statistics.fills import fill
+from atm.simulators.statistics.path import SymbolPath, funding_paid
+from tests.simulators.statistics.fills import fill, trips_of
 
 BRACKETS = np.array([[0.0, 1e9, 0.01, 0.0, 50.0]])
 NAN = math.nan
@@ -31,7 +31,7 @@ def test_excursions_are_of_the_minutes_held_and_of_the_fill_prices() -> None:
         fill(1, 2, 100, 2, 100),
         fill(4, -2, 97, 0, reason=TradeReason.STOP_IMMEDIATE),  # the rest of minute 4 was not suffered
     ]
-    (trip,), room = measured_trips(fills, {"A": minutes})
+    (trip,), room = trips_of(fills, {"A": minutes})
     assert (trip.adverse, trip.favourable) == (pytest.approx(-0.05), pytest.approx(0.10))
     level = liquidation_price(BRACKETS, 2, 100, 2 * 100 / 5)
     assert trip.liquidation_room == room == pytest.approx((95 - level) / 95)
@@ -39,39 +39,39 @@ def test_excursions_are_of_the_minutes_held_and_of_the_fill_prices() -> None:
 
 def test_a_short_position_suffers_from_highs() -> None:
     minutes = path([100, 110, 103], [100, 99, 95])
-    (trip,), _ = measured_trips([fill(1, -2, 100, -2, 100), fill(2, 2, 101, 0)], {"A": minutes})
+    (trip,), _ = trips_of([fill(1, -2, 100, -2, 100), fill(2, 2, 101, 0)], {"A": minutes})
     assert (trip.adverse, trip.favourable) == (pytest.approx(-0.10), pytest.approx(0.01))
 
 
 def test_entered_and_stopped_in_one_minute_counts_the_fill_alone() -> None:
     minutes = path([100, 130, 100], [100, 70, 100])
     stop = fill(1, -1, 96, 0, reason=TradeReason.STOP_IMMEDIATE)
-    (trip,), room = measured_trips([fill(1, 1, 100, 1, 100), stop], {"A": minutes})
+    (trip,), room = trips_of([fill(1, 1, 100, 1, 100), stop], {"A": minutes})
     assert (trip.adverse, trip.favourable, room) == (pytest.approx(-0.04), 0.0, 1.0)
 
 
 def test_a_liquidated_trip_has_no_room_left() -> None:
     minutes = path([100, 101, 101], [100, 80, 70])
     end = fill(2, -1, 80, 0, profit=-20, reason=TradeReason.LIQUIDATION)
-    (trip,), room = measured_trips([fill(1, 1, 100, 1, 100), end], {"A": minutes})
+    (trip,), room = trips_of([fill(1, 1, 100, 1, 100), end], {"A": minutes})
     assert trip.liquidation_room == room == 0.0
 
 
 def test_an_open_position_counts_for_the_room_but_is_no_trip() -> None:
-    trips, room = measured_trips([fill(1, 1, 100, 1, 100)], {"A": path([100, 100, 100], [100, 100, 90])})
+    trips, room = trips_of([fill(1, 1, 100, 1, 100)], {"A": path([100, 100, 100], [100, 100, 90])})
     assert trips == []
     assert room == pytest.approx((90 - liquidation_price(BRACKETS, 1, 100, 20)) / 90)
-    assert measured_trips([], {"A": path([1], [1])}) == ([], 1.0)
+    assert trips_of([], {"A": path([1], [1])}) == ([], 1.0)
 
 
 def test_a_cross_position_is_backed_by_the_wallet_after_its_fill() -> None:
     minutes = dataclasses.replace(path([100, 100, 100], [100, 100, 60]), isolated=False)
     opened = msgspec.structs.replace(fill(1, 1, 100, 1, 100), wallet_after=70.0)
-    _, room = measured_trips([opened], {"A": minutes})
+    _, room = trips_of([opened], {"A": minutes})
     assert room == pytest.approx((60 - 30 / 0.99) / 60)  # 70 + (p − 100) = 0.01 p
     # liquidated in part, the rest closed in peace
     part = msgspec.structs.replace(fill(2, -0.5, 60, 0.5, 100, reason=TradeReason.LIQUIDATION), wallet_after=50.0)
-    (trip,), room = measured_trips([opened, part, fill(2, -0.5, 60, 0)], {"A": minutes})
+    (trip,), room = trips_of([opened, part, fill(2, -0.5, 60, 0)], {"A": minutes})
     assert trip.liquidation_room == room == 0.0
 
 
@@ -111,7 +111,7 @@ def test_measured_as_a_walk_over_every_minute_would(seed: int) -> None:
             quantity = left
     if quantity != 0.0:
         fills = fills[:begun]
-    trips, _ = measured_trips(fills, {"A": minutes})
+    trips, _ = trips_of(fills, {"A": minutes})
     expected = []
     held, worst, best, paid = 0.0, 0.0, 0.0, 0.0
     by_minute = {t.time_ms // 60_000: t for t in fills}

@@ -6,12 +6,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from atm.model.account import TradeReason
+from atm.model.account import TradeReason, TradeRecord
 from atm.model.interval import parse_time
-from atm.model.statistics import PeriodReturn
+from atm.model.statistics import BalanceReport, PeriodReturn
 from atm.simulators.statistics import reports
+from atm.simulators.statistics.fill_table import FillTable
 from atm.simulators.statistics.path import SymbolPath
-from tests.simulators.statistics.fills import fill
+from tests.simulators.statistics.fills import facts_of, fill
 
 START = parse_time("2023-08-30 22:17")
 
@@ -19,6 +20,13 @@ START = parse_time("2023-08-30 22:17")
 def path(closes: np.ndarray, start: int = 0) -> SymbolPath:
     volumes = np.ones(len(closes), np.float32)
     return SymbolPath(start, closes, closes, closes, closes, volumes, 1.0, np.zeros((1, 5)), 0.0, 28_800_000)
+
+
+def hourly_of(
+    trades: list[TradeRecord], path: SymbolPath, equity: np.ndarray, initial: float, benchmark: np.ndarray
+) -> BalanceReport:
+    seen = facts_of(trades, {"A": path}, reports.hour_ends(path.start_ms, len(equity)))
+    return reports.hourly(FillTable.of(trades), seen, equity, initial, benchmark)
 
 
 def test_hours_of_a_range_that_begins_and_ends_inside_one() -> None:
@@ -39,7 +47,7 @@ def test_hours_and_days_agree_with_pandas() -> None:
         fill(at + 2000, -6, 0.9, 0, profit=-0.6, fee=0.3, reason=TradeReason.STOP_CLOSE),
     ]
     ends = reports.hour_ends(START, n)
-    hourly = reports.hourly(fills, {"A": path(closes, START)}, equity, 1_000, np.arange(len(ends), dtype=float))
+    hourly = hourly_of(fills, path(closes, START), equity, 1_000, np.arange(len(ends), dtype=float))
     moments = pd.to_datetime(START + 60_000 * np.arange(n), unit="ms")
     series = pd.Series(equity, moments)
     for report, rule in ((hourly, "h"), (reports.daily(hourly), "D")):
@@ -67,7 +75,7 @@ def test_notional_and_wallet_at_the_end_of_hours() -> None:
     closes[105:110] = 12.0
     fills = [fill(30, -5, 10, -5, 10.0), fill(130, 5, 12, 0, profit=-10)]
     equity = np.full(180, 990.0)
-    report = reports.hourly(fills, {"A": path(closes)}, equity, 1_000, np.zeros(3))
+    report = hourly_of(fills, path(closes), equity, 1_000, np.zeros(3))
     np.testing.assert_array_equal(report.column("notional"), [50, 60, 0])
     np.testing.assert_array_equal(report.column("wallet_close"), [990, 1_000, 990])
 
@@ -76,7 +84,7 @@ def test_months_compound_to_the_total_and_partial_ones_are_marked() -> None:
     n = 40 * 1440
     equity = np.linspace(1_000, 1_500, n)
     ends = reports.hour_ends(START, n)
-    hourly = reports.hourly([], {"A": path(np.ones(n), START)}, equity, 1_000, np.zeros(len(ends)))
+    hourly = hourly_of([], path(np.ones(n), START), equity, 1_000, np.zeros(len(ends)))
     day = reports.daily(hourly)
     end = START + n * 60_000
     months = reports.periods(day, START, end, True)
@@ -91,6 +99,6 @@ def test_a_month_of_ruin_is_a_total_loss_and_later_ones_are_nothing() -> None:
     equity = np.full(n, 100.0)
     equity[40 * 1440 :] = -1.0
     ends = reports.hour_ends(start, n)
-    hourly = reports.hourly([], {"A": path(np.ones(n), start)}, equity, 100, np.zeros(len(ends)))
+    hourly = hourly_of([], path(np.ones(n), start), equity, 100, np.zeros(len(ends)))
     months = reports.periods(reports.daily(hourly), start, start + n * 60_000, True)
     assert [m.value for m in months] == [0, -1, 0]
