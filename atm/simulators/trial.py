@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from atm.analyzers.cache import AnalysisCache
+from atm.model.account import SlippageModel
 from atm.model.adjustable import adjusted
 from atm.model.errors import Invalid
 from atm.model.instrument import Instrument
@@ -71,12 +72,14 @@ class Trial:
             return replay.grid(engine, 0, replay.minutes)
 
     def _needs_of(self, engine: AccountEngine, spec: SimulationSpec) -> _Needs:
-        """The columns that each position decides on, in the order of the grid."""
+        """The columns that each position decides on, in the order of the grid, and whether recorded books are read."""
+        books = (SlippageModel.BOOK.value,) if spec.costs.slippage_model is SlippageModel.BOOK else ()
         decision = {configuration.code: configuration.decision for configuration in spec.analysis}
-        return tuple(
+        columns = (
             (position.symbol, *engine.columns(position.symbol, decision[position.analysis]))
             for position in engine.setup.positions
         )
+        return (books, *columns)
 
     def run(
         self,
@@ -86,8 +89,8 @@ class Trial:
     ) -> TrialOutcome:
         """The simulation with other values at these paths; may run several times at once.
 
-        Raises `Invalid` for what is not allowed, `Cancelled` when stopped. The minutes stay as they are; analyses are read
-        again only when the method has come to decide on other columns.
+        Raises `Invalid` for what is not allowed, `Cancelled` when stopped. The minutes stay as they are; analyses and
+        books are read again only when other ones are asked for.
         """
         spec = adjusted(self._spec, changes)
         engine = self._engine(spec)

@@ -29,6 +29,8 @@ from atm.ipc.messages import (
 from atm.ipc.shared_array import SharedArrays, take
 from atm.model.adjustable import adjusted
 from atm.model.errors import Invalid
+from atm.model.flow import RecordedBook
+from atm.model.interval import MINUTE_MS
 from atm.model.simulation import SimulationSpec
 from atm.model.trial import TrialFigures
 from atm.simulators import backtest, trial
@@ -91,6 +93,20 @@ def test_another_line_of_analysis_is_read_when_the_method_turns_to_it() -> None:
     with pytest.raises(Invalid, match="mmacd_long"):
         opened.run({"trade[0].method.function.line": "LONG"})
     assert opened.run({"trade[0].method.function.alpha": 2.0}).figures.trades > 0
+
+
+def test_recorded_books_are_read_when_slippage_comes_to_follow_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    opened = Trial(example("rqpm_filusdt", "2023-08-10"), STORE, INSTRUMENTS, NO_CACHE)
+    base = opened.run({}).figures
+
+    def thin(store: MarketStore, symbol: str, start_ms: int, end_ms: int) -> RecordedBook:
+        book = RecordedBook.unrecorded(start_ms, (end_ms - start_ms) // MINUTE_MS)
+        book.spread[:], book.bid_depth[:], book.ask_depth[:] = 0.02, 1e9, 1e9
+        return book
+
+    monkeypatch.setattr(MarketStore, "book", thin)
+    assert opened.run({"costs.slippage_model": "BOOK"}).figures.net_profit < base.net_profit
+    assert opened.run({}).figures == base
 
 
 def test_what_would_not_fit_into_memory_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
