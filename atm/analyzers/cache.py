@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cache
 from pathlib import Path
 from typing import BinaryIO
@@ -22,15 +22,18 @@ import numpy as np
 import atm.analyzers
 import atm.model
 from atm.analyzers.pipeline import AnalysisPipeline
-from atm.analyzers.table import AnalysisTable
+from atm.analyzers.table import AnalysisTable, concatenate
 from atm.model.analysis_configuration import AnalysisConfiguration
 from atm.model.bars import Bars
 from atm.model.fingerprint import fingerprint
 from atm.model.interval import Interval
+from atm.model.trade_method import ELAPSED
 
 log = logging.getLogger(__name__)
 
 ENDING = ".analysis"
+PIECE_MINUTES = 50_000
+"""Minutes whose rows are computed at once, when there is one for every minute: 25 MB with sixty columns."""
 _MAGIC = b"ATMA0001"
 _MOST_HEADER_BYTES = 1_000_000
 
@@ -57,13 +60,17 @@ class AnalysisCache:
         bars: Bars,
         begin_ms: int | None = None,
         columns: Sequence[str] | None = None,
+        watch: Callable[[float], None] = lambda _share: None,
     ) -> AnalysisTable:
         """Rows of a new pipeline over one-minute bars, which begins with `begin_ms` or the first of them.
 
-        Computed and stored unless they are there. columns: full names of those that are wanted, None = all. Raises Invalid
-        like the pipeline; a disk that fails only costs time.
+        Computed and stored unless they are there. columns: full names of those that are wanted, None = all; with the column
+        `ELAPSED` among them, rows of every minute (these columns alone are stored then). watch: told the share that is done while
+        those are computed; what it raises ends that. Raises Invalid like the pipeline; a disk that fails only costs time.
         """
         pipeline = AnalysisPipeline(configuration)
+        if columns is not None and f"{configuration.decision.value}.{ELAPSED}" in columns:
+            return self._every_minute(pipeline, bars, begin_ms, tuple(columns), watch)
         wanted = pipeline.columns if columns is None else tuple(columns)
         if self._limit <= 0:
             return _computed(pipeline, bars, begin_ms).select(wanted)
@@ -73,6 +80,22 @@ class AnalysisCache:
             whole = _computed(pipeline, bars, begin_ms)
             self._store(path, whole)
             table = whole.select(wanted)
+        return table
+
+    def _every_minute(
+        self,
+        pipeline: AnalysisPipeline,
+        bars: Bars,
+        begin_ms: int | None,
+        wanted: tuple[str, ...],
+        watch: Callable[[float], None],
+    ) -> AnalysisTable:
+        path = self._folder / (_key(pipeline, bars, begin_ms, wanted) + ENDING)
+        table = _read(path, wanted) if self._limit > 0 else None
+        if table is None:
+            table = _computed_every_minute(pipeline, bars, begin_ms, wanted, watch)
+            if self._limit > 0:
+                self._store(path, table)
         return table
 
     def _store(self, path: Path, table: AnalysisTable) -> None:
@@ -109,10 +132,32 @@ def _computed(pipeline: AnalysisPipeline, bars: Bars, begin_ms: int | None) -> A
     return pipeline.run(bars)
 
 
-def _key(pipeline: AnalysisPipeline, bars: Bars, begin_ms: int | None) -> str:
+def _computed_every_minute(
+    pipeline: AnalysisPipeline,
+    bars: Bars,
+    begin_ms: int | None,
+    wanted: tuple[str, ...],
+    watch: Callable[[float], None],
+) -> AnalysisTable:
+    """In pieces: beside what is wanted, the memory holds all columns of one piece."""
+    if begin_ms is not None:
+        pipeline.begin(begin_ms)
+    tables = [pipeline.run_every_minute(Bars.empty(), wanted).select(wanted)]
+    for first in range(0, len(bars), PIECE_MINUTES):
+        watch(first / len(bars))
+        piece = bars.slice(first, min(first + PIECE_MINUTES, len(bars)))
+        tables.append(pipeline.run_every_minute(piece, wanted).select(wanted))
+    return concatenate(tables)
+
+
+def _key(
+    pipeline: AnalysisPipeline, bars: Bars, begin_ms: int | None, every_minute: tuple[str, ...] | None = None
+) -> str:
+    """every_minute: the columns of rows of every minute, None = rows of closed bars."""
     configuration, columns, versions = pipeline.identity
     analyses = configuration.intervals, configuration.decision
-    text = msgspec.json.encode((analyses, columns, versions, begin_ms, bars.interval, program_version()))
+    kind = () if every_minute is None else ("every minute", every_minute)
+    text = msgspec.json.encode((analyses, columns, versions, begin_ms, bars.interval, program_version(), *kind))
     read = [bars.open_time, bars.values]
     if pipeline.reads_flow and bars.flow is not None:
         read.append(bars.flow)
