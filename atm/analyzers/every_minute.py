@@ -94,9 +94,7 @@ def advance_every_minute(
             advance(params, scratch, frame, t, t + 1, out)
 
 
-def _call_line(
-    _context: Any, address: Any, params: Any, state: Any, frame: Any, at: Any, out: Any
-) -> Any:
+def _call_line(_context: Any, address: Any, params: Any, state: Any, frame: Any, at: Any, out: Any) -> Any:
     """Call the entry at `address` for column `at`; all arrays float64 and contiguous. 1, or 0 where it fails."""
     arrays = params, state, frame, out
 
@@ -146,7 +144,16 @@ def _advance_all(
 
 
 def _entry(
-    params: Any, parameters: int, state: Any, size: int, frame: Any, rows: int, count: int, at: int, out: Any, fields: int
+    params: Any,
+    parameters: int,
+    state: Any,
+    size: int,
+    frame: Any,
+    rows: int,
+    count: int,
+    at: int,
+    out: Any,
+    fields: int,
 ) -> int:
     try:
         line(  # type: ignore[name-defined]  # noqa: F821  (the line's function, given to each copy of this one)

@@ -133,7 +133,8 @@ class AnalysisPipeline:
         count = minutes.shape[1]
         columns = (*self.columns, f"{self.interval.value}.{ELAPSED}")
         if count == 0:
-            return AnalysisTable(self.interval, *np.zeros((2, 0), np.int64), columns, np.empty((len(columns), 0)))
+            nothing = np.zeros(0, np.int64)
+            return AnalysisTable(self.interval, nothing, nothing, columns, np.empty((len(columns), 0)))
         if self._next_ms is None:
             self.begin(first_ms)
         self._next_ms = first_ms + count * MINUTE_MS

@@ -174,12 +174,21 @@ def stop_on_close(p: Floats, s: Floats, close: float, now: int) -> bool:
 
 
 @lean_kernel
+def closes_by_stop(p: Floats) -> bool:
+    """Whether a stop on close is still to be filled, in whole or in part."""
+    return bool(p[Position.PENDING_CLOSE] > 0.0 and int(p[Position.PENDING_CLOSE_REASON]) == Reason.STOP_CLOSE)
+
+
+@lean_kernel
 def decide(P: Floats, A: Floats, S: Floats, R: Floats, meta: Ints, i: int, now: int, row: Floats) -> None:
     """Trade control of position i for a decision row: stop on close, its method's target, the order towards it."""
     close = row[Input.CLOSE]
     if math.isnan(close):
         return
     p, s = P[i], S[i]
+    if inside_bar(row) and closes_by_stop(p):
+        A[int(s[Setup.ASSET]), Asset.RESERVED] += reservation(p, s)
+        return
     stopped = not inside_bar(row) and stop_on_close(p, s, close, now)
     function = int(s[Setup.FUNCTION_LONG])
     if function == Method.SCENARIO:
