@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 import shutil
 from pathlib import Path
 from typing import Any
 
 import msgspec
+import numpy as np
 import pytest
 
 from atm.analyzers import installed
@@ -188,6 +190,33 @@ def test_an_account_that_decides_at_every_minute_does_so_as_a_backtest(tmp_path:
     inside = [fill for fill in made.stored("MINUTELY")[0] if fill.decision_ms % (5 * MINUTE_MS)]
     assert len(inside) > 10
     assert not [text for text in made.notices if text == "notice.row_missing"]
+
+
+def test_missing_minutes_of_open_bars_are_no_decisions_live_and_in_a_backtest(tmp_path: Path, folder: Path) -> None:
+    (folder / "minutely.py").write_text(MINUTELY)
+    made = program(tmp_path, "MINUTELY")
+    begin = HISTORY + DAY // 4 // 5 * 5
+    lost = [begin + 2, begin + 3, begin + 21, begin + 24, begin + 25, begin + 26, *range(begin + 41, begin + 53)]
+    for symbol, bars in made.bars.items():
+        keep = np.delete(np.arange(len(bars)), lost)
+        made.bars[symbol] = dataclasses.replace(
+            bars, open_time=bars.open_time[keep], values=bars.values[:, keep], source=bars.source[keep]
+        )
+    made.start()
+    made.play(1)
+    made.wait(2.0)
+    made.play(DAY // 4 - 1)
+    for _ in range(60 - len(lost)):
+        made.play(1)
+        made.wait(8.0)
+    made.play(DAY - DAY // 4 - 60)
+    made.wait(10.0)
+    assert made.manager is not None
+    made.manager.finish()
+    assert_as_in_a_backtest(made, "MINUTELY", T0 + (HISTORY + 1) * MINUTE_MS)
+    gone = {T0 + (minute + 1) * MINUTE_MS for minute in lost}
+    assert not gone & {fill.decision_ms for fill in made.stored("MINUTELY")[0] if fill.decision_ms % (5 * MINUTE_MS)}
+    assert "notice.row_missing" not in made.notices
 
 
 def test_a_running_analysis_learns_that_rows_of_every_minute_are_needed(tmp_path: Path, folder: Path) -> None:
