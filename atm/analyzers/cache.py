@@ -22,11 +22,11 @@ import numpy as np
 import atm.analyzers
 import atm.model
 from atm.analyzers.pipeline import AnalysisPipeline
-from atm.analyzers.table import AnalysisTable, concatenate
+from atm.analyzers.table import AnalysisTable
 from atm.model.analysis_configuration import AnalysisConfiguration
 from atm.model.bars import Bars
 from atm.model.fingerprint import fingerprint
-from atm.model.interval import Interval
+from atm.model.interval import MINUTE_MS, Interval
 from atm.model.trade_method import ELAPSED
 
 log = logging.getLogger(__name__)
@@ -140,14 +140,18 @@ def _computed_every_minute(
     watch: Callable[[float], None],
 ) -> AnalysisTable:
     """In pieces: beside what is wanted, the memory holds all columns of one piece."""
-    if begin_ms is not None:
-        pipeline.begin(begin_ms)
-    tables = [pipeline.run_every_minute(Bars.empty(), wanted).select(wanted)]
-    for first in range(0, len(bars), PIECE_MINUTES):
-        watch(first / len(bars))
-        piece = bars.slice(first, min(first + PIECE_MINUTES, len(bars)))
-        tables.append(pipeline.run_every_minute(piece, wanted).select(wanted))
-    return concatenate(tables)
+    first_ms = int(bars.open_time[0]) if begin_ms is None and len(bars) else begin_ms or 0
+    pipeline.begin(first_ms)
+    most = (int(bars.open_time[-1]) - first_ms) // MINUTE_MS + 1 if len(bars) else 0
+    times, values, count = np.empty((2, most), np.int64), np.empty((len(wanted), most)), 0
+    for begin in range(0, len(bars), PIECE_MINUTES):
+        watch(begin / len(bars))
+        table = pipeline.run_every_minute(bars.slice(begin, min(begin + PIECE_MINUTES, len(bars))), wanted)
+        rows = slice(count, count + len(table))
+        times[:, rows] = table.open_time, table.close_time
+        values[:, rows] = table.select(wanted).values
+        count += len(table)
+    return AnalysisTable(pipeline.interval, times[0, :count], times[1, :count], wanted, values[:, :count])
 
 
 def _key(
