@@ -91,11 +91,13 @@ class AnalysisCache:
         watch: Callable[[float], None],
     ) -> AnalysisTable:
         path = self._folder / (_key(pipeline, bars, begin_ms, wanted) + ENDING)
-        table = _read(path, wanted) if self._limit > 0 else None
+        if self._limit <= 0:
+            return _computed_every_minute(pipeline, bars, begin_ms, wanted, watch)
+        table = _read(path, wanted, mapped=True)
         if table is None:
             table = _computed_every_minute(pipeline, bars, begin_ms, wanted, watch)
-            if self._limit > 0:
-                self._store(path, table)
+            self._store(path, table)
+            table = _read(path, wanted, mapped=True) or table  # the system may take its memory back
         return table
 
     def _store(self, path: Path, table: AnalysisTable) -> None:
@@ -187,6 +189,7 @@ def _write(path: Path, table: AnalysisTable) -> None:
     arrays = [np.ascontiguousarray(each) for each in (table.open_time, table.close_time, *table.values)]
     prints = tuple(fingerprint(array) for array in arrays)
     header = msgspec.json.encode(_Header(table.interval, table.columns, len(table), prints))
+    header += b" " * (-len(header) % 8)  # so that the numbers lie where a processor reads them at once
     aside = path.with_suffix(f".{os.getpid()}.writing")
     try:
         with aside.open("wb") as file:
@@ -198,14 +201,16 @@ def _write(path: Path, table: AnalysisTable) -> None:
         aside.unlink(missing_ok=True)
 
 
-def _read(path: Path, columns: tuple[str, ...]) -> AnalysisTable | None:
+def _read(path: Path, columns: tuple[str, ...], mapped: bool = False) -> AnalysisTable | None:
     """Columns of a file, which counts as used now; None when there is none that can be read, or a broken one.
+
+    mapped: they stay in the file, which has just these columns, and come into the memory as they are looked at.
 
     A broken one is replaced when the results are stored again.
     """
     try:
         with path.open("rb") as file:
-            table = _decoded(file, path.stat().st_size, columns)
+            table = _decoded(file, path.stat().st_size, columns, mapped)
         os.utime(path)
     except FileNotFoundError:
         return None
@@ -215,7 +220,7 @@ def _read(path: Path, columns: tuple[str, ...]) -> AnalysisTable | None:
     return table
 
 
-def _decoded(file: BinaryIO, size: int, columns: tuple[str, ...]) -> AnalysisTable:
+def _decoded(file: BinaryIO, size: int, columns: tuple[str, ...], mapped: bool) -> AnalysisTable:
     """Raises ValueError (msgspec's included) where the file or one of these columns is not what was written."""
     magic, length, digest = file.read(8), int.from_bytes(file.read(8), "little"), file.read(32)
     if magic != _MAGIC or length > _MOST_HEADER_BYTES:
@@ -227,13 +232,19 @@ def _decoded(file: BinaryIO, size: int, columns: tuple[str, ...]) -> AnalysisTab
     begin = file.tell()
     if size != begin + 8 * header.rows * len(header.fingerprints):
         raise ValueError("it is cut off")
-    values = np.empty((len(columns), header.rows))
+    mapped = mapped and header.rows > 0 and header.columns == columns
+    if mapped:
+        at = begin + 16 * header.rows
+        values = np.asarray(np.memmap(file, np.float64, "c", at, (len(columns), header.rows)))
+    else:
+        values = np.empty((len(columns), header.rows))
     times = np.empty((2, header.rows), np.int64)
     places = [(0, times[0]), (1, times[1])]
     places += [(2 + header.columns.index(name), row) for name, row in zip(columns, values, strict=True)]
     for number, row in places:
-        file.seek(begin + 8 * header.rows * number)
-        file.readinto(row.data)  # type: ignore[attr-defined]
+        if not mapped or number < 2:
+            file.seek(begin + 8 * header.rows * number)
+            file.readinto(row.data)  # type: ignore[attr-defined]
         if fingerprint(row) != header.fingerprints[number]:
             raise ValueError("its contents do not fit their fingerprint")
     return AnalysisTable(header.interval, times[0], times[1], columns, values)

@@ -97,7 +97,7 @@ def test_the_trades_are_those_of_a_loop_over_the_minutes(tmp_path: Path) -> None
     result = backtest.run(SPEC, store(), instruments, told.append, cache=cache)
     fills = [(trade.time_ms, trade.reason, trade.price) for trade in result.trades]
     assert fills == predicted(7) and len(fills) > 30
-    assert told == sorted(told) and told[0] < 0.5 and told[-1] == 1.0
+    assert told == sorted(told) and told[0] < backtest.PREPARED and told[-1] == 1.0
     again = backtest.run(SPEC, store(), instruments, cache=cache)
     assert again.trades == result.trades
     assert len(list((tmp_path / "cache").iterdir())) == 1
@@ -112,16 +112,12 @@ def test_what_comes_later_leaves_earlier_trades_as_they_were() -> None:
         assert part == [trade for trade in whole if trade.time_ms < parse_time(end)]
 
 
-def test_it_can_be_stopped_while_the_rows_are_computed() -> None:
-    asked = []
-
-    def cancelled() -> bool:
-        asked.append(1)
-        return True
-
+def test_it_can_be_stopped_while_the_rows_are_computed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("atm.analyzers.cache.PIECE_MINUTES", 1_000)
+    told: list[float] = []
     with pytest.raises(backtest.Cancelled):
-        backtest.run(SPEC, store(), load_instruments(ASSETS), None, cancelled)
-    assert len(asked) == 1
+        backtest.run(SPEC, store(), load_instruments(ASSETS), told.append, lambda: len(told) == 3)
+    assert told == sorted(told) and 0 < told[-1] < backtest.PREPARED / 2
 
 
 def test_a_trial_holds_only_so_many_rows(monkeypatch: pytest.MonkeyPatch) -> None:
