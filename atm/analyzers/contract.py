@@ -137,6 +137,8 @@ class Registry:
             raise Invalid(f"parameters of {method.name}", method.parameters.__name__, "a default for every field")
         if not 0 <= method.memory <= MOST_MEMORY:
             raise Invalid(f"memory of {method.name}", method.memory, f"0 to {MOST_MEMORY} numbers")
+        if not isinstance(method.every_minute, bool):
+            raise Invalid(f"every_minute of {method.name}", method.every_minute, "True or False")
         self._methods[method.name] = method
 
     def __iter__(self) -> Iterator[Indicator[Any]]:

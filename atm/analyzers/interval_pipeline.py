@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,6 +22,7 @@ from atm.analyzers.aggregate import (
     open_times,
 )
 from atm.analyzers.contract import CLOCK_ROWS, NUMBER, OPEN_TIME, Advance, Floats, Indicator, Registry
+from atm.analyzers.every_minute import advance_every_minute, unfold, unfold_flow
 from atm.analyzers.external import IMBALANCE, Networks, supplied
 from atm.analyzers.table import index_of
 from atm.model.analysis_configuration import IntervalAnalyses
@@ -34,7 +36,7 @@ _LONGEST_MONTH_MS = 31 * DAY_MS
 @dataclass(frozen=True, slots=True)
 class Line:
     """One line of one indicator in a pipeline. rows: its slice of the frame; memory: its slice of the
-    state array; fresh: its state before the first bar.
+    state array; fresh: its state before the first bar; inputs: rows of the frame that it reads beside the bar.
 
     warm_up and settle in bars from the start of the pipeline, those of its inputs included (see `Indicator`).
     """
@@ -48,6 +50,7 @@ class Line:
     warm_up: int
     settle: int | None
     version: str
+    inputs: tuple[int, ...] = ()
 
 
 class _Bank:
@@ -118,6 +121,45 @@ class IntervalPipeline:
         """
         return self._run(self._bank, first_ms, minutes, imbalances)
 
+    def run_every_minute(
+        self, first_ms: int, minutes: Floats, imbalances: Floats, wanted: Collection[str]
+    ) -> tuple[NDArray[np.int64], Floats]:
+        """Feed minutes as `run` does, with results at each: provisional ones of the open bar, or those of the bar that it closes.
+
+        Returns for the minutes that are in a whole bar, m ≤ n, the open time of that bar and of the next, int64 (2, m), and the
+        results (n_columns, m), which inside of a bar are NaN for lines that the wanted columns do not need.
+        """
+        end_ms = first_ms + minutes.shape[1] * MINUTE_MS
+        edges = open_times(self.interval, first_ms, end_ms)
+        number = np.empty(minutes.shape[1], np.int64)
+        frame = np.empty((len(self._single), minutes.shape[1]))
+        unfold(self._bank.bar, first_ms, minutes, edges, frame, number)
+        if self._flow_row is not None:
+            unfold_flow(self._bank.partial, first_ms, minutes[_CLOSE], imbalances, edges, frame[self._flow_row])
+        bars = np.stack([edges[number], edges[number + 1]])
+        frame[OPEN_TIME], frame[NUMBER] = bars[0], numbers(self.interval, edges)[number]
+        ends = bars[1] == np.arange(first_ms, end_ms, MINUTE_MS) + MINUTE_MS
+        begin = int(np.searchsorted(bars[0], self.origin_ms))
+        needed = self._needed(wanted)
+        for line, state in zip(self.lines, self._bank.views, strict=True):
+            if line.rows.start == self._flow_row:
+                continue
+            if line.rows.start in needed:
+                advance_every_minute(line.advance, line.params, state, frame, ends, begin, frame[line.rows])
+            else:
+                _advance_at_ends(line, state, frame, ends, begin)
+        return bars[:, begin:], frame[:-CLOCK_ROWS, begin:]
+
+    def _needed(self, wanted: Collection[str]) -> set[int]:
+        """First rows of the lines without which the wanted columns have no values."""
+        rows = {row for row, name in enumerate(self.columns) if name in wanted}
+        found = set()
+        for line in reversed(self.lines):
+            if rows.intersection(range(line.rows.start, line.rows.stop)):
+                found.add(line.rows.start)
+                rows.update(line.inputs)
+        return found
+
     def advance(self, minute_ms: int, minute: Floats, imbalance: float) -> Floats | None:
         """Feed one minute (9, 1); the results (n_columns,) of the bar that it closes, if it closes one. A view."""
         self._move_edges(minute_ms)
@@ -185,6 +227,15 @@ class IntervalPipeline:
         return self._single[:-CLOCK_ROWS, 0]
 
 
+def _advance_at_ends(line: Line, state: Floats, frame: Floats, ends: NDArray[np.bool_], begin: int) -> None:
+    """Results of a line for the minutes that end a bar alone."""
+    at = begin + np.flatnonzero(ends[begin:])
+    closed = np.ascontiguousarray(frame[:, at])
+    line.advance(line.params, state, closed, 0, len(at), closed[line.rows])
+    frame[line.rows] = np.nan
+    frame[line.rows, at] = closed[line.rows]
+
+
 def plan(
     analyses: IntervalAnalyses, registry: Registry, networks: Networks
 ) -> tuple[tuple[Line, ...], tuple[str, ...]]:
@@ -222,6 +273,7 @@ def _line(
         warm_up=indicator.warm_up(parameters) + max((line.warm_up for line in sources), default=0),
         settle=None if settle is None or None in settled else settle + max((bars or 0 for bars in settled), default=0),
         version=indicator.version,
+        inputs=tuple(rows),
     )
 
 

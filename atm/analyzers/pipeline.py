@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import struct
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from functools import cached_property
 
 import msgspec
@@ -23,15 +23,17 @@ from atm.analyzers.interval_pipeline import IntervalPipeline, Line
 from atm.analyzers.table import AnalysisRowValue, AnalysisTable
 from atm.analyzers.volume_profile import IVP, Profile, profile_of
 from atm.model.analysis_configuration import AnalysisConfiguration
-from atm.model.bars import N_COLUMNS, Bar, Bars
+from atm.model.bars import N_COLUMNS, Bar, Bars, Column
 from atm.model.errors import Invalid
 from atm.model.flow import LEAST_KNOWN, recorded_imbalance
 from atm.model.interval import MINUTE_MS, Interval
+from atm.model.trade_method import ELAPSED
 
 STATE_FORMAT = 3
 """Part of the fingerprint of a dumped state: raise it when any state array changes its meaning."""
 
 _HEADER = struct.Struct("<32sqq")
+_CLOSE = int(Column.CLOSE)
 
 
 class AnalysisPipeline:
@@ -119,6 +121,46 @@ class AnalysisPipeline:
         for part, last in zip(self._others, self._last, strict=True):
             blocks.append(_as_of(opens[1:], *part.run(first_ms, minutes, imbalances), last))
         return self._table(opens, np.concatenate(blocks))
+
+    def run_every_minute(self, bars: Bars, wanted: Collection[str] | None = None) -> AnalysisTable:
+        """Feed as `run` does; returns a row for each minute: the provisional one of the open decision bar, or the row of the bar
+        that it closes (see `AnalysisTable`). Columns of another interval are those of its last closed bar.
+
+        A missing minute inside of a bar has no values, and minutes of a bar that is not whole have no rows. wanted: full names of
+        columns that are to have their provisional values, None = all. Raises Invalid like `run`.
+        """
+        first_ms, minutes, imbalances = self._dense(bars)
+        count = minutes.shape[1]
+        columns = (*self.columns, f"{self.interval.value}.{ELAPSED}")
+        if count == 0:
+            nothing = np.zeros(0, np.int64)
+            return AnalysisTable(self.interval, nothing, nothing, columns, np.empty((len(columns), 0)))
+        if self._next_ms is None:
+            self.begin(first_ms)
+        self._next_ms = first_ms + count * MINUTE_MS
+        wanted = self.columns if wanted is None else wanted
+        (opens, nexts), values = self._decisive.run_every_minute(first_ms, minutes, imbalances, wanted)
+        closes = np.arange(self._next_ms - (len(opens) - 1) * MINUTE_MS, self._next_ms + 1, MINUTE_MS)
+        blocks = [values]
+        for part, last in zip(self._others, self._last, strict=True):
+            blocks.append(_as_of(closes, *part.run(first_ms, minutes, imbalances), last))
+        blocks.append(((closes - opens) / (nexts - opens))[None])
+        table = AnalysisTable(self.interval, opens, closes, columns, np.concatenate(blocks))
+        missing = np.isnan(minutes[_CLOSE, count - len(opens) :]) & (closes != nexts)
+        table.values[:-1, missing] = np.nan
+        return table
+
+    def advance_every_minute(self, bar: Bar) -> AnalysisRowValue | None:
+        """Feed one closed minute as `advance` does; its row as in `run_every_minute`, but without the column more."""
+        open_ms = self.interval.open_time(bar.open_time)
+        if self.interval.next_open(open_ms) == bar.open_time + MINUTE_MS:
+            return self.advance(bar)
+        seen = self.preview(bar)
+        self.advance(bar)
+        if open_ms < self._decisive.origin_ms:
+            return None
+        values = seen.values if bar.close == bar.close else np.full(len(seen.values), np.nan)
+        return AnalysisRowValue(open_ms, bar.open_time + MINUTE_MS, values, provisional=True)
 
     def advance(self, bar: Bar) -> AnalysisRowValue | None:
         """Feed one closed minute; the row of the decision bar that it closes, if it closes one.

@@ -5,11 +5,14 @@ Work is done in slices of about `SLICE_S`, between which other messages are hand
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Protocol
+
+import numpy as np
 
 from atm.analyzers.catch_up import CatchUp, Ensure, Feed, Instruction, Read
 from atm.analyzers.pipeline import AnalysisPipeline
@@ -24,6 +27,7 @@ from atm.ipc.messages import (
     ClosedBar,
     Done,
     EnsureBars,
+    ProvisionalRow,
     Reply,
     StartAnalysis,
     StopAnalysis,
@@ -153,17 +157,18 @@ class AnalyzerService:
 
     def _feed(self, analysis: _Analysis, bars: Bars) -> None:
         begun = time.perf_counter()
-        table = analysis.pipeline.run(bars)
-        analysis.update_us = (time.perf_counter() - begun) * 1e6 / max(1, len(table))
-        for index in range(len(table)):
-            self._publish_row(analysis, table.row(index))
+        rows = list(_rows(analysis, bars))
+        analysis.update_us = (time.perf_counter() - begun) * 1e6 / max(1, len(rows))
+        for row in rows:
+            self._publish_row(analysis, row)
 
     def _feed_live(self, analysis: _Analysis, bar: Bar) -> None:
         if bar.open_time != analysis.pipeline.next_ms:
             self._feed(analysis, Bars.of((bar,), Source.STREAM))
             return
         begun = time.perf_counter()
-        row = analysis.pipeline.advance(bar)
+        every_minute = analysis.request.every_minute
+        row = analysis.pipeline.advance_every_minute(bar) if every_minute else analysis.pipeline.advance(bar)
         taken_us = (time.perf_counter() - begun) * 1e6
         analysis.minute_us += (taken_us - analysis.minute_us) * (_NEWEST if analysis.minute_us else 1.0)
         if row is not None:
@@ -172,10 +177,12 @@ class AnalyzerService:
 
     def _publish_row(self, analysis: _Analysis, row: AnalysisRowValue) -> None:
         request = analysis.request
-        analysis.last_close_time = row.close_time
+        if not row.provisional:
+            analysis.last_close_time = row.close_time
         if row.close_time <= request.rows_from_ms:
             return
-        message = AnalysisRow(
+        kind = ProvisionalRow if row.provisional else AnalysisRow
+        message = kind(
             analysis=request.analysis,
             symbol=request.symbol,
             open_time=row.open_time,
@@ -224,6 +231,20 @@ class AnalyzerService:
             error=analysis.error,
         )
         self._assistant.publish(ready, key=request.analysis)
+
+
+def _rows(analysis: _Analysis, bars: Bars) -> Iterator[AnalysisRowValue]:
+    """Feed stored minutes; the rows of the bars that they close, or of every minute where those are published."""
+    request, pipeline = analysis.request, analysis.pipeline
+    before = len(bars) if not request.every_minute else int(np.searchsorted(bars.open_time, request.rows_from_ms))
+    if before:
+        table = pipeline.run(bars.slice(0, before))
+        yield from (table.row(index) for index in range(len(table)))
+    if before < len(bars):
+        minutes = pipeline.run_every_minute(bars.slice(before, len(bars)))
+        for index, share in enumerate(minutes.values[-1].tolist()):
+            row = minutes.row(index)
+            yield dataclasses.replace(row, values=row.values[:-1], provisional=share < 1.0)
 
 
 def _adapt(catch_up: CatchUp, elapsed_s: float) -> None:

@@ -29,6 +29,9 @@ class AnalysisRowValue:
 class AnalysisTable:
     """Results for n closed bars of the decision interval, ascending by time.
 
+    A table of every minute has a row for each minute instead, which is known when that minute ends (close_time), with the open
+    time of the bar that it is in, and a column more: `atm.model.trade_method.ELAPSED`. Rows of open bars are provisional.
+
     open_time, close_time int64 (n,), Unix ms UTC, close_time exclusive: the row is known from that moment on.
     values float64 (n_columns, n) in the order of `columns`, NaN = no value.
     """

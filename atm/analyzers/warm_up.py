@@ -1,4 +1,7 @@
-"""Compiles every kernel of this package with the types it is called with, so that no user waits for the compiler later."""
+"""Compiles every kernel of this package with the types it is called with, so that no user waits for the compiler later.
+
+The C entries of lines, for backtests that decide at every minute, are left to the first of those: about a second each, once.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,7 @@ import numpy as np
 
 from atm.analyzers.aggregate import PARTIAL, aggregate, aggregate_flow, fold, fold_flow, mean_flow
 from atm.analyzers.contract import CLOCK_ROWS
+from atm.analyzers.every_minute import unfold, unfold_flow
 from atm.analyzers.pipeline import AnalysisPipeline
 from atm.model.analysis_configuration import (
     AnalysisConfiguration,
@@ -65,6 +69,8 @@ def warm_up(progress: Callable[[str], None]) -> None:
     fold_flow(partial, 1.0, 1.0)
     mean_flow(partial)
     aggregate_flow(partial, 0, minutes[0], minutes[1], edges, frame[0])
+    unfold(bar, 0, minutes, edges, frame, np.zeros(2, np.int64))
+    unfold_flow(partial, 0, minutes[0], minutes[1], edges, frame[0])
     fingerprint(np.ones(8))
     pipeline = AnalysisPipeline(EVERYTHING)
     frame = np.full((len(pipeline.columns) + CLOCK_ROWS, 1), np.nan)

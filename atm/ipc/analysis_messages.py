@@ -30,6 +30,20 @@ class AnalysisRow(Event, frozen=True):
     values: tuple[float, ...]
 
 
+class ProvisionalRow(Event, frozen=True):
+    """Results of an analysis at a minute inside of a bar of its interval, as if the bar ended with it; only of an analysis that was
+    started with `every_minute`. Key: analysis id.
+
+    open_time of the interval bar; close_time: end of the minute; values as in `AnalysisRow`.
+    """
+
+    analysis: str
+    symbol: str
+    open_time: int
+    close_time: int
+    values: tuple[float, ...]
+
+
 class AnalysisReady(Event, frozen=True):
     """State of an analysis. Key: analysis id. state: "preparing", "running", "waiting" or "failed"."""
 
@@ -53,13 +67,17 @@ class ConfigurationsUpdated(Event, frozen=True):
 
 
 class StartAnalysis(Request, frozen=True):
-    """To an analyzer: run this analysis from `start_ms` (first minute) through the store and then live. → Done"""
+    """To an analyzer: run this analysis from `start_ms` (first minute) through the store and then live. → Done
+
+    Rows of closes after `rows_from_ms` are published; every_minute: those of every minute, in `ProvisionalRow` inside of a bar.
+    """
 
     analysis: str
     symbol: str
     configuration: AnalysisConfiguration
     start_ms: int
     rows_from_ms: int
+    every_minute: bool = False
 
 
 class StopAnalysis(Request, frozen=True):

@@ -35,6 +35,7 @@ from atm.ipc.analysis_messages import (
     KnownMethod as KnownMethod,
     ListIndicators as ListIndicators,
     MethodsUpdated as MethodsUpdated,
+    ProvisionalRow as ProvisionalRow,
     PutAnalysisConfiguration as PutAnalysisConfiguration,
     PutTradeConfiguration as PutTradeConfiguration,
     RemoveConfiguration as RemoveConfiguration,

@@ -61,11 +61,12 @@ class Coverages(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Need:
-    """An analysis that accounts use; its rows are needed for closes after `rows_from_ms`."""
+    """An analysis that accounts use; its rows are needed for closes after `rows_from_ms`, or of every minute after that."""
 
     symbol: str
     configuration: AnalysisConfiguration
     rows_from_ms: int
+    every_minute: bool = False
 
 
 class _Start(msgspec.Struct, frozen=True):
@@ -94,6 +95,7 @@ class AnalysisDesk:
         self._clock = clock
         self._placement = AnalysisPlacement(size)
         self._settled = False
+        self._started: dict[str, bool] = {}  # whether with rows of every minute
         self.states: dict[str, AnalysisReady] = {}
         assistant.subscribe(ProcessState, self._on_process)
         assistant.subscribe(AnalysisReady, self._on_ready)
@@ -105,7 +107,13 @@ class AnalysisDesk:
         """Bring what runs nearer to what is needed. Call it when the needs have changed."""
         if not self._settled:
             return
-        self._placement.wanted = set(self._needs())
+        needs = self._needs()
+        self._placement.wanted = set(needs)
+        self._started = {analysis: kind for analysis, kind in self._started.items() if analysis in needs}
+        for analysis, need in needs.items():
+            if need.every_minute and not self._started.get(analysis, True):
+                self._started[analysis] = True
+                self._placement.restart(analysis)  # it runs without the rows of open bars
         for instruction in self._placement.plan(self._clock()):
             self._carry_out(instruction)
 
@@ -203,7 +211,10 @@ class AnalysisDesk:
         return start.start_ms if start.configuration == _digest(need.configuration) else None
 
     def _start(self, analysis: str, analyzer: str, need: Need, start_ms: int) -> None:
-        request = StartAnalysis(analysis, need.symbol, need.configuration, start_ms, need.rows_from_ms)
+        self._started[analysis] = need.every_minute
+        request = StartAnalysis(
+            analysis, need.symbol, need.configuration, start_ms, need.rows_from_ms, need.every_minute
+        )
 
         def answered(reply: Reply) -> None:
             if not isinstance(reply, Done):

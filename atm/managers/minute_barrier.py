@@ -2,13 +2,14 @@
 
 Bars and analysis rows arrive by messages: doubled after a restart, late, or not at all. Minute t is complete when every
 symbol has its bar of t (or it is known that there is none) and, where t + 1 min closes the interval of an analysis, the
-row of that close is there. Pure: what is missing is named (`bar_hole`, `missing_rows`); whoever drives the barrier
-reads the store and settles the range. Any interleaving, doubling or loss with repair gives the same minutes.
+row of that close is there; of an analysis on which somebody decides at every minute, the row of t. Pure: what is missing is
+named (`bar_hole`, `missing_rows`); whoever drives the barrier reads the store and settles the range. Any interleaving,
+doubling or loss with repair gives the same minutes.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from atm.model.bars import Bar
@@ -54,12 +55,19 @@ class _Lane:
 
 
 class MinuteBarrier:
-    """See the module. `analyses`: interval of each analysis id in use; `next_ms`: first minute to be given out."""
+    """See the module. `analyses`: interval of each analysis id in use; `next_ms`: first minute to be given out; `every_minute`:
+    those of the analyses whose rows are needed at every minute."""
 
-    def __init__(self, symbols: Iterable[str], analyses: Mapping[str, Interval], next_ms: int) -> None:
+    def __init__(
+        self,
+        symbols: Iterable[str],
+        analyses: Mapping[str, Interval],
+        next_ms: int,
+        every_minute: Collection[str] = (),
+    ) -> None:
         self.next_ms = next_ms
         self._lanes = {symbol: _Lane(next_ms, next_ms - MINUTE_MS) for symbol in symbols}
-        self._intervals = dict(analyses)
+        self._intervals = {key: Interval.M1 if key in every_minute else interval for key, interval in analyses.items()}
         self._rows: dict[str, dict[int, tuple[float, ...] | None]] = {analysis: {} for analysis in analyses}
 
     # --- what arrives -----------------------------------------------------------------------------------------
@@ -87,9 +95,10 @@ class MinuteBarrier:
         lane.advance()
 
     def add_row(self, analysis: str, close_ms: int, values: tuple[float, ...]) -> None:
-        """A row by the close time of its interval bar; unknown analyses, repetitions and late ones are dropped."""
+        """A row by the moment from which it is known; unknown analyses, rows of moments that do not need one, repetitions and
+        late ones are dropped."""
         rows = self._rows.get(analysis)
-        if rows is None or close_ms <= self.next_ms:
+        if rows is None or close_ms <= self.next_ms or self._intervals[analysis].open_time(close_ms) != close_ms:
             return
         if len(rows) < MAX_AHEAD or close_ms <= self.next_ms + MAX_AHEAD * MINUTE_MS:
             rows.setdefault(close_ms, values)

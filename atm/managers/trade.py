@@ -23,6 +23,7 @@ from atm.ipc.messages import (
     Instruments,
     OpenBar,
     ProcessState,
+    ProvisionalRow,
     Reply,
 )
 from atm.managers import examined
@@ -111,6 +112,7 @@ class TradeManager:
         self.book.load(demo_presets(self._context.symbols) if demo else None)
         self._assistant.subscribe(Instruments, self._on_instruments)
         self._assistant.subscribe(AnalysisRow, self._on_row)
+        self._assistant.subscribe(ProvisionalRow, self._on_row)
         self._assistant.subscribe(ProcessState, self._on_process, keys=(BINANCE_API,))
         self._assistant.subscribe(ClosedBar, self._on_closed, keys=())
         self._assistant.subscribe(OpenBar, self._on_open, keys=())
@@ -156,7 +158,7 @@ class TradeManager:
             if event.symbol in account.symbols:
                 self._dirty.add(name)
 
-    def _on_row(self, event: AnalysisRow) -> None:
+    def _on_row(self, event: AnalysisRow | ProvisionalRow) -> None:
         self._rowless.discard(event.analysis)
         for account in self.book.accounts.values():
             if account.barrier is not None:

@@ -15,7 +15,8 @@ from atm.managers.trade_setups import Configurations, analysis_id
 from atm.model.account import AccountSetup, AccountSnapshot, TradeRecord
 from atm.model.errors import Invalid
 from atm.model.instrument import Instrument
-from atm.model.interval import MINUTE_MS
+from atm.model.interval import MINUTE_MS, Interval
+from atm.model.trade_method import ELAPSED
 from atm.trading.engine import AccountEngine, Floats
 
 log = logging.getLogger(__name__)
@@ -96,6 +97,7 @@ class VirtualAccount:
         self.saved_at = float("-inf")
         self._unsaved = _Unsaved()
         self._columns: dict[str, tuple[str, ...]] = {}
+        self._intervals: dict[str, Interval] = {}
 
     @property
     def begun(self) -> bool:
@@ -124,9 +126,14 @@ class VirtualAccount:
     def begin(self, market_ms: int, configurations: Configurations) -> None:
         """Wait for the minutes from `market_ms` on."""
         used = {key: configurations.analysis[code] for key, code in self.analyses().items()}
-        self._columns = {key: AnalysisPipeline(configuration).columns for key, configuration in used.items()}
-        intervals = {key: configuration.decision for key, configuration in used.items()}
-        self.barrier = MinuteBarrier(self.symbols, intervals, market_ms)
+        self._intervals = {key: configuration.decision for key, configuration in used.items()}
+        self._columns = {
+            key: (*AnalysisPipeline(configuration).columns, f"{configuration.decision.value}.{ELAPSED}")
+            for key, configuration in used.items()
+        }
+        asking = self.engine.every_minute
+        every_minute = [analysis_id(each) for each in self.setup.positions if each.symbol in asking]
+        self.barrier = MinuteBarrier(self.symbols, self._intervals, market_ms, every_minute)
 
     def mark_beginning(self) -> None:
         """The equity curve begins with the account's first minute."""
@@ -155,14 +162,15 @@ class VirtualAccount:
         return len(minutes)
 
     def _minute(self, minute: Minute) -> None:
-        rows = {key: self._inputs(key, values) for key, values in minute.rows.items()}
-        equity = self.engine.minute(minute.open_ms, minute.bars, rows)
         close = minute.open_ms + MINUTE_MS
+        rows = {key: self._inputs(key, values, close) for key, values in minute.rows.items()}
+        equity = self.engine.minute(minute.open_ms, minute.bars, rows)
         if close % EQUITY_STEP_MS == 0:
             self._unsaved.equity.append((close, equity))
 
-    def _inputs(self, analysis: str, values: tuple[float, ...]) -> Floats:
-        return self.engine.inputs(analysis.partition("/")[0], self._columns[analysis], np.array(values))
+    def _inputs(self, analysis: str, values: tuple[float, ...], close_ms: int) -> Floats:
+        row = np.array((*values, self._intervals[analysis].elapsed(close_ms)))
+        return self.engine.inputs(analysis.partition("/")[0], self._columns[analysis], row)
 
     def progress(self) -> Progress:
         """What is to be stored now; it counts as stored after `saved`."""

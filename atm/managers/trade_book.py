@@ -145,7 +145,11 @@ class AccountBook:
                 key = analysis_id(position)
                 known = needs.get(key)
                 oldest = account.market_ms if known is None else min(known.rows_from_ms, account.market_ms)
-                needs[key] = Need(position.symbol, self.configurations.analysis[position.analysis], oldest)
+                every_minute = position.symbol in account.engine.every_minute or (
+                    known is not None and known.every_minute
+                )
+                configuration = self.configurations.analysis[position.analysis]
+                needs[key] = Need(position.symbol, configuration, oldest, every_minute)
         return needs
 
     # --- progress ---------------------------------------------------------------------------------------------

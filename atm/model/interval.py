@@ -59,6 +59,11 @@ class Interval(Enum):
             return self.open_time(open_time_ms + 32 * DAY_MS)
         return open_time_ms + self.nominal_ms
 
+    def elapsed(self, close_ms: int) -> float:
+        """Share of its bar that is over when the minute ends that ends at `close_ms`: more than 0, and 1 when it ends the bar."""
+        begin = self.open_time(close_ms - MINUTE_MS)
+        return (close_ms - begin) / (self.next_open(begin) - begin)
+
 
 _NOMINAL_MS = {
     Interval.M1: MINUTE_MS,

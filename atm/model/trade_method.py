@@ -1,14 +1,16 @@
 """What a trade-control method of a user is: the contract between a file in `strategies/` and the account engine.
 
-At every close of a decision bar the engine calls `decide(params, memory, row, position, out)`, compiled by numba:
+At every close of a decision bar, or of every minute where the method asks for that, the engine calls
+`decide(params, memory, row, position, out)`, compiled by numba:
 
 * params    float64 (k,)  the parameters as `TradeMethod.pack` laid them out; read only
 * memory    float64 (m,)  everything that outlives a decision, all 0 before the first; changed in place
-* row       float64 (c,)  the values of `TradeMethod.columns` at this close, NaN = no value; read only
+* row       float64 (c,)  the values of `TradeMethod.columns` at this close, NaN = no value; read only. Inside of a bar those of
+                          the decision interval are provisional: as if the bar ended with this minute
 * position  float64       the numbers of `Held`; read only
 * out       float64       the numbers of `Answer`, all NaN before the call
 
-A missing decision bar (no close) is no decision: `decide` is not called.
+A missing decision bar (no close) is no decision: `decide` is not called. Nor is it inside of a bar for a missing minute.
 """
 
 from __future__ import annotations
@@ -36,6 +38,8 @@ MOST_MEMORY = 64
 MOST_COLUMNS = 64
 DECISION = "decision"
 """Stands for the decision interval in the name of a column."""
+ELAPSED = "BAR.0.elapsed"
+"""Column of the decision interval that only rows of every minute have: the share of the bar that is over, 1 at its close."""
 
 
 class HeldLayout(NamedTuple):
@@ -44,7 +48,8 @@ class HeldLayout(NamedTuple):
     EXPOSURE: share of the allocated balance that is invested, negative when short; QUANTITY: base assets, signed; ENTRY: average
     price, 0 when flat; RETURN: gain on the entry price, not realised, as a fraction; BARS: decision bars that closed since
     the entry; STOPPED: side (±1) that a stop has closed and that stays closed, 0 = none; ALLOCATED: balance in quote
-    assets; TARGET: exposure that the last decision wanted; CLOSE: of this bar; STOP: price at which a stop acts, 0 = none.
+    assets; TARGET: exposure that the last decision wanted; CLOSE: of this bar; STOP: price at which a stop acts, 0 = none;
+    ELAPSED: share of the decision bar that is over, 1 at its close, less when the row is provisional.
     """
 
     EXPOSURE: int = 0
@@ -57,6 +62,7 @@ class HeldLayout(NamedTuple):
     TARGET: int = 7
     CLOSE: int = 8
     STOP: int = 9
+    ELAPSED: int = 10
 
 
 class AnswerLayout(NamedTuple):
@@ -84,6 +90,7 @@ class TradeMethod(Generic[P]):
     pack: parameters → float64 params; columns: parameters → the columns of the analysis that it reads, as
     `interval.NAME.line.field`, or `NAME.line.field` (the same: `decision.NAME.line.field`) of the decision interval;
     memory: numbers that it remembers; description: one sentence for a form; version: hash of the file's contents.
+    every_minute: whether it decides at every minute, on the provisional values of the open decision bar, and not at closes alone.
     """
 
     name: str
@@ -94,6 +101,7 @@ class TradeMethod(Generic[P]):
     memory: int = 0
     description: str = ""
     version: str = ""
+    every_minute: bool = False
 
     def read(self, raw: dict[str, Any], path: str = "") -> P:
         """The parameters that plain data describe. Raises Invalid, or Problems with everything that is wrong."""

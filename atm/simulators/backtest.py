@@ -61,6 +61,14 @@ class Course:
         if self.cancelled():
             raise Cancelled
 
+    def part(self, i: int, n: int) -> Course:
+        """The same for the preparation of position i of n, of which it is told the shares."""
+        return Course(lambda share: self.progress(PREPARED * (i + share) / n), self.cancelled, self.phase)
+
+    def go_on_at(self, share: float) -> None:
+        self.go_on()
+        self.progress(share)
+
     def simulated(self, share: float) -> None:
         self.progress(PREPARED + (1 - PREPARED) * share)
 
@@ -136,11 +144,12 @@ def load_replay(
         configuration = configurations[position.analysis]
         first = None if analysis_start_ms is None else analysis_start_ms[position.symbol]
         wanted = engine.columns(position.symbol, configuration.decision)
+        part = course.part(i, len(engine.symbols))
         # what it needs of memory is given back before the next position takes as much
-        replay.take(i, *_analysed(configuration, position.symbol, store, span, first, cache, wanted, course))
+        replay.take(i, *_analysed(configuration, position.symbol, store, span, first, cache, wanted, part))
         if wants_books:
             replay.take_book(i, store.book(position.symbol, *span))
-        course.progress(PREPARED * (i + 1) / len(engine.symbols))
+        part.progress(1.0)
     return replay
 
 
@@ -161,4 +170,4 @@ def _analysed(
     course.phase(SimulationPhase.READING)
     bars = store.read(symbol, min(first, start), end, pipeline.reads_flow)
     course.phase(SimulationPhase.ANALYSING)
-    return bars, cache.table(configuration, bars.between(first, end), analysis_start_ms, columns)
+    return bars, cache.table(configuration, bars.between(first, end), analysis_start_ms, columns, course.go_on_at)

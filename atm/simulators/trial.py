@@ -27,6 +27,8 @@ from atm.trading.engine import AccountEngine, MinuteGrid
 
 MOST_MINUTES = 15_000_000
 """Minutes of all positions together: about 600 MB, the bound of what a trial may hold."""
+MOST_ROWS = 3_000_000
+"""Rows of positions that decide at every minute: about 500 MB with ten columns."""
 
 _Needs = tuple[tuple[str, ...], ...]
 
@@ -59,9 +61,16 @@ class Trial:
         engine = self._engine(spec)
         for symbol in engine.symbols:
             check_data(store, symbol, *self._span)
+        self._check_rows(engine)
         self._needs = self._needs_of(engine, spec)
         self._loading = threading.Lock()
         self._grid = self._minutes_of(spec, engine)
+
+    def _check_rows(self, engine: AccountEngine) -> None:
+        """Rows of every minute take more room than the minutes. Raises `Invalid`."""
+        rows = (self._span[1] - self._span[0]) // MINUTE_MS * len(engine.every_minute)
+        if rows > MOST_ROWS:
+            raise Invalid("minutes", rows, f"up to {MOST_ROWS:,} minutes of positions that decide at every minute")
 
     def _engine(self, spec: SimulationSpec) -> AccountEngine:
         return AccountEngine(spec.assets, spec.positions, spec.analysis, spec.trade, self._instruments, spec.costs)
@@ -97,6 +106,7 @@ class Trial:
         needs = self._needs_of(engine, spec)
         with self._loading:
             if needs != self._needs:
+                self._check_rows(engine)
                 self._grid = self._minutes_of(spec, engine)
                 self._needs = needs
             grid = self._grid

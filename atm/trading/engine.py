@@ -161,6 +161,12 @@ class AccountEngine:
         return {each.method.name: each.method.version for each in self.setup.chosen if each is not None}
 
     @property
+    def every_minute(self) -> frozenset[str]:
+        """Symbols of the positions that decide at every minute, on rows of open bars too."""
+        users = zip(self.symbols, self.setup.chosen, strict=True)
+        return frozenset(symbol for symbol, chosen in users if chosen is not None and chosen.method.every_minute)
+
+    @property
     def fills(self) -> int:
         """How many there have been, ever."""
         return int(self._meta[Meta.TRADES])
@@ -168,7 +174,7 @@ class AccountEngine:
     def columns(self, symbol: str, interval: Interval) -> tuple[str, ...]:
         """The columns of analysis that the position of this symbol decides on; those of the decision interval come first."""
         i = self._index(symbol)
-        own = tuple(f"{interval.value}.{name}" for name in decision_columns(self.setup.trade[i]))
+        own = tuple(f"{interval.value}.{name}" for name in decision_columns(self.setup.trade[i], self.setup.chosen[i]))
         return tuple(dict.fromkeys((*own, *self._user_columns(i, interval))))
 
     def _user_columns(self, i: int, interval: Interval) -> tuple[str, ...]:

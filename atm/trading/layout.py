@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from atm.model.interval import Interval
 from atm.model.trade_configuration import MOST_ROWS
-from atm.model.trade_method import MOST_MEMORY, MOST_PARAMETERS
+from atm.model.trade_method import ELAPSED, MOST_MEMORY, MOST_PARAMETERS
 
 
 class PositionLayout(NamedTuple):
@@ -25,7 +25,7 @@ class PositionLayout(NamedTuple):
     RANGE, VOLUME, SPREAD, BID_DEPTH, ASK_DEPTH: of the minute that is being worked (see `atm.trading.execution`);
     UNRECORDED: market orders that should have been priced by a book that was not recorded.
     Of a user's method: PROTECTIVE: price of its stop, NEXT_PROTECTIVE: that of the position which is to be opened, 0 = none;
-    BARS_HELD: decisions since the entry; LIMIT: price that it wants for the order of its last decision, 0 = none.
+    BARS_HELD: closes of a decision bar since the entry; LIMIT: price that it wants for the order of its last decision, 0 = none.
     LIQUIDATION: the level of an isolated position; of a cross position see `atm.trading.cross_margin`. WORST: price of this
     minute that the liquidation of other positions in cross margin assumes for this one; it and the POOL columns around it
     are the row of the ledger's `Pool`.
@@ -283,7 +283,7 @@ liquidation in each bracket."""
 
 
 class InputLayout(NamedTuple):
-    """Columns of a decision row, see `INPUT_COLUMNS`."""
+    """Columns of a decision row, see `INPUT_COLUMNS`. ELAPSED: between 0 and 1, exclusive, in the provisional row of an open bar."""
 
     OPEN: int = 0
     CLOSE: int = 1
@@ -297,6 +297,7 @@ class InputLayout(NamedTuple):
     SWING_TYPE: int = 9
     MMACD_SHORT: int = 10
     MMACD_LONG: int = 11
+    ELAPSED: int = 12
 
 
 INPUT_COLUMNS = (
@@ -312,6 +313,7 @@ INPUT_COLUMNS = (
     "SWING.0.type",
     "MMACDSHORT.0.abs_mean_relative",
     "MMACDLONG.0.abs_mean_relative",
+    ELAPSED,
 )
 
 

@@ -96,6 +96,7 @@ class _Examination:
         self._columns = len(method.names(parameters))
         self._settings = UserMethod(method.name, _plain(parameters))
         self._entry = compiled(method.decide)
+        self._decision_step = 1 if method.every_minute else DECISION_MINUTES
 
     def run(self) -> None:
         for number in range(MARKETS):
@@ -112,6 +113,8 @@ class _Examination:
         close = _prices(random, QUESTIONS)
         rows = _columns(random, close, self._columns)
         positions = _positions(random, close)
+        if self._method.every_minute:
+            positions[:, Held.ELAPSED] = random.integers(1, DECISION_MINUTES + 1, QUESTIONS) / DECISION_MINUTES
         size = self._method.memory
         asked = _Asked(
             np.zeros((QUESTIONS, size)),
@@ -211,9 +214,10 @@ class _Examination:
         opened = np.concatenate([[100.0], close[:-1]])
         high = np.maximum(opened, close) * (1.0 + random.random(_MINUTES) * 1e-3)
         low = np.minimum(opened, close) * (1.0 - random.random(_MINUTES) * 1e-3)
-        decisions = np.arange(DECISION_MINUTES - 1, _MINUTES, DECISION_MINUTES)
+        decisions = np.arange(self._decision_step - 1, _MINUTES, self._decision_step)
         rows = np.full((len(decisions), len(Input) + self._columns), np.nan)
         rows[:, Input.OPEN], rows[:, Input.CLOSE] = opened[decisions], close[decisions]
+        rows[:, Input.ELAPSED] = (decisions % DECISION_MINUTES + 1) / DECISION_MINUTES
         rows[:, len(Input) :] = _columns(random, close[decisions], self._columns)
         row_at = np.full((_MINUTES, 1), -1, np.int64)
         row_at[decisions, 0] = np.arange(len(decisions))
@@ -224,7 +228,7 @@ class _Examination:
     def _with_another_future(self, grid: MinuteGrid, cut: int, random: np.random.Generator) -> MinuteGrid:
         other = self._market(random)
         joined = [np.concatenate([a[:cut], b[cut:]]) for a, b in zip(grid[1:5], other[1:5], strict=True)]
-        decided = cut // DECISION_MINUTES
+        decided = cut // self._decision_step
         rows = np.concatenate([grid.rows[:decided], other.rows[decided:]])
         return MinuteGrid(grid.start_ms, joined[0], joined[1], joined[2], joined[3], rows, grid.row_at)
 
@@ -272,6 +276,7 @@ def _positions(random: np.random.Generator, close: Floats) -> Floats:
     made[:, Held.ALLOCATED] = np.abs(side) * 1_000.0
     made[:, Held.TARGET] = side
     made[:, Held.CLOSE] = close
+    made[:, Held.ELAPSED] = 1.0
     made[:, Held.STOP] = np.where((side != 0.0) & (random.random(n) < 0.5), close * (1.0 - side * 0.01), 0.0)
     return made
 

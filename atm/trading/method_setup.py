@@ -105,8 +105,12 @@ def _orders(row: Floats, settings: TradeConfiguration) -> None:
         row[Setup.EXIT_MS] = closing.minutes * MINUTE_MS
 
 
-def decision_columns(settings: TradeConfiguration) -> tuple[str, ...]:
-    """The columns of the decision interval, without its name, that the engine itself decides on."""
+def decision_columns(settings: TradeConfiguration, chosen: Chosen | None = None) -> tuple[str, ...]:
+    """The columns of the decision interval, without its name, that the engine itself decides on. A method that decides at every
+    minute needs to be told how much of its bar is over.
+
+    chosen: what a `UserMethod` stands for.
+    """
     wanted = list(_CYCLE)
     match settings.method:
         case RemainingQuantity(long=long, short=short):
@@ -116,6 +120,8 @@ def decision_columns(settings: TradeConfiguration) -> tuple[str, ...]:
             wanted = [Input.OPEN, Input.CLOSE, Input.SWING_PRICE, Input.SWING_TYPE]
         case TargetExposure(function=MmacdDefault(line=line) | MmacdLongDefault(line=line)):
             wanted = [Input.OPEN, Input.CLOSE, Input.MMACD_SHORT if line is MacdLine.SHORT else Input.MMACD_LONG]
+        case UserMethod() if chosen is not None and chosen.method.every_minute:
+            wanted = [Input.OPEN, Input.CLOSE, Input.ELAPSED]
         case UserMethod():
             wanted = [Input.OPEN, Input.CLOSE]
     return tuple(INPUT_COLUMNS[column] for column in wanted)

@@ -43,7 +43,7 @@ from atm.trading.resting_orders import (
 from atm.trading.rqpm import exit_allowed, remaining_exposure
 from atm.trading.scenario import stop_scenario
 from atm.trading.scenario_path import follow_cycle, scenario_minute
-from atm.trading.user_method import method_exposure, price_orders
+from atm.trading.user_method import inside_bar, method_exposure, price_orders
 
 Floats = NDArray[np.float64]
 Shorts = NDArray[np.float32]
@@ -174,13 +174,22 @@ def stop_on_close(p: Floats, s: Floats, close: float, now: int) -> bool:
 
 
 @lean_kernel
+def closes_by_stop(p: Floats) -> bool:
+    """Whether a stop on close is still to be filled, in whole or in part."""
+    return bool(p[Position.PENDING_CLOSE] > 0.0 and int(p[Position.PENDING_CLOSE_REASON]) == Reason.STOP_CLOSE)
+
+
+@lean_kernel
 def decide(P: Floats, A: Floats, S: Floats, R: Floats, meta: Ints, i: int, now: int, row: Floats) -> None:
-    """Trade control of position i for a closed decision bar: stop on close, its method's target, the order towards it."""
+    """Trade control of position i for a decision row: stop on close, its method's target, the order towards it."""
     close = row[Input.CLOSE]
     if math.isnan(close):
         return
     p, s = P[i], S[i]
-    stopped = stop_on_close(p, s, close, now)
+    if inside_bar(row) and closes_by_stop(p):
+        A[int(s[Setup.ASSET]), Asset.RESERVED] += reservation(p, s)
+        return
+    stopped = not inside_bar(row) and stop_on_close(p, s, close, now)
     function = int(s[Setup.FUNCTION_LONG])
     if function == Method.SCENARIO:
         follow_cycle(P, A, S, R, meta, i, now, row)

@@ -21,19 +21,26 @@ _HELD, _ANSWER = len(Held), len(Answer)
 
 
 @lean_kernel
-def count_bars(p: Floats) -> float:
-    """Decisions since the entry, this one included; 0 when flat."""
+def inside_bar(row: Floats) -> bool:
+    """Whether this is the provisional row of a bar that is still open."""
+    return bool(0.0 < row[Input.ELAPSED] < 1.0)
+
+
+@lean_kernel
+def count_bars(p: Floats, provisional: bool) -> float:
+    """Closes of a decision bar since the entry, this one included if it is one; 0 when flat."""
     if p[Position.QUANTITY] == 0.0:
         return 0.0
-    p[Position.BARS_HELD] += 1.0
+    if not provisional:
+        p[Position.BARS_HELD] += 1.0
     return float(p[Position.BARS_HELD])
 
 
 @kernel
-def seen_position(p: Floats, s: Floats, close: float) -> Floats:
+def seen_position(p: Floats, s: Floats, row: Floats) -> Floats:
     """The numbers of `Held`."""
     seen = np.zeros(_HELD)
-    q, entry = p[Position.QUANTITY], p[Position.ENTRY]
+    q, entry, close = p[Position.QUANTITY], p[Position.ENTRY], row[Input.CLOSE]
     side = 1.0 if q > 0.0 else -1.0
     if q != 0.0:
         if p[Position.ALLOCATED] > 0.0:
@@ -42,11 +49,12 @@ def seen_position(p: Floats, s: Floats, close: float) -> Floats:
         seen[Held.ENTRY] = entry
         seen[Held.RETURN] = side * (close / entry - 1.0)
         seen[Held.STOP] = p[Position.STOP]
-    seen[Held.BARS] = count_bars(p)
+    seen[Held.BARS] = count_bars(p, inside_bar(row))
     seen[Held.STOPPED] = p[Position.STOP_MARK]
     seen[Held.ALLOCATED] = p[Position.ALLOCATED]
     seen[Held.TARGET] = p[Position.TARGET]
     seen[Held.CLOSE] = close
+    seen[Held.ELAPSED] = row[Input.ELAPSED] if inside_bar(row) else 1.0
     return seen
 
 
@@ -84,14 +92,14 @@ def allowed_exposure(p: Floats, s: Floats, target: float) -> float:
 
 @kernel
 def method_exposure(p: Floats, s: Floats, meta: Ints, i: int, row: Floats) -> float:
-    """Signed exposure in [−1, 1] wanted after this closed bar; NaN = no opinion. Places the protective stop, notes the limit.
+    """Signed exposure in [−1, 1] wanted after this bar or minute; NaN = no opinion. Places the protective stop, notes the limit.
 
     What the method sees of parameters and row are copies. One that fails has no opinion, and `meta` names its position i.
     """
     params = s[UserParameters.FIRST : UserParameters.FIRST + int(s[UserParameters.COUNT])].copy()
     memory = p[MEMORY : MEMORY + int(s[UserParameters.MEMORY])]
     seen = row[_INPUTS : _INPUTS + int(s[UserParameters.COLUMNS])].copy()
-    position = seen_position(p, s, row[Input.CLOSE])
+    position = seen_position(p, s, row)
     answer = np.full(_ANSWER, np.nan)
     if call_method(int(s[UserParameters.ADDRESS]), params, memory, seen, position, answer) == 0:
         meta[Meta.FAILED] = i + 1

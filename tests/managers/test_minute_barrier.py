@@ -38,6 +38,21 @@ def test_waits_for_every_symbol_and_every_row_of_the_minute() -> None:
     assert barrier.take() == [] and barrier.next_ms == T0 + MINUTE_MS
 
 
+def test_rows_of_every_minute_are_waited_for_where_they_are_needed_and_dropped_elsewhere() -> None:
+    both = {"AAAUSDT/slow": Interval.M3, "BBBUSDT/slow": Interval.M3}
+    barrier = MinuteBarrier(SYMBOLS, both, T0, every_minute=["AAAUSDT/slow"])
+    for minute in range(3):
+        barrier.add_bar("AAAUSDT", bar(minute))
+        barrier.add_bar("BBBUSDT", bar(minute))
+    assert barrier.take() == [] and barrier.missing_rows() == ["AAAUSDT/slow"]
+    for minute in (2, 1, 3):
+        for analysis in both:
+            barrier.add_row(analysis, T0 + minute * MINUTE_MS, (float(minute),))
+    given_out = barrier.take()
+    assert [minute.rows.get("AAAUSDT/slow") for minute in given_out] == [(1.0,), (2.0,), (3.0,)]
+    assert [minute.rows.get("BBBUSDT/slow") for minute in given_out] == [None, None, (3.0,)]
+
+
 def test_a_hole_names_the_range_and_what_the_store_lacks_is_missing() -> None:
     barrier = MinuteBarrier(["AAAUSDT"], {}, T0)
     barrier.add_bar("AAAUSDT", bar(3))

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 import shutil
 from pathlib import Path
 from typing import Any
 
 import msgspec
+import numpy as np
 import pytest
 
 from atm.analyzers import installed
@@ -58,6 +60,35 @@ METHODS = {
 }
 
 
+EVERY_MINUTE = {"MINUTELY": UserMethod("MINUTELY", {"band": 0.0015})}
+MINUTELY = """
+import msgspec
+import numpy as np
+from atm.model.kernel import kernel
+from atm.trading import Answer, Held, TradeMethod
+
+class Line(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    band: float = 0.001
+
+@kernel
+def decide(params, memory, row, position, out):
+    memory[0] += position[Held.ELAPSED]
+    if np.isnan(row[0]) or np.isnan(row[1]) or np.isnan(row[2]):
+        return
+    distance = row[0] / row[1] - 1.0
+    if abs(distance) > params[0] * (2.0 - position[Held.ELAPSED]):
+        out[Answer.TARGET] = np.sign(distance) * (1.0 if row[0] > row[2] else 0.5)
+    elif position[Held.BARS] > 3:
+        out[Answer.TARGET] = 0.0
+    out[Answer.STOP] = position[Held.CLOSE] * (1.0 - 0.008 * np.sign(distance))
+
+def register(registry):
+    registry.register(TradeMethod(
+        name="MINUTELY", parameters=Line, columns=lambda _: ("EMA.1.value", "EMA.2.value", "1h.EMA.1.value"),
+        pack=lambda line: np.array([line.band], np.float64), decide=decide, memory=1, every_minute=True))
+"""
+
+
 def account(method: str) -> AccountSetup:
     return AccountSetup(
         method,
@@ -82,12 +113,16 @@ def _examined(path: Path) -> Verdict:
     return Verdict(False, "the method looks ahead") if "looks ahead" in path.read_text() else Verdict(True)
 
 
+def trade(name: str) -> TradeConfiguration:
+    return TradeConfiguration(name, 2, full_stop_loss_close=0.01, method={**METHODS, **EVERY_MINUTE}[name])
+
+
 def program(folder: Path, *methods: str) -> Program:
     made = Program(folder, {s: walk(n, HISTORY + DAY) for n, s in enumerate(SYMBOLS)}, HISTORY)
     database = Database(made.url)
     database.configurations.put_analysis(ANALYSIS)
     for name in methods:
-        database.configurations.put_trade(TradeConfiguration(name, 2, method=METHODS[name]))
+        database.configurations.put_trade(trade(name))
         database.accounts.put(account(name))
     database.close()
     return made
@@ -104,27 +139,115 @@ def test_virtual_accounts_trade_users_methods_as_a_backtest_does(tmp_path: Path,
     made.start()
     made.play(DAY // 2 - 6)
     made.wait(10.0)
-    assert made.manager is not None and made.database is not None
+    assert made.manager is not None
     made.manager.finish()
+    for name in METHODS:
+        assert_as_in_a_backtest(made, name, T0 + (HISTORY + 1) * MINUTE_MS)
+
+
+def assert_as_in_a_backtest(made: Program, name: str, begin_ms: int) -> None:
+    """The account has traded up to the last minute of the day as a backtest from `begin_ms` on does."""
+    assert made.database is not None
     starts = {s: made.database.settings.get(f"analysis_start/{s}/{ANALYSIS.code}")["start_ms"] for s in SYMBOLS}
-    for name, method in METHODS.items():
-        traded, market_ms, _ = made.stored(name)
-        assert market_ms == T0 + (HISTORY + DAY) * MINUTE_MS
-        setup = account(name)
-        spec = SimulationSpec(
-            "parity",
-            format_time(T0 + (HISTORY + 1) * MINUTE_MS),
-            format_time(T0 + (HISTORY + DAY) * MINUTE_MS),
-            setup.assets,
-            setup.positions,
-            (ANALYSIS,),
-            (TradeConfiguration(name, 2, method=method),),
-            setup.costs,
+    traded, market_ms, _ = made.stored(name)
+    assert market_ms == T0 + (HISTORY + DAY) * MINUTE_MS
+    setup = account(name)
+    spec = SimulationSpec(
+        "parity",
+        format_time(begin_ms),
+        format_time(market_ms),
+        setup.assets,
+        setup.positions,
+        (ANALYSIS,),
+        (trade(name),),
+        setup.costs,
+    )
+    instruments = [instrument(symbol) for symbol in SYMBOLS]
+    simulated = backtest.run(spec, made.reader, instruments, analysis_start_ms=starts).trades
+    assert traded == simulated
+    assert len(traded) > 10, name
+
+
+def test_an_account_that_decides_at_every_minute_does_so_as_a_backtest(tmp_path: Path, folder: Path) -> None:
+    (folder / "minutely.py").write_text(MINUTELY)
+    made = program(tmp_path, "MINUTELY", "TREND")  # which share their analyses
+    made.start()
+    made.play(1)
+    made.wait(2.0)
+    made.play(DAY // 2 + 2)
+    made.kill()  # inside of a decision bar
+    made.play(7)
+    made.start()
+    made.play(100)
+    made.kill_analyzer("analyzer-0")
+    made.wait(2.0)
+    made.play(DAY // 2 - 110)
+    made.wait(10.0)
+    assert made.manager is not None
+    made.manager.finish()
+    for name in ("MINUTELY", "TREND"):
+        assert_as_in_a_backtest(made, name, T0 + (HISTORY + 1) * MINUTE_MS)
+    inside = [fill for fill in made.stored("MINUTELY")[0] if fill.decision_ms % (5 * MINUTE_MS)]
+    assert len(inside) > 10
+    assert not [text for text in made.notices if text == "notice.row_missing"]
+
+
+def test_missing_minutes_of_open_bars_are_no_decisions_live_and_in_a_backtest(tmp_path: Path, folder: Path) -> None:
+    (folder / "minutely.py").write_text(MINUTELY)
+    made = program(tmp_path, "MINUTELY")
+    begin = HISTORY + DAY // 4 // 5 * 5
+    lost = [begin + 2, begin + 3, begin + 21, begin + 24, begin + 25, begin + 26, *range(begin + 41, begin + 53)]
+    for symbol, bars in made.bars.items():
+        keep = np.delete(np.arange(len(bars)), lost)
+        made.bars[symbol] = dataclasses.replace(
+            bars, open_time=bars.open_time[keep], values=bars.values[:, keep], source=bars.source[keep]
         )
-        instruments = [instrument(symbol) for symbol in SYMBOLS]
-        simulated = backtest.run(spec, made.reader, instruments, analysis_start_ms=starts).trades
-        assert traded == simulated
-        assert len(traded) > 10, name
+    made.start()
+    made.play(1)
+    made.wait(2.0)
+    made.play(DAY // 4 - 1)
+    for _ in range(60 - len(lost)):
+        made.play(1)
+        made.wait(8.0)
+    made.play(DAY - DAY // 4 - 60)
+    made.wait(10.0)
+    assert made.manager is not None
+    made.manager.finish()
+    assert_as_in_a_backtest(made, "MINUTELY", T0 + (HISTORY + 1) * MINUTE_MS)
+    gone = {T0 + (minute + 1) * MINUTE_MS for minute in lost}
+    assert not gone & {fill.decision_ms for fill in made.stored("MINUTELY")[0] if fill.decision_ms % (5 * MINUTE_MS)}
+    assert "notice.row_missing" not in made.notices
+
+
+def test_a_running_analysis_learns_that_rows_of_every_minute_are_needed(tmp_path: Path, folder: Path) -> None:
+    (folder / "minutely.py").write_text(MINUTELY)
+    made = program(tmp_path, "TREND")
+    made.start()
+    made.play(100)
+    made.wait(2.0)
+    assert made.ask(PutTradeConfiguration(trade("MINUTELY"))) == Done()
+    assert made.ask(PutAccount(account("MINUTELY"))) == Done()
+    made.play(13)
+    made.wait(2.0)
+    made.play(DAY - 113)
+    made.wait(10.0)
+    assert made.manager is not None
+    made.manager.finish()
+    (began,) = (each for each in made.manager.book.accounts.values() if each.setup.name == "MINUTELY")
+    begin_ms = first_minute(made, "MINUTELY")
+    assert T0 + (HISTORY + 95) * MINUTE_MS < begin_ms < T0 + (HISTORY + 105) * MINUTE_MS
+    assert_as_in_a_backtest(made, "MINUTELY", begin_ms)
+    assert_as_in_a_backtest(made, "TREND", T0 + (HISTORY + 1) * MINUTE_MS)
+    assert not [text for text in made.notices if text == "notice.row_missing"]
+    assert began.failure == ""
+
+
+def first_minute(made: Program, name: str) -> int:
+    """Where the equity curve of an account begins."""
+    database = Database(made.url)
+    (first, *_), _ = zip(*database.accounts.equity(name), strict=True)
+    database.close()
+    return int(first)
 
 
 def test_the_window_learns_what_a_form_needs_and_a_refused_version_changes_nothing(

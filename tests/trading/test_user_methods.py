@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 import textwrap
 from pathlib import Path
@@ -17,11 +18,12 @@ from atm.analyzers.examine import examine_apart
 from atm.analyzers.user_indicators import Report, UserIndicators, examine_here
 from atm.model.account import AssetSetup, PositionSetup, TradeReason
 from atm.model.errors import Invalid, Problems, Refused
+from atm.model.interval import MINUTE_MS, Interval
 from atm.model.kernel import kernel
 from atm.model.trade_configuration import Direction, TradeConfiguration, UserMethod
 from atm.model.trade_method import Answer, Held, TradeMethod
 from atm.trading.engine import AccountEngine, MinuteGrid
-from atm.trading.layout import MEMORY, Position
+from atm.trading.layout import MEMORY, Input, Position
 from atm.trading.method_checker import check_method
 from tests.trading.scene import ANALYSIS, FREE, Scene, instrument, row
 
@@ -92,7 +94,7 @@ def test_a_target_is_an_order_of_the_next_open_and_no_opinion_is_none() -> None:
 def test_what_it_sees_of_its_position() -> None:
     s = scene(leverage=2, full_stop_loss_immediate=0.1)
     s.decide(says(100, 0.5))
-    assert remembered(s)[1:].tolist() == [0, 0, 0, 0, 0, 0, 0, 0, 100, 0]
+    assert remembered(s)[1:].tolist() == [0, 0, 0, 0, 0, 0, 0, 0, 100, 0, 1]
     s.walk(100, 104)
     s.decide(says(104, 0.5))
     seen = remembered(s)[1:]
@@ -104,6 +106,82 @@ def test_what_it_sees_of_its_position() -> None:
     s.walk(104, 89)
     s.decide(says(89, np.nan))
     assert remembered(s)[1:][[Held.QUANTITY, Held.BARS, Held.STOPPED]].tolist() == [0.0, 0.0, 1.0]
+
+
+MINUTELY = dataclasses.replace(OBEY, name="MINUTELY", every_minute=True)
+
+
+def minutely(**settings: Any) -> Scene:
+    costs = settings.pop("costs", FREE)
+    made = AccountEngine(
+        {"USDT": AssetSetup(10_000, 1.0)},
+        [PositionSetup("XUSDT", "a", "t", 0.4, 1, 1_000)],
+        [ANALYSIS],
+        [TradeConfiguration("t", method=UserMethod("MINUTELY"), **settings)],
+        [instrument()],
+        costs,
+        {"MINUTELY": MINUTELY},
+    )
+    return Scene(made)
+
+
+def open_bar(elapsed: float, decision: np.ndarray) -> np.ndarray:
+    """The row of a bar of which this share is over."""
+    made = decision.copy()
+    made[Input.ELAPSED] = elapsed
+    return made
+
+
+def test_inside_of_a_bar_a_method_decides_and_knows_how_much_of_it_is_over() -> None:
+    s = minutely()
+    assert s.engine.every_minute == {"XUSDT"} and scene().engine.every_minute == frozenset()
+    assert s.engine.columns("XUSDT", Interval.M5)[:3] == ("5m.KLINE.0.open", "5m.KLINE.0.close", "5m.BAR.0.elapsed")
+    assert "5m.BAR.0.elapsed" not in scene().engine.columns("XUSDT", Interval.M5)
+    s.decide(open_bar(0.2, says(100, 1.0)))
+    assert remembered(s)[1 + Held.ELAPSED] == 0.2
+    (entry,) = s.decide(open_bar(0.4, says(100, 1.0)))
+    assert (entry.reason, entry.time_ms) == (TradeReason.ENTRY, MINUTE_MS)
+    bars = []
+    for elapsed in (0.6, 0.8, 1.0, 0.2, 0.4, 0.6, 0.8, 1.0, 0.2):
+        s.decide(open_bar(elapsed, says(100, 1.0)))
+        bars.append(remembered(s)[1 + Held.BARS])
+    assert bars == [0, 0, 1, 1, 1, 1, 1, 2, 2], "decision bars that have closed since the entry"
+    s.decide(says(100, np.nan))
+    assert remembered(s)[1 + Held.ELAPSED] == 1.0
+
+
+def test_the_stop_on_close_acts_at_closes_of_the_decision_bar_alone() -> None:
+    s = minutely(full_stop_loss_close=0.05)
+    s.decide(open_bar(1.0, says(100, 1.0)))
+    s.walk(100, 90)
+    for elapsed in (0.4, 0.8):
+        assert s.decide(open_bar(elapsed, says(90, 1.0))) == []
+    s.decide(open_bar(1.0, says(90, 1.0)))
+    (out,) = s.walk(91, 91)
+    assert (out.reason, out.price) == (TradeReason.STOP_CLOSE, 91)
+
+
+def test_inside_of_a_bar_nothing_interferes_with_a_stop_on_close_that_is_being_filled() -> None:
+    s = minutely(
+        full_stop_loss_close=0.05, post_stop_reentry=True, costs=msgspec.structs.replace(FREE, participation=1.0)
+    )
+    s.decide(open_bar(1.0, says(100, 1.0)))
+    for _ in range(10):  # a minute has a volume of 1, and the position 10
+        s.decide(says(100, np.nan))
+    s.decide(open_bar(1.0, says(90, 1.0)))
+    fills = []
+    for elapsed in (0.2, 0.4, 0.6, 0.8):
+        fills += s.decide(open_bar(elapsed, says(90, 1.0)))
+    assert [fill.reason for fill in fills] == [TradeReason.STOP_CLOSE] * 4
+    assert s.engine.snapshot().positions[0].quantity == pytest.approx(6.0)
+
+
+def test_a_missing_minute_of_an_open_bar_is_no_decision() -> None:
+    s = minutely()
+    s.decide(open_bar(0.2, says(100, 1.0)))
+    before = remembered(s)[0]
+    s.play(100, 100, 100, 100, open_bar(0.4, np.full(len(says(100, 1.0)), np.nan)))
+    assert remembered(s)[0] == before
 
 
 def test_the_protective_stop_acts_inside_the_minute_and_lives_until_it_is_changed_or_the_position_flat() -> None:
@@ -210,7 +288,7 @@ def test_rows_without_the_columns_of_a_method_are_refused() -> None:
     s = scene()
     rows = np.zeros((1, 1))
     one = np.full((1, 1), 100.0)
-    with pytest.raises(Invalid, match=r"rows: 1 is not allowed; allowed: at least 15 numbers"):
+    with pytest.raises(Invalid, match=r"rows: 1 is not allowed; allowed: at least 16 numbers"):
         s.engine.run(MinuteGrid(0, one, one, one, one, rows, np.zeros((1, 1), np.int64)))
 
 
@@ -400,6 +478,23 @@ def test_a_state_of_another_version_keeps_the_position_and_forgets_the_rest() ->
     assert s.engine.forget({"OBEY": "another"}) == ("XUSDT",)
     assert not remembered(s).any()
     assert s.engine.snapshot().positions[0].stop_price == 95.0
+
+
+def test_a_method_of_every_minute_is_examined_at_every_minute(tmp_path: Path) -> None:
+    tail = TAIL.replace("memory=2", "memory=2, every_minute=True")
+    (tmp_path / "mine.py").write_text(HEAD + GOOD + tail)
+    (report,) = files(tmp_path).refresh()
+    assert report.passed
+    late = GOOD + "    if position[Held.ELAPSED] < 0.3:\n        out[Answer.TARGET] = 2.0\n"
+    (tmp_path / "mine.py").write_text(HEAD + late + tail)
+    (report,) = files(tmp_path).refresh()
+    assert "answers an exposure of 2" in report.sentence
+    (tmp_path / "mine.py").write_text(HEAD + late + TAIL)  # at closes alone it never does that
+    (report,) = files(tmp_path).refresh()
+    assert report.passed
+    (tmp_path / "mine.py").write_text(HEAD + GOOD + TAIL.replace("memory=2", "every_minute=5"))
+    (report,) = files(tmp_path).refresh()
+    assert "every_minute of MINE: 5 is not allowed; allowed: True or False" in report.sentence
 
 
 def test_report_names_methods(tmp_path: Path) -> None:
