@@ -108,7 +108,7 @@ class Engine:
         check_limits(account, order, self.rules[order.symbol].max_orders)
         check_reduction(account, order)
         matching = self._matched(account, order, mark, now_ms)
-        if order.type == "MARKET" and not matching.fills:
+        if order.type == "MARKET" and not matching.fills and not matching.taker_expires:
             raise ExchangeRefusal(-4131)
         if order.time_in_force == "FOK" and matching.quantity < order.rest - 1e-9:
             raise ExchangeRefusal(-5021)
