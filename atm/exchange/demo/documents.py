@@ -193,8 +193,8 @@ def bracket_rows(symbol: str, table: Floats) -> Document:
             {
                 "bracket": place,
                 "initialLeverage": int(leverage),
-                "notionalCap": float(cap),
-                "notionalFloor": float(floor),
+                "notionalCap": int(cap),
+                "notionalFloor": int(floor),
                 "maintMarginRatio": float(rate),
                 "cum": float(cum),
             }
