@@ -173,7 +173,9 @@ def _settle_funding(engine: Engine, account: Account, stamp_ms: int) -> None:
         account.update_ms = stamp_ms
         engine.earn(account, symbol, "FUNDING_FEE", -paid, "", stamp_ms)
         named = symbol if position.isolated else ""
-        engine.emit(account, documents.account_event(account, "FUNDING_FEE", -paid, stamp_ms, named, mark))
+        event = documents.account_event(account, "FUNDING_FEE", -paid, stamp_ms, named, mark)
+        event["a"]["S"] = symbol
+        engine.emit(account, event)
         engine.changed = True
 
 

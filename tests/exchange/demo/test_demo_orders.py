@@ -18,7 +18,9 @@ from atm.exchange.demo.account import Account, ExchangeState, Order
 from atm.exchange.demo.book import book_at
 from atm.exchange.demo.engine import Engine
 from atm.exchange.demo.market import Market
+from atm.exchange.demo.order_answers import OrderAnswers
 from atm.exchange.demo.refusal import ExchangeRefusal
+from atm.exchange.demo.request import Asked
 from atm.exchange.demo.rules import Rules
 from atm.exchange.demo.states import CONDITIONAL_STATES, ORDER_STATES, moved
 from atm.model.bars import Bar
@@ -145,18 +147,20 @@ def test_a_mark_price_stop_fires_later_than_one_on_the_last_price(table: MakeTab
 
 
 def test_a_protected_stop_waits_while_last_and_mark_price_are_apart(table: MakeTable) -> None:
-    # triggerProtect of the symbol is 10 %: the last price falls by 20 % within a minute, the mark price follows.
-    made = table([4.0, 4.0, 3.2, 3.2, 3.2, 3.2])
+    # The last price falls by half within a minute, the mark price follows: a market order may take up to 10 % from the mark
+    # price (marketTakeBound), and a protected stop waits until both are within 10 % (triggerProtect).
+    made = table([4.0, 4.0, 2.0, 2.0, 2.0, 2.0])
     free, protected = (
         algo.place(
-            made.engine, made.account, conditional("SELL", "STOP_MARKET", "3.9", "10", priceProtect=flag), NOW_MS
+            made.engine, made.account, conditional("SELL", "STOP_MARKET", "2.9", "10", priceProtect=flag), NOW_MS
         )
         for flag in ("false", "true")
     )
     passage.advance(made.engine, T0 + 5 * MINUTE_MS)
-    assert free.status == protected.status == "FINISHED"
-    apart = abs(made.market.mark(protected.trigger_ms) - made.market.price(protected.trigger_ms))
-    assert apart <= 0.1 * made.market.mark(protected.trigger_ms)
+    assert (free.status, protected.status) == ("REJECTED", "FINISHED")
+    assert "PERCENT_PRICE" in free.reason and free.trigger_ms < protected.trigger_ms
+    mark = made.market.mark(protected.trigger_ms)
+    assert abs(mark - made.market.price(protected.trigger_ms)) <= 0.1 * mark
 
 
 def test_a_stop_limit_becomes_a_resting_order_and_is_finished_with_it(table: MakeTable) -> None:
@@ -166,6 +170,7 @@ def test_a_stop_limit_becomes_a_resting_order_and_is_finished_with_it(table: Mak
     passage.advance(made.engine, T0 + 3 * MINUTE_MS)
     (resting,) = made.account.open_orders.values()
     assert (placed.status, resting.client_order_id, resting.type, resting.price) == ("TRIGGERED", "dip", "LIMIT", "4.1")
+    assert resting.time_in_force == "GTX"
     assert algo.find(made.account, {"clientAlgoId": "dip"}) is placed
     assert refused(lambda: algo.cancel(made.engine, made.account, {"clientAlgoId": "dip"}, NOW_MS)) == -2011
     passage.advance(made.engine, T0 + 5 * MINUTE_MS)
@@ -427,6 +432,39 @@ def test_a_symbol_under_risk_control_lets_positions_only_be_reduced(written: Any
             refused(lambda engine=engine, account=account, sent=sent: engine.place(account, order(sent), NOW_MS))
             == code
         )
+
+
+@pytest.mark.parametrize(("change", "wanted", "code"), [
+    ({"max_orders": 1}, limit("BUY", "3.8"), -2025),
+    ({"bound": 0.0001}, order("SELL"), -4131),
+    ({"min_notional": "4000.5"}, order("SELL", "1000"), -4164),
+    ({"max_amendments": 0}, None, -5026),
+])  # fmt: skip
+def test_limits_of_the_symbol(
+    written: Any, rules: Rules, change: dict[str, Any], wanted: dict[str, str] | None, code: int
+) -> None:
+    market = written([Bar(T0 + at * MINUTE_MS, 4.0, 4.0, 4.0, 4.0, 1e6, 4e6, 100.0, 1e6, 4e6) for at in range(5)])
+    account = Account(name="demo")
+    strict = {SYMBOL: msgspec.structs.replace(rules, **change)}
+    engine = Engine({SYMBOL: market}, strict, ExchangeState(NOW_MS, {"demo": account}, {}), lambda *_: None)
+    placed = engine.place(account, limit("BUY", "3.9", "2000"), NOW_MS)
+    if wanted is not None:
+        assert refused(lambda: engine.place(account, wanted, NOW_MS)) == code
+        return
+    change = {"symbol": SYMBOL, "orderId": str(placed.order_id), "side": "BUY", "quantity": "2000", "price": "3.8"}
+    assert refused(lambda: amending.amend(engine, account, change, NOW_MS)) == code
+
+
+def test_liquidations_are_listed_as_forced_orders(table: MakeTable) -> None:
+    made = table([4.0, 4.0, 3.7, 3.7, 3.7, 3.7])
+    made.engine.place(made.account, order("BUY", "40000"), NOW_MS)
+    passage.advance(made.engine, T0 + 4 * MINUTE_MS)
+    forced = OrderAnswers(made.engine).handlers["GET", "v1/forceOrders"]
+    rows = forced(Asked("v1", {"symbol": SYMBOL}, T0 + 4 * MINUTE_MS, made.account))
+    assert rows and all(row["clientOrderId"].startswith("autoclose-") for row in rows)
+    assert {(row["type"], row["timeInForce"], row["side"], row["status"]) for row in rows} == {
+        ("LIMIT", "IOC", "SELL", "FILLED")
+    }
 
 
 # --- properties -----------------------------------------------------------------------------------------------------------
