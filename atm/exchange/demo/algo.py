@@ -94,12 +94,12 @@ def watch(engine: Engine, account: Account, symbol: str, last: float, mark: floa
     for conditional in account.waiting():
         if conditional.symbol != symbol or conditional.status != "NEW":
             continue
-        was_activated = conditional.activated
+        was_activated, extreme = conditional.activated, conditional.extreme
         is_fired = fires(conditional, mark if conditional.by_mark else last)
-        if conditional.is_trailing:
+        if conditional.extreme != extreme:
             engine.changed = True
-            if conditional.activated and not was_activated:
-                engine.report_conditional(account, conditional, now_ms)
+        if conditional.activated and not was_activated:
+            engine.report_conditional(account, conditional, now_ms)
         is_held = conditional.price_protect and abs(mark - last) / mark > engine.rules[symbol].protect
         if is_fired and not is_held:
             _fire(engine, account, conditional, now_ms)

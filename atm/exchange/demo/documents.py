@@ -151,6 +151,8 @@ class AccountView:
         }  # fmt: skip
         if version == "v3":
             rows = [self.position_row(symbol) for symbol in sorted(self._marks)]
+            for row in rows:
+                del row["positionInitialMargin"], row["openOrderInitialMargin"]
             return totals | {"assets": [own], "positions": rows}
         flags = {"feeTier": 0, "feeBurn": False, "canTrade": True, "canDeposit": True, "canWithdraw": True,
                  "multiAssetsMargin": False, "tradeGroupId": -1, "updateTime": account.update_ms}  # fmt: skip

@@ -108,17 +108,17 @@ class Engine:
         check_limits(account, order, self.rules[order.symbol].max_orders)
         check_reduction(account, order)
         matching = self._matched(account, order, mark, now_ms)
+        price = matching.average or float(order.price)
+        if order.type == "MARKET" and order.sign > 0:
+            price *= 1 + MARKET_BUY_RESERVE
+        available = self.margins(account, now_ms).available
+        check_margin(account, order, price, mark, self.brackets[order.symbol], available)
         if order.type == "MARKET" and not matching.fills and not matching.taker_expires:
             raise ExchangeRefusal(-4131)
         if order.time_in_force == "FOK" and matching.quantity < order.rest - 1e-9:
             raise ExchangeRefusal(-5021)
         if order.time_in_force == "GTX" and matching.fills:
             raise ExchangeRefusal(-5022)
-        price = matching.average or float(order.price)
-        if order.type == "MARKET" and order.sign > 0:
-            price *= 1 + MARKET_BUY_RESERVE
-        available = self.margins(account, now_ms).available
-        check_margin(account, order, price, mark, self.brackets[order.symbol], available)
         return matching
 
     def _matched(self, account: Account, order: Order, mark: float, now_ms: int) -> Matching:

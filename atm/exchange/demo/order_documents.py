@@ -29,7 +29,9 @@ def amended(order: Order, market: Market) -> Document:
 
 def queried(order: Order, market: Market) -> Document:
     """The answer to a query of an order."""
-    return placed(order, market) | {
+    known = placed(order, market)
+    del known["cumQty"]
+    return known | {
         "pair": order.symbol, "avgPrice": number(round(order.average, 8)), "cumQuote": number(round(order.quote, 8)),
         "cumBase": market.quantity_text(order.executed), "time": order.time_ms,
     }  # fmt: skip

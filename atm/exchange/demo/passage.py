@@ -70,9 +70,15 @@ def _pass(engine: Engine, account: Account, from_ms: int, to_ms: int) -> None:
     symbols = account.watched_symbols
     spans = {symbol: engine.markets[symbol].span(from_ms, to_ms) for symbol in symbols}
     resting = any(is_passed(order, *spans[order.symbol]) for order in account.open_orders.values())
-    endangered = _is_endangered(engine, account, from_ms, to_ms)
-    if not resting and not endangered and not _may_fire(engine, account, from_ms, to_ms):
-        warn(engine, account, to_ms)
+    marks = {symbol: _mark_span(engine, symbol, from_ms, to_ms) for symbol in symbols}
+    endangered = _is_endangered(engine, account, marks)
+    if not endangered:
+        _forget_warnings(account)
+    firing = any(
+        may_fire(conditional, *(marks if conditional.by_mark else spans)[conditional.symbol])
+        for conditional in account.waiting()
+    )
+    if not resting and not endangered and not firing:
         return
     by_mark = {each.symbol for each in account.waiting() if each.by_mark}
     moments = sorted(
@@ -87,7 +93,7 @@ def _pass(engine: Engine, account: Account, from_ms: int, to_ms: int) -> None:
             algo.watch(engine, account, symbol, price, engine.markets[symbol].mark(ms), ms)
         # A fill may have opened the position that is in danger now.
         if any(position.amount for position in account.positions.values()):
-            warn(engine, account, ms)
+            _warn(engine, account, ms)
             _liquidate(engine, account, ms)
 
 
@@ -107,18 +113,7 @@ def _fill_resting(engine: Engine, account: Account, symbol: str, price: float, m
                 left = round(left - quantity, 9)
 
 
-def _may_fire(engine: Engine, account: Account, from_ms: int, to_ms: int) -> bool:
-    """Whether a conditional order can fire in the stretch."""
-    for conditional in account.waiting():
-        market = engine.markets[conditional.symbol]
-        low, high = market.span(from_ms - (_MARK_LAG_MS if conditional.by_mark else 0), to_ms)
-        slack = _MARK_SLACK if conditional.by_mark else 0.0
-        if may_fire(conditional, low * (1 - slack), high * (1 + slack)):
-            return True
-    return False
-
-
-def warn(engine: Engine, account: Account, ms: int) -> None:
+def _warn(engine: Engine, account: Account, ms: int) -> None:
     """Tell the owner once when the maintenance margin reaches so much of the margin: of each isolated position for itself, of
     the crossed ones together."""
     crossed: list[tuple[str, float, float]] = []
@@ -142,22 +137,33 @@ def warn(engine: Engine, account: Account, ms: int) -> None:
     account.called = is_low
 
 
-def _is_endangered(engine: Engine, account: Account, from_ms: int, to_ms: int) -> bool:
-    """Whether a position could be liquidated if every price of the stretch came at its worst, together."""
+def _forget_warnings(account: Account) -> None:
+    account.called = False
+    for position in account.positions.values():
+        position.called = False
+
+
+def _mark_span(engine: Engine, symbol: str, from_ms: int, to_ms: int) -> tuple[float, float]:
+    """(lowest, highest) that the mark price can be in a stretch."""
+    low, high = engine.markets[symbol].span(from_ms - _MARK_LAG_MS, to_ms)
+    return low * (1 - _MARK_SLACK), high * (1 + _MARK_SLACK)
+
+
+def _is_endangered(engine: Engine, account: Account, marks: Mapping[str, tuple[float, float]]) -> bool:
+    """Whether a warning or a liquidation could be due if every mark price of the stretch came at its worst, together."""
     equity, needed = account.wallet, 0.0
     for symbol, position in account.positions.items():
         if not position.amount:
             continue
-        low, high = engine.markets[symbol].span(from_ms - _MARK_LAG_MS, to_ms)
-        low, high = low * (1 - _MARK_SLACK), high * (1 + _MARK_SLACK)
+        low, high = marks[symbol]
         worst = low if position.amount > 0 else high
         maintenance = float(maintenance_margin(engine.brackets[symbol], abs(position.amount) * high))
         if not position.isolated:
             equity += position.profit(worst)
             needed += maintenance
-        elif position.isolated_wallet + position.profit(worst) <= maintenance:
+        elif MARGIN_CALL_RATIO * (position.isolated_wallet + position.profit(worst)) <= maintenance:
             return True
-    return needed > 0.0 and equity <= needed
+    return needed > 0.0 and MARGIN_CALL_RATIO * equity <= needed
 
 
 def _settle_funding(engine: Engine, account: Account, stamp_ms: int) -> None:
