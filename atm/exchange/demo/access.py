@@ -19,14 +19,20 @@ FIRST_BAN_MS, LONGEST_BAN_MS = 120_000.0, 3 * 86_400_000.0
 KEPT_ADDRESSES = 1_000
 _SIGNATURE = re.compile(r"(?:^|&)signature=([^&]*)")
 _FREE_OF_WEIGHT = frozenset(("v1/fundingRate", "v1/fundingInfo"))
+_ORDERS_WITHOUT_WEIGHT = frozenset(
+    (("POST", "v1/order"), ("POST", "v1/order/test"), ("PUT", "v1/order"), ("POST", "v1/algoOrder"))
+)
+_MODES = frozenset(("v1/positionSide/dual", "v1/multiAssetsMargin", "v1/feeBurn"))
 _WEIGHTS = {
     "v1/trades": 5, "v1/aggTrades": 20, "v2/account": 5, "v3/account": 5, "v2/balance": 5, "v3/balance": 5,
     "v2/positionRisk": 5, "v3/positionRisk": 5, "v1/userTrades": 5, "v1/allOrders": 5, "v1/symbolConfig": 5,
-    "v1/accountConfig": 5, "v1/commissionRate": 20, "v1/income": 30,
+    "v1/accountConfig": 5, "v1/commissionRate": 20, "v1/income": 30, "v1/countdownCancelAll": 10, "v1/allAlgoOrders": 5,
+    "v1/adlQuantile": 5,
 }  # fmt: skip
 _WITHOUT_SYMBOL = {
     "v1/premiumIndex": (1, 10), "v1/ticker/24hr": (1, 40), "v2/ticker/price": (1, 2), "v1/ticker/price": (1, 2),
-    "v1/ticker/bookTicker": (2, 5), "v1/openOrders": (1, 40),
+    "v1/ticker/bookTicker": (2, 5), "v1/openOrders": (1, 40), "v1/openAlgoOrders": (1, 40),
+    "v1/forceOrders": (20, 50), "v1/apiTradingStatus": (1, 10),
 }  # fmt: skip
 
 
@@ -77,8 +83,10 @@ def check_time(given: Mapping[str, str], now_ms: int) -> None:
 
 def weight(method: str, path: str, given: Mapping[str, str]) -> int:
     """Weight of a request; `path` with its version, as "v1/klines"."""
-    if path in _FREE_OF_WEIGHT or (method == "POST" and path in ("v1/order", "v1/order/test")):
+    if path in _FREE_OF_WEIGHT or (method, path) in _ORDERS_WITHOUT_WEIGHT:
         return 0
+    if path == "v1/batchOrders":
+        return 1 if method == "DELETE" else 5
     limit = int(given["limit"]) if given.get("limit", "").isdecimal() else 500
     if path in ("v1/klines", "v1/continuousKlines"):
         return 1 if limit < 100 else 2 if limit < 500 else 5 if limit <= 1000 else 10
@@ -86,7 +94,7 @@ def weight(method: str, path: str, given: Mapping[str, str]) -> int:
         return 2 if limit <= 50 else {100: 5, 500: 10}.get(limit, 20)
     if path in _WITHOUT_SYMBOL:
         return _WITHOUT_SYMBOL[path][0 if given.get("symbol") else 1]
-    if (method, path) == ("GET", "v1/positionSide/dual"):
+    if method == "GET" and path in _MODES:
         return 30
     return _WEIGHTS.get(path, 1)
 
@@ -136,9 +144,10 @@ class RateLimits:
         headers["Retry-After"] = str(int(60 - wall_ms / 1000 % 60) + 1)
         raise ExchangeRefusal(-1003, address, self._weight_limit)
 
-    def count_order(self, account: str, wall_ms: float, headers: dict[str, str]) -> None:
-        """Count a new order. Raises ExchangeRefusal (429) above a limit."""
-        ten = self._counters.add(f"orders {account}", 10, 1, wall_ms)
+    def count_order(self, account: str, wall_ms: float, headers: dict[str, str], in_ten_seconds: int = 1) -> None:
+        """Count a request with new orders: so many in the limit of ten seconds, one in that of a minute. Raises
+        ExchangeRefusal (429) above a limit."""
+        ten = self._counters.add(f"orders {account}", 10, in_ten_seconds, wall_ms)
         minute = self._counters.add(f"orders {account}", 60, 1, wall_ms)
         headers["X-MBX-ORDER-COUNT-10S"], headers["X-MBX-ORDER-COUNT-1M"] = str(ten), str(minute)
         if ten > ORDERS_10S:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 
 import msgspec
 
+from atm.exchange.demo.conditional import Conditional
 from atm.ledger.balance import available_balance, max_addable, max_removable
 from atm.ledger.fill import after_fill, initial_margin, unrealized_profit
 from atm.ledger.margin import Floats, maintenance_margin
@@ -19,7 +20,8 @@ KEPT = 1_000
 
 
 class Position(msgspec.Struct):
-    """Position and settings of one symbol. `isolated_wallet` is 0 for a crossed position; `realized` adds up the profits."""
+    """Position and settings of one symbol. `isolated_wallet` is 0 for a crossed position; `realized` adds up the profits;
+    `called`: the owner of an isolated position was told that its margin runs low."""
 
     amount: float = 0.0
     entry: float = 0.0
@@ -28,6 +30,7 @@ class Position(msgspec.Struct):
     isolated: bool = False
     realized: float = 0.0
     update_ms: int = 0
+    called: bool = False
 
     def profit(self, mark: float) -> float:
         """Unrealised profit at a mark price."""
@@ -40,7 +43,8 @@ class Position(msgspec.Struct):
 
 class Order(msgspec.Struct):
     """An order. Price and quantity are the decimal strings that came in; `executed` and `quote` add up the fills; `expiry`:
-    the exchange's number for why it ended unfilled."""
+    the exchange's number for why it ended unfilled; `prevention`: what happens when it would trade with an own order;
+    `good_till_ms`: 0 for none; `algo_id`: the conditional order it came from (0: none); `amended`: how often."""
 
     order_id: int
     client_order_id: str
@@ -57,6 +61,13 @@ class Order(msgspec.Struct):
     executed: float = 0.0
     quote: float = 0.0
     expiry: int = 0
+    close_position: bool = False
+    good_till_ms: int = 0
+    price_match: str = "NONE"
+    prevention: str = "EXPIRE_MAKER"
+    algo_id: int = 0
+    amended: int = 0
+    modify_id: int = 0
 
     @property
     def sign(self) -> int:
@@ -98,9 +109,32 @@ class Income(msgspec.Struct):
     time_ms: int
 
 
+class Amendment(msgspec.Struct):
+    """One change of a resting order: (before, after) of price and quantity as decimal strings."""
+
+    amendment_id: int
+    order_id: int
+    client_order_id: str
+    symbol: str
+    price: tuple[str, str]
+    quantity: tuple[str, str]
+    count: int
+    modify_id: int
+    time_ms: int
+
+
+class MarginMove(msgspec.Struct):
+    """Margin moved to (> 0) or from (< 0) an isolated position."""
+
+    symbol: str
+    amount: float
+    time_ms: int
+
+
 class Account(msgspec.Struct):
-    """`wallet`: the cross wallet; isolated wallets lie in their positions. The newest `KEPT` ended orders, trades and
-    incomes are remembered."""
+    """`wallet`: the cross wallet; isolated wallets lie in their positions. `conditionals`: those not yet done, by number;
+    `countdowns`: market time at which the open orders of a symbol are cancelled; `called`: the owner was told that the
+    margin of the crossed positions runs low. Of everything that has ended the newest `KEPT` are remembered."""
 
     name: str = ""
     wallet: float = START_BALANCE
@@ -109,6 +143,12 @@ class Account(msgspec.Struct):
     old_orders: list[Order] = []
     trades: list[Trade] = []
     incomes: list[Income] = []
+    conditionals: dict[int, Conditional] = {}
+    old_conditionals: list[Conditional] = []
+    amendments: list[Amendment] = []
+    margin_moves: list[MarginMove] = []
+    countdowns: dict[str, int] = {}
+    called: bool = False
     update_ms: int = 0
     listen_key: str = ""
     listen_until_ms: float = 0.0
@@ -122,6 +162,21 @@ class Account(msgspec.Struct):
         """Symbols with a position or an open order."""
         held = {symbol for symbol, position in self.positions.items() if position.amount}
         return held | {order.symbol for order in self.open_orders.values()}
+
+    @property
+    def watched_symbols(self) -> set[str]:
+        """Symbols whose prices can change anything: the busy ones and those of conditional orders."""
+        return self.busy_symbols | {each.symbol for each in self.conditionals.values()}
+
+    def waiting(self) -> list[Conditional]:
+        """Conditional orders that have not fired."""
+        return [each for each in self.conditionals.values() if each.status == "NEW"]
+
+    def due_ms(self, after_ms: int) -> int | None:
+        """The next moment after `after_ms` at which an order ends by the clock."""
+        dates = [order.good_till_ms for order in self.open_orders.values()]
+        dates += [conditional.good_till_ms for conditional in self.waiting()]
+        return min((ms for ms in (*dates, *self.countdowns.values()) if ms > after_ms), default=None)
 
     def earn(self, income: Income) -> None:
         """Remember what the balance was changed by."""
@@ -150,6 +205,8 @@ class Account(msgspec.Struct):
         position = self.position(symbol)
         position.isolated_wallet += amount
         self.wallet -= amount
+        self.margin_moves.append(MarginMove(symbol, amount, now_ms))
+        del self.margin_moves[:-KEPT]
         position.update_ms = self.update_ms = now_ms
 
 
@@ -189,15 +246,21 @@ class Margins(msgspec.Struct, frozen=True):
     available: float
 
 
+def open_notional(account: Account, symbol: str, side: str) -> float:
+    """Worth of the open orders of one side that may open a position, at their prices."""
+    return sum(
+        order.rest * float(order.price)
+        for order in account.open_orders.values()
+        if order.symbol == symbol and order.side == side and not order.reduce_only
+    )
+
+
 def order_margin(account: Account, symbol: str, mark: float) -> float:
     """Initial margin of the symbol's open orders beyond that of its position: max(|P + buys|, |P − sells|) / L − |P| / L."""
     position = account.position(symbol)
     held = position.amount * mark
-    sides = {1: 0.0, -1: 0.0}
-    for order in account.open_orders.values():
-        if order.symbol == symbol and not order.reduce_only:
-            sides[order.sign] += order.rest * float(order.price)
-    most = max(abs(held), abs(held + sides[1]), abs(held - sides[-1]))
+    buys, sells = open_notional(account, symbol, "BUY"), open_notional(account, symbol, "SELL")
+    most = max(abs(held), abs(held + buys), abs(held - sells))
     return (most - abs(held)) / position.leverage
 
 

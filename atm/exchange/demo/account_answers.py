@@ -1,4 +1,4 @@
-"""Answers to signed requests: settings, balances, positions, orders, fills and income."""
+"""Answers to signed requests: settings, balances, positions and income."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ from collections.abc import Mapping
 from typing import Any
 
 from atm.exchange.demo import access, documents
-from atm.exchange.demo.account import MAKER_FEE, TAKER_FEE, Order
+from atm.exchange.demo.account import MAKER_FEE, TAKER_FEE
 from atm.exchange.demo.documents import AccountView, Document
 from atm.exchange.demo.engine import Engine
 from atm.exchange.demo.refusal import ExchangeRefusal
-from atm.exchange.demo.request import Asked, Handler, amount_of, integer, limit, times
+from atm.exchange.demo.request import Asked, Handler, amount_of, inside, integer, limit, times
 from atm.model.interval import DAY_MS
 
 _DONE = {"code": 200, "msg": "success"}
-_MOST_DAYS = 7
+_DEFAULT_DAYS = 7
 
 
 class AccountAnswers:
@@ -35,20 +35,17 @@ class AccountAnswers:
             ("GET", "v1/commissionRate"): self._commission,
             ("GET", "v1/rateLimit/order"): lambda _: _ORDER_LIMITS,
             ("GET", "v1/positionSide/dual"): lambda _: {"dualSidePosition": False},
-            ("POST", "v1/positionSide/dual"): self._set_dual,
+            ("POST", "v1/positionSide/dual"): lambda asked: self._only(asked, "dualSidePosition", "false", -4059),
             ("GET", "v1/multiAssetsMargin"): lambda _: {"multiAssetsMargin": False},
+            ("POST", "v1/multiAssetsMargin"): lambda asked: self._only(asked, "multiAssetsMargin", "false", -4171),
             ("POST", "v1/leverage"): self._set_leverage,
             ("POST", "v1/marginType"): self._set_margin_type,
             ("POST", "v1/positionMargin"): self._move_margin,
-            ("POST", "v1/order"): self._place,
-            ("POST", "v1/order/test"): self._test,
-            ("GET", "v1/order"): lambda asked: self._queried(self._engine.find(asked.owner, asked.given)),
-            ("GET", "v1/openOrder"): lambda asked: self._queried(self._engine.find(asked.owner, asked.given, True)),
-            ("DELETE", "v1/order"): self._cancel,
-            ("GET", "v1/openOrders"): self._open_orders,
-            ("GET", "v1/allOrders"): self._all_orders,
-            ("DELETE", "v1/allOpenOrders"): self._cancel_all,
-            ("GET", "v1/userTrades"): self._user_trades,
+            ("GET", "v1/positionMargin/history"): self._margin_history,
+            ("GET", "v1/adlQuantile"): self._adl,
+            ("GET", "v1/apiTradingStatus"): lambda asked: {"indicators": {}, "updateTime": asked.now_ms},
+            ("GET", "v1/feeBurn"): lambda _: {"feeBurn": False},
+            ("POST", "v1/feeBurn"): lambda asked: self._only(asked, "feeBurn", "false", None),
             ("GET", "v1/income"): self._income,
         }
 
@@ -87,15 +84,23 @@ class AccountAnswers:
 
     # --- settings ---------------------------------------------------------------------------------------------
 
-    def _set_dual(self, asked: Asked) -> Any:
-        wanted = asked.given.get("dualSidePosition", "").lower()
+    def _only(self, asked: Asked, name: str, offered: str, unchanged: int | None) -> Any:
+        """A mode of which the demo exchange offers one value only: asking for it changes nothing."""
+        wanted = asked.given.get(name, "").lower()
         if not wanted:
-            raise ExchangeRefusal(-1102, "dualSidePosition")
-        raise (
-            ExchangeRefusal({"false": -4059, "true": -4084}[wanted])
-            if wanted in ("true", "false")
-            else ExchangeRefusal(-1130, "dualSidePosition")
-        )
+            raise ExchangeRefusal(-1102, name)
+        if wanted not in ("true", "false"):
+            raise ExchangeRefusal(-1130, name)
+        if wanted != offered:
+            raise ExchangeRefusal(-4084)
+        if unchanged is not None:
+            raise ExchangeRefusal(unchanged)
+        return _DONE
+
+    def _adl(self, asked: Asked) -> Any:
+        wanted = set(self._wanted(asked.given)) & asked.owner.busy_symbols
+        held = [symbol for symbol in sorted(wanted) if asked.owner.position(symbol).amount]
+        return [{"symbol": symbol, "adlQuantile": {"LONG": 0, "SHORT": 0, "BOTH": 1}} for symbol in held]
 
     def _set_leverage(self, asked: Asked) -> Any:
         symbol, leverage = self._engine.market(asked.given.get("symbol")).symbol, integer(asked.given, "leverage")
@@ -122,79 +127,31 @@ class AccountAnswers:
         self._engine.move_margin(asked.owner, symbol, amount, kind == 1, asked.now_ms)
         return {"amount": amount, "code": 200, "msg": "Successfully modify position margin.", "type": kind}
 
-    # --- orders -----------------------------------------------------------------------------------------------
+    # --- history ----------------------------------------------------------------------------------------------
 
-    def _queried(self, order: Order) -> Document:
-        return documents.queried(order, self._markets[order.symbol])
-
-    def _place(self, asked: Asked) -> Any:
-        order = self._engine.place(asked.owner, asked.given, asked.now_ms)
-        market = self._markets[order.symbol]
-        answer = documents.placed(order, market)
-        is_final = order.type == "MARKET" or order.time_in_force != "GTC"
-        if asked.given.get("newOrderRespType", "ACK") == "ACK" or not is_final:
-            nothing = market.quantity_text(0.0)
-            answer |= {"status": "NEW", "executedQty": nothing, "cumQty": nothing}
-        return answer
-
-    def _test(self, asked: Asked) -> Any:
-        self._engine.check(asked.owner, asked.given, asked.now_ms)
-        return {}
-
-    def _cancel(self, asked: Asked) -> Any:
-        order = self._engine.cancel(asked.owner, asked.given, asked.now_ms)
-        return documents.placed(order, self._markets[order.symbol])
-
-    def _open_orders(self, asked: Asked) -> Any:
-        wanted = set(self._wanted(asked.given))
-        return [self._queried(order) for order in asked.owner.open_orders.values() if order.symbol in wanted]
-
-    def _all_orders(self, asked: Asked) -> Any:
-        wanted, first = set(self._wanted(asked.given)), integer(asked.given, "orderId")
-        (start_ms, end_ms), most = times(asked.given, _MOST_DAYS), limit(asked.given, 500, 1000)
-        known = sorted([*asked.owner.old_orders, *asked.owner.open_orders.values()], key=lambda each: each.order_id)
+    def _margin_history(self, asked: Asked) -> Any:
+        given, symbol = asked.given, self._engine.market(asked.given.get("symbol")).symbol
+        (start_ms, end_ms), most, kind = times(given), limit(given, 100, 500), integer(given, "type")
         found = [
-            order
-            for order in known
-            if order.symbol in wanted and order.order_id >= (first or 0)
-            if _inside(order.time_ms, start_ms, end_ms)
+            move
+            for move in asked.owner.margin_moves
+            if move.symbol == symbol
+            and kind in (None, 1 if move.amount > 0 else 2)
+            and inside(move.time_ms, start_ms, end_ms)
         ]
-        return [
-            self._queried(order) for order in (found[-most:] if first is None and start_ms is None else found[:most])
-        ]
-
-    def _cancel_all(self, asked: Asked) -> Any:
-        self._engine.cancel_all(asked.owner, self._engine.market(asked.given.get("symbol")).symbol, asked.now_ms)
-        return {"code": 200, "msg": "The operation of cancel all open order is done."}
-
-    def _user_trades(self, asked: Asked) -> Any:
-        given, wanted = asked.given, set(self._wanted(asked.given))
-        (start_ms, end_ms), most = times(given, _MOST_DAYS), limit(given, 500, 1000)
-        order_id, from_id = integer(given, "orderId"), integer(given, "fromId")
-        if from_id is not None and (start_ms, end_ms) != (None, None):
-            raise ExchangeRefusal(-1128)
-        if (start_ms, end_ms, from_id, order_id) == (None, None, None, None):
-            start_ms = asked.now_ms - _MOST_DAYS * DAY_MS
-        found = [
-            entry
-            for entry in asked.owner.trades
-            if entry.symbol in wanted and order_id in (None, entry.order_id) and entry.trade_id >= (from_id or 0)
-            if _inside(entry.time_ms, start_ms, end_ms)
-        ]
-        chosen = found[:most] if "startTime" in given or from_id is not None else found[-most:]
-        return [documents.trade(entry, self._markets[entry.symbol]) for entry in chosen]
+        return [documents.margin_move(move) for move in found[-most:]]
 
     def _income(self, asked: Asked) -> Any:
         given, wanted = asked.given, set(self._wanted(asked.given))
         (start_ms, end_ms), most = times(given), limit(given, 100, 1000)
         if (start_ms, end_ms) == (None, None):
-            start_ms = asked.now_ms - _MOST_DAYS * DAY_MS
+            start_ms = asked.now_ms - _DEFAULT_DAYS * DAY_MS
         page = max(1, integer(given, "page") or 1)
         found = [
             entry
             for entry in asked.owner.incomes
             if entry.symbol in wanted and given.get("incomeType", entry.kind) == entry.kind
-            if _inside(entry.time_ms, start_ms, end_ms)
+            if inside(entry.time_ms, start_ms, end_ms)
         ]
         return [documents.income_row(entry) for entry in found[(page - 1) * most : page * most]]
 
@@ -203,7 +160,3 @@ _ORDER_LIMITS = [
     {"rateLimitType": "ORDERS", "interval": "SECOND", "intervalNum": 10, "limit": access.ORDERS_10S},
     {"rateLimitType": "ORDERS", "interval": "MINUTE", "intervalNum": 1, "limit": access.ORDERS_1M},
 ]
-
-
-def _inside(time_ms: int, start_ms: int | None, end_ms: int | None) -> bool:
-    return (start_ms is None or time_ms >= start_ms) and (end_ms is None or time_ms <= end_ms)

@@ -1,4 +1,4 @@
-"""Orders, positions, balances and user events as the exchange writes them."""
+"""Positions, balances and the user events of accounts as the exchange writes them."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from atm.exchange.demo.account import (
     TAKER_FEE,
     Account,
     Income,
+    MarginMove,
     Margins,
-    Order,
     Position,
-    Trade,
     margins,
+    open_notional,
     order_margin,
 )
 from atm.exchange.demo.market import Market, number
@@ -27,38 +27,6 @@ def money(value: float) -> str:
     """An amount with eight decimals, cut as the exchange does (after the noise of binary floats has been rounded away)."""
     units = abs(round(value * 10**10)) // 100
     return f"{'-' if value < 0 and units else ''}{units // 10**8}.{units % 10**8:08d}"
-
-
-def placed(order: Order, market: Market) -> Document:
-    """The answer to placing or cancelling: without average price and quote quantity (since 2026-07-15)."""
-    return {
-        "orderId": order.order_id, "symbol": order.symbol, "status": order.status, "clientOrderId": order.client_order_id,
-        "price": order.price, "origQty": order.quantity, "executedQty": market.quantity_text(order.executed),
-        "cumQty": market.quantity_text(order.executed), "timeInForce": order.time_in_force, "type": order.type,
-        "reduceOnly": order.reduce_only, "closePosition": False, "side": order.side, "positionSide": "BOTH",
-        "stopPrice": "0", "workingType": "CONTRACT_PRICE", "priceProtect": False, "origType": order.type,
-        "priceMatch": "NONE", "selfTradePreventionMode": "EXPIRE_MAKER", "goodTillDate": 0, "updateTime": order.update_ms,
-    }  # fmt: skip
-
-
-def queried(order: Order, market: Market) -> Document:
-    """The answer to a query of an order."""
-    return placed(order, market) | {
-        "pair": order.symbol, "avgPrice": number(round(order.average, 8)), "cumQuote": number(round(order.quote, 8)),
-        "cumBase": market.quantity_text(order.executed), "time": order.time_ms,
-    }  # fmt: skip
-
-
-def trade(entry: Trade, market: Market) -> Document:
-    """One row of userTrades."""
-    quantity = market.quantity_text(entry.quantity)
-    return {
-        "symbol": entry.symbol, "pair": entry.symbol, "id": entry.trade_id, "orderId": entry.order_id, "side": entry.side,
-        "positionSide": "BOTH", "price": market.price_text(entry.price), "qty": quantity, "baseQty": quantity,
-        "quoteQty": number(round(entry.price * entry.quantity, 8)), "marginAsset": "USDT",
-        "realizedPnl": money(entry.profit), "commission": money(entry.commission), "commissionAsset": "USDT",
-        "buyer": entry.side == "BUY", "maker": entry.maker, "time": entry.time_ms,
-    }  # fmt: skip
 
 
 def liquidation_at(
@@ -96,9 +64,8 @@ class AccountView:
             "entryPrice": number(round(position.entry, 8)), "breakEvenPrice": number(break_even(position)),
             "markPrice": money(mark), "unRealizedProfit": money(position.profit(mark)),
             "liquidationPrice": money(liquidation_at(account, symbol, position, mark, self.sums, table)),
-            "marginAsset": market.instrument.quote_asset, "adl": int(position.amount != 0), "bidNotional": "0",
-            "askNotional": "0",
-        }  # fmt: skip
+            "marginAsset": market.instrument.quote_asset, "adl": int(position.amount != 0),
+        } | self._open_notionals(symbol)  # fmt: skip
         if row["liquidationPrice"] == money(0.0):
             row["liquidationPrice"] = "0"
         del row["unrealizedProfit"]
@@ -138,10 +105,17 @@ class AccountView:
         position = self._account.position(symbol)
         most = max_notional(self._brackets[symbol], float(position.leverage))
         return self.position_row(symbol) | {
-            "leverage": str(position.leverage), "isolated": position.isolated, "bidNotional": "0", "askNotional": "0",
+            "leverage": str(position.leverage), "isolated": position.isolated,
             "entryPrice": number(round(position.entry, 8)), "breakEvenPrice": number(break_even(position)),
             "maxNotional": str(int(most)),
-        }  # fmt: skip
+        } | self._open_notionals(symbol)  # fmt: skip
+
+    def _open_notionals(self, symbol: str) -> Document:
+        bids, asks = (open_notional(self._account, symbol, side) for side in ("BUY", "SELL"))
+        return {
+            "bidNotional": number(round(bids, 8)) if bids else "0",
+            "askNotional": number(round(asks, 8)) if asks else "0",
+        }
 
     def asset(self) -> Document:
         """The USDT balance as the account answers have it."""
@@ -177,6 +151,8 @@ class AccountView:
         }  # fmt: skip
         if version == "v3":
             rows = [self.position_row(symbol) for symbol in sorted(self._marks)]
+            for row in rows:
+                del row["positionInitialMargin"], row["openOrderInitialMargin"]
             return totals | {"assets": [own], "positions": rows}
         flags = {"feeTier": 0, "feeBurn": False, "canTrade": True, "canDeposit": True, "canWithdraw": True,
                  "multiAssetsMargin": False, "tradeGroupId": -1, "updateTime": account.update_ms}  # fmt: skip
@@ -205,6 +181,12 @@ def income_row(income: Income) -> Document:
             "tradeId": income.info}  # fmt: skip
 
 
+def margin_move(move: MarginMove) -> Document:
+    """One row of positionMargin/history."""
+    return {"symbol": move.symbol, "type": 1 if move.amount > 0 else 2, "deltaType": "USER_ADJUST",
+            "amount": money(abs(move.amount)), "asset": "USDT", "time": move.time_ms, "positionSide": "BOTH"}  # fmt: skip
+
+
 def bracket_rows(symbol: str, table: Floats) -> Document:
     """One entry of leverageBracket."""
     return {
@@ -213,38 +195,14 @@ def bracket_rows(symbol: str, table: Floats) -> Document:
             {
                 "bracket": place,
                 "initialLeverage": int(leverage),
-                "notionalCap": float(cap),
-                "notionalFloor": float(floor),
+                "notionalCap": int(cap),
+                "notionalFloor": int(floor),
                 "maintMarginRatio": float(rate),
                 "cum": float(cum),
             }
             for place, (floor, cap, rate, cum, leverage) in enumerate(table.tolist(), 1)
         ],
     }
-
-
-def order_event(order: Order, kind: str, fill: Trade | None, now_ms: int, market: Market) -> Document:
-    """ORDER_TRADE_UPDATE. `kind`: NEW, TRADE, CANCELED or EXPIRED."""
-    body: Document = {
-        "s": order.symbol, "c": order.client_order_id, "S": order.side, "o": order.type, "f": order.time_in_force,
-        "q": order.quantity, "p": order.price, "ap": number(round(order.average, 8)), "sp": "0", "x": kind,
-        "X": order.status, "i": order.order_id, "l": "0", "z": market.quantity_text(order.executed), "L": "0",
-        "T": now_ms, "t": 0, "b": "0", "a": "0", "m": False, "R": order.reduce_only, "wt": "CONTRACT_PRICE",
-        "ot": order.type, "ps": "BOTH", "cp": False, "rp": "0", "pP": False, "si": 0, "ss": 0, "V": "EXPIRE_MAKER",
-        "pm": "NONE", "gtd": 0, "er": str(order.expiry),
-    }  # fmt: skip
-    if fill is not None:
-        body |= {"l": market.quantity_text(fill.quantity), "L": market.price_text(fill.price), "n": money(fill.commission),
-                 "N": "USDT", "t": fill.trade_id, "m": fill.maker, "rp": money(fill.profit)}  # fmt: skip
-    return {"e": "ORDER_TRADE_UPDATE", "E": now_ms, "T": now_ms, "o": body}
-
-
-def trade_lite(order: Order, fill: Trade, market: Market) -> Document:
-    """TRADE_LITE: the early and short message of a fill."""
-    return {"e": "TRADE_LITE", "E": fill.time_ms, "T": fill.time_ms, "s": order.symbol, "q": order.quantity,
-            "p": order.price, "m": fill.maker, "c": order.client_order_id, "S": order.side,
-            "L": market.price_text(fill.price), "l": market.quantity_text(fill.quantity), "t": fill.trade_id,
-            "i": order.order_id}  # fmt: skip
 
 
 def account_event(account: Account, reason: str, change: float, now_ms: int, symbol: str, mark: float) -> Document:
@@ -266,6 +224,20 @@ def account_event(account: Account, reason: str, change: float, now_ms: int, sym
 def leverage_event(symbol: str, leverage: int, now_ms: int) -> Document:
     """ACCOUNT_CONFIG_UPDATE of a changed leverage."""
     return {"e": "ACCOUNT_CONFIG_UPDATE", "E": now_ms, "T": now_ms, "ac": {"s": symbol, "l": leverage}}
+
+
+def margin_call(account: Account, rows: list[tuple[str, float, float]], crossed: bool, now_ms: int) -> Document:
+    """MARGIN_CALL of positions given as (symbol, mark price, maintenance margin)."""
+    positions = []
+    for symbol, mark, maintenance in rows:
+        held = account.position(symbol)
+        positions.append({
+            "s": symbol, "ps": "BOTH", "pa": number(held.amount), "mt": "CROSSED" if crossed else "ISOLATED",
+            "iw": money(held.isolated_wallet), "mp": money(mark), "up": money(held.profit(mark)),
+            "mm": money(maintenance),
+        })  # fmt: skip
+    wallet = {"cw": money(account.wallet)} if crossed else {}
+    return {"e": "MARGIN_CALL", "E": now_ms, **wallet, "p": positions}
 
 
 def key_expired_event(listen_key: str, now_ms: int) -> Document:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from atm.exchange.demo import documents
+from atm.exchange.demo import conditional_documents, documents, order_documents
 from atm.exchange.demo.account import (
     KEPT,
     MAKER_FEE,
@@ -19,17 +19,25 @@ from atm.exchange.demo.account import (
     movable,
     order_margin,
 )
-from atm.exchange.demo.book import book_at, price_of
+from atm.exchange.demo.book import book_at
+from atm.exchange.demo.checks import check_limits, check_margin, check_reduction
+from atm.exchange.demo.conditional import Conditional
 from atm.exchange.demo.market import Market
+from atm.exchange.demo.matching import Matching, matched, price_from_book
+from atm.exchange.demo.order_form import Parameters, read_order
 from atm.exchange.demo.refusal import ExchangeRefusal
-from atm.exchange.demo.rules import Parameters, Rules, check_filters, read_order
+from atm.exchange.demo.rules import Rules, check_filters
+from atm.exchange.demo.states import CONDITIONAL_STATES, ORDER_STATES, moved
 from atm.ledger.fill import commission
-from atm.ledger.margin import bracket_table, max_notional
+from atm.ledger.margin import bracket_table
 from atm.ledger.settings import ALLOWED, NOT_OFFERED, leverage_change, mode_change
+from atm.model.interval import DAY_MS
 
-IOC_REST, NOTHING_TO_REDUCE, LIQUIDATED, MARKET_REST = 2, 4, 5, 9
+SELF_TRADE, IOC_REST, IOC_SELF_TRADE, NOTHING_TO_REDUCE, LIQUIDATED, MARKET_REST = 1, 2, 3, 4, 5, 9
+"""Why an order ended, as user events name it."""
 MARKET_BUY_RESERVE = 0.0005
 """A market order to buy must be affordable at a price that much higher (spec: exchange §3.5)."""
+UNFILLED_KEPT_MS, KEPT_MS = 3 * DAY_MS, 90 * DAY_MS
 Emit = Callable[[Account, documents.Document], None]
 
 
@@ -61,109 +69,93 @@ class Engine:
 
     def place(self, account: Account, given: Parameters, now_ms: int) -> Order:
         """Check as the exchange does, then fill or rest. Raises ExchangeRefusal; then nothing was changed."""
-        order, fills = self._checked(account, given, now_ms)
-        order.order_id = self.state.take_id()
-        order.client_order_id = order.client_order_id or f"demo-{order.order_id}"
-        account.open_orders[order.order_id] = order
-        self.changed = True
-        self.report(account, order, "NEW", None, now_ms)
-        for price, quantity in fills:
-            self.fill(account, order, price, quantity, False, now_ms)
-        if order.order_id in account.open_orders and (order.type == "MARKET" or order.time_in_force in ("IOC", "FOK")):
-            self.end(account, order, "EXPIRED", now_ms, MARKET_REST if order.type == "MARKET" else IOC_REST)
-        return order
+        return self.enter(account, self._read(given, now_ms), now_ms)
 
     def check(self, account: Account, given: Parameters, now_ms: int) -> None:
         """All checks of an order that is not placed (order/test). Raises ExchangeRefusal."""
-        self._checked(account, given, now_ms)
+        self.verified(account, self._read(given, now_ms), now_ms)
 
-    def _checked(self, account: Account, given: Parameters, now_ms: int) -> tuple[Order, list[tuple[float, float]]]:
+    def _read(self, given: Parameters, now_ms: int) -> Order:
         market = self.market(given.get("symbol"))
         if not market.is_listed(now_ms):
             raise ExchangeRefusal(-4140)
         order = read_order(given, market.symbol, now_ms)
-        mark = market.mark(now_ms)
-        check_filters(order, self.rules[order.symbol], mark)
-        self._check_limits(account, order)
-        fills = self._takes(order, mark, now_ms)
-        taken = sum(quantity for _, quantity in fills)
-        if order.type == "MARKET" and not fills:
-            raise ExchangeRefusal(-4131)
-        if order.time_in_force == "FOK" and taken < order.rest - 1e-9:
-            raise ExchangeRefusal(-5021)
-        if order.time_in_force == "GTX" and fills:
-            raise ExchangeRefusal(-5022)
-        price = sum(price * quantity for price, quantity in fills) / taken if fills else float(order.price)
+        order.price = order.price or self.price_from_book(market, order.price_match, order.sign, now_ms)
+        return order
+
+    def price_from_book(self, market: Market, match: str, sign: int, now_ms: int) -> str:
+        """The price that a price match names now. Raises ExchangeRefusal."""
+        return price_from_book(match, sign, market, book_at(market, now_ms))
+
+    def enter(self, account: Account, order: Order, now_ms: int) -> Order:
+        """Check an order and let it into the book, where it fills or rests. Raises ExchangeRefusal; then nothing was changed."""
+        return self.admit(account, order, self.verified(account, order, now_ms), now_ms)
+
+    def admit(self, account: Account, order: Order, matching: Matching, now_ms: int) -> Order:
+        """Let an order that has passed its checks into the book."""
+        order.order_id = order.order_id or self.state.take_id()
+        order.client_order_id = order.client_order_id or f"demo-{order.order_id}"
+        account.open_orders[order.order_id] = order
+        self.changed = True
+        self.report(account, order, "NEW", None, now_ms)
+        self.take(account, order, matching, now_ms)
+        return order
+
+    def verified(self, account: Account, order: Order, now_ms: int, too_small: int = -4164) -> Matching:
+        """What an order would take from the book now, if all checks let it pass. Raises ExchangeRefusal."""
+        mark = self.markets[order.symbol].mark(now_ms)
+        check_filters(order, self.rules[order.symbol], mark, too_small)
+        check_limits(account, order, self.rules[order.symbol].max_orders)
+        check_reduction(account, order)
+        matching = self._matched(account, order, mark, now_ms)
+        price = matching.average or float(order.price)
         if order.type == "MARKET" and order.sign > 0:
             price *= 1 + MARKET_BUY_RESERVE
-        if not order.reduce_only:
-            self._check_margin(account, order, price, mark, now_ms)
-        return order, fills
+        available = self.margins(account, now_ms).available
+        check_margin(account, order, price, mark, self.brackets[order.symbol], available)
+        if order.type == "MARKET" and not matching.fills and not matching.taker_expires:
+            raise ExchangeRefusal(-4131)
+        if order.time_in_force == "FOK" and matching.quantity < order.rest - 1e-9:
+            raise ExchangeRefusal(-5021)
+        if order.time_in_force == "GTX" and matching.fills:
+            raise ExchangeRefusal(-5022)
+        return matching
 
-    def _check_limits(self, account: Account, order: Order) -> None:
-        """Number of open orders, duplicate id, reduce-only. Raises ExchangeRefusal."""
-        same = [held for held in account.open_orders.values() if held.symbol == order.symbol]
-        if len(same) >= self.rules[order.symbol].max_orders:
-            raise ExchangeRefusal(-2025)
-        if order.client_order_id and any(held.client_order_id == order.client_order_id for held in same):
-            raise ExchangeRefusal(-4116)
-        if order.reduce_only:
-            held_amount = account.position(order.symbol).amount
-            covered = sum(held.rest for held in same if held.reduce_only and held.side == order.side)
-            if held_amount * order.sign >= 0 or covered >= abs(held_amount):
-                raise ExchangeRefusal(-2022)
-
-    def _takes(self, order: Order, mark: float, now_ms: int) -> list[tuple[float, float]]:
-        """(price, quantity) that the order takes from the book at once. A market order walks at most marketTakeBound away
-        from the mark price."""
+    def _matched(self, account: Account, order: Order, mark: float, now_ms: int) -> Matching:
+        """What is taken at once. A market order walks at most marketTakeBound away from the mark price."""
         market = self.markets[order.symbol]
-        book, scale = book_at(market, now_ms), 10**market.quantity_decimals
         if order.type == "LIMIT":
             limit = float(order.price)
         else:
             limit = mark * (1 + order.sign * self.rules[order.symbol].bound)
-        rest, fills = round(order.rest * scale), []
-        for ticks, units in book.asks if order.sign > 0 else book.bids:
-            price = price_of(market, ticks)
-            if rest <= 0 or (price - limit) * order.sign > market.tick * 1e-6:
-                break
-            fills.append((price, min(rest, units) / scale))
-            rest -= units
-        return fills
+        return matched(account, order, market, book_at(market, now_ms), limit)
 
-    def _check_margin(self, account: Account, order: Order, price: float, mark: float, now_ms: int) -> None:
-        """Leverage bracket, then initial margin and open loss (spec: exchange §3.5). Raises ExchangeRefusal."""
-        position = account.position(order.symbol)
-        pending = sum(
-            held.rest * float(held.price)
-            for held in account.open_orders.values()
-            if held.symbol == order.symbol and held.side == order.side and not held.reduce_only
-        )
-        held_worth = position.amount * mark
-        after = abs(held_worth + order.sign * (pending + order.rest * price))
-        most = max_notional(self.brackets[order.symbol], float(position.leverage))
-        if after > abs(held_worth) and after > most:
-            raise ExchangeRefusal(-2027)
-        if position.amount * order.sign < 0 and order.rest <= abs(position.amount):
+    def take(self, account: Account, order: Order, matching: Matching, now_ms: int) -> None:
+        """Carry out what an open order takes at once; what may not rest expires."""
+        for maker in matching.makers:
+            self.end(account, maker, "EXPIRED_IN_MATCH", now_ms, SELF_TRADE)
+        for price, quantity in matching.fills:
+            self.fill(account, order, price, quantity, False, now_ms)
+        if order.order_id not in account.open_orders:
             return
-        before = order_margin(account, order.symbol, mark)
-        more = max(0.0, (after - abs(held_worth)) / position.leverage - before)
-        open_loss = order.rest * max(0.0, order.sign * (price - mark))
-        if more + open_loss > self.margins(account, now_ms).available:
-            raise ExchangeRefusal(-2019)
+        is_immediate = order.time_in_force in ("IOC", "FOK")
+        if matching.taker_expires:
+            self.end(account, order, "EXPIRED_IN_MATCH", now_ms, IOC_SELF_TRADE if is_immediate else SELF_TRADE)
+        elif order.type == "MARKET" or is_immediate:
+            self.end(account, order, "EXPIRED", now_ms, MARKET_REST if order.type == "MARKET" else IOC_REST)
 
     # --- finding and ending -----------------------------------------------------------------------------------
 
-    def find(self, account: Account, given: Parameters, open_only: bool = False) -> Order:
+    def find(self, account: Account, given: Parameters, now_ms: int, open_only: bool = False) -> Order:
         """The newest order that a request names by orderId or origClientOrderId. Raises ExchangeRefusal(-2013)."""
         symbol = self.market(given.get("symbol")).symbol
         number, name = given.get("orderId"), given.get("origClientOrderId")
         if not number and not name:
             text = "Param 'origClientOrderId' or 'orderId' must be sent, but both were empty/null!"
             raise ExchangeRefusal(-1102, text=text)
-        known = [*account.open_orders.values()]
+        known = list(reversed(account.open_orders.values()))
         if not open_only:
-            known += reversed(account.old_orders)
+            known += [order for order in reversed(account.old_orders) if is_remembered(order, now_ms)]
         for order in known:
             if order.symbol == symbol and (str(order.order_id) == number if number else order.client_order_id == name):
                 return order
@@ -172,7 +164,7 @@ class Engine:
     def cancel(self, account: Account, given: Parameters, now_ms: int) -> Order:
         """Cancel an open order. Raises ExchangeRefusal(-2011)."""
         try:
-            order = self.find(account, given, open_only=True)
+            order = self.find(account, given, now_ms, open_only=True)
         except ExchangeRefusal as refusal:
             raise (ExchangeRefusal(-2011) if refusal.code == -2013 else refusal) from None
         self.end(account, order, "CANCELED", now_ms)
@@ -185,9 +177,11 @@ class Engine:
 
     def end(self, account: Account, order: Order, status: str, now_ms: int, expiry: int = 0) -> None:
         """An order ends without (further) fill."""
-        order.status, order.update_ms, order.expiry = status, now_ms, expiry
+        order.status = moved(ORDER_STATES, order.status, status)
+        order.update_ms, order.expiry = now_ms, expiry
         self.archive(account, order)
-        self.report(account, order, status, None, now_ms)
+        self.report(account, order, "EXPIRED" if status == "EXPIRED_IN_MATCH" else status, None, now_ms)
+        self._finish(account, order, now_ms)
 
     def archive(self, account: Account, order: Order) -> None:
         """An order that has ended leaves the open ones."""
@@ -198,7 +192,31 @@ class Engine:
 
     def report(self, account: Account, order: Order, kind: str, fill: Trade | None, now_ms: int) -> None:
         """Tell the user stream of an order."""
-        self.emit(account, documents.order_event(order, kind, fill, now_ms, self.markets[order.symbol]))
+        self.emit(account, order_documents.order_event(account, order, kind, fill, now_ms, self.markets[order.symbol]))
+
+    # --- conditional orders -----------------------------------------------------------------------------------
+
+    def move_conditional(self, account: Account, conditional: Conditional, status: str, now_ms: int) -> None:
+        """Take a conditional order to another state and tell the user stream; one that is done leaves the open ones."""
+        conditional.status = moved(CONDITIONAL_STATES, conditional.status, status)
+        conditional.update_ms = now_ms
+        if not CONDITIONAL_STATES[status]:
+            account.conditionals.pop(conditional.algo_id, None)
+            account.old_conditionals.append(conditional)
+            del account.old_conditionals[:-KEPT]
+        self.changed = True
+        self.report_conditional(account, conditional, now_ms)
+
+    def report_conditional(self, account: Account, conditional: Conditional, now_ms: int) -> None:
+        """Tell the user stream of a conditional order."""
+        self.emit(account, conditional_documents.event(conditional, now_ms))
+
+    def _finish(self, account: Account, order: Order, now_ms: int) -> None:
+        """The conditional order that an ended order came from is done."""
+        conditional = account.conditionals.get(order.algo_id)
+        if conditional is not None and conditional.status == "TRIGGERED":
+            conditional.average, conditional.executed = order.average, order.executed
+            self.move_conditional(account, conditional, "FINISHED", now_ms)
 
     # --- filling ----------------------------------------------------------------------------------------------
 
@@ -221,21 +239,33 @@ class Engine:
         order.executed = round(order.executed + quantity, 9)
         order.quote += quantity * price
         order.update_ms = now_ms
-        order.status = "FILLED" if order.rest <= 0 else "PARTIALLY_FILLED"
+        order.status = moved(ORDER_STATES, order.status, "FILLED" if order.rest <= 0 else "PARTIALLY_FILLED")
         mark = self.markets[order.symbol].mark(now_ms)
-        self.emit(account, documents.trade_lite(order, fill, self.markets[order.symbol]))
+        self.emit(account, order_documents.trade_lite(order, fill, self.markets[order.symbol]))
         self.emit(account, documents.account_event(account, "ORDER", 0.0, now_ms, order.symbol, mark))
         if order.rest <= 0:
             self.archive(account, order)
         self.report(account, order, "TRADE", fill, now_ms)
-        if account.position(order.symbol).amount * order.sign >= 0:
-            self._expire_reductions(account, order, now_ms)
+        if order.rest <= 0:
+            self._finish(account, order, now_ms)
+        self.fit_reductions(account, order.symbol, now_ms, order.order_id)
 
-    def _expire_reductions(self, account: Account, filled: Order, now_ms: int) -> None:
-        """A position that is closed or has turned leaves nothing to the reduce-only orders of that side."""
-        for order in list(account.open_orders.values()):
-            if order.reduce_only and order.symbol == filled.symbol and order.side == filled.side:
+    def fit_reductions(self, account: Account, symbol: str, now_ms: int, first_id: int = 0) -> None:
+        """After a change of a position: reduce-only orders, the one that fills now and then the oldest first, keep what is
+        left to reduce, later ones are shrunk or expire; conditional orders that close what is no longer there expire."""
+        held, market = account.position(symbol).amount, self.markets[symbol]
+        left = abs(held)
+        reducing = [each for each in account.open_orders.values() if each.symbol == symbol and each.reduce_only]
+        for order in sorted(reducing, key=lambda each: each.order_id != first_id):
+            if held * order.sign >= 0 or left <= 0:
                 self.end(account, order, "EXPIRED", now_ms, NOTHING_TO_REDUCE)
+                continue
+            if order.rest > left:
+                order.quantity = market.quantity_text(order.executed + left)
+            left = round(left - order.rest, 9)
+        for conditional in account.waiting():
+            if conditional.symbol == symbol and conditional.close_position and held * conditional.sign >= 0:
+                self.move_conditional(account, conditional, "EXPIRED", now_ms)
 
     def book_trade(self, account: Account, fill: Trade) -> None:
         """Keep a fill and what it earned and cost."""
@@ -297,3 +327,9 @@ class Engine:
         account.move_margin(symbol, amount if adding else -amount, now_ms)
         self.changed = True
         self.emit(account, documents.account_event(account, "MARGIN_TRANSFER", 0.0, now_ms, symbol, mark))
+
+
+def is_remembered(order: Order, now_ms: int) -> bool:
+    """Whether an ended order can still be queried: 90 days, without any fill 3 days after it was made."""
+    unfilled = order.status in ("CANCELED", "EXPIRED", "EXPIRED_IN_MATCH") and not order.executed
+    return now_ms - order.time_ms <= (UNFILLED_KEPT_MS if unfilled else KEPT_MS)

@@ -95,6 +95,17 @@ class Market:
             found += self.minute(open_ms).moves(after_ms, to_ms)
         return found
 
+    def moments(self, after_ms: int, to_ms: int, with_mark: bool) -> list[int]:
+        """Moments with after_ms < time <= to_ms at which the last price moves, and those at which the index follows it."""
+        found = {ms for ms, _ in self.moves(after_ms, to_ms)}
+        for lag_ms in INDEX_LAGS_MS[1:] if with_mark else ():
+            found.update(ms + lag_ms for ms, _ in self.moves(after_ms - lag_ms, to_ms - lag_ms))
+        return sorted(found)
+
+    def traded_at(self, ms: int) -> float:
+        """Quantity that is traded at one moment."""
+        return round(sum(each.quantity for each in self.aggregates(ms - 1, ms)), self.quantity_decimals)
+
     def typical_units(self, ms: int) -> float:
         """Steps that were traded in a minute of the last hour, on average."""
         ordinal = self.recording.ordinal(ms)

@@ -1,4 +1,5 @@
-"""What the passing of market time does to orders and positions: resting orders, funding, liquidation.
+"""What the passing of market time does to orders and positions: resting and conditional orders, dates and countdowns,
+funding, liquidation.
 
 The market is walked minute by minute. A cheap test on the lowest and highest price of the stretch says whether anything can
 happen in it at all; only then its price moves are walked one by one, so that no fill is missed or comes out of order.
@@ -10,10 +11,12 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from atm.exchange.demo import documents
+from atm.exchange.demo import algo, documents
 from atm.exchange.demo.account import Account, Order, Trade, margins
+from atm.exchange.demo.conditional import may_fire
 from atm.exchange.demo.engine import LIQUIDATED, Engine
 from atm.exchange.demo.market import FUNDING_PERIOD_MS, FUNDING_RATE
+from atm.exchange.demo.matching import by_priority, is_passed
 from atm.ledger.balance import available_balance, is_liquidated, max_addable, max_removable, max_withdrawal
 from atm.ledger.fill import commission, funding_payment, realized_profit
 from atm.ledger.liquidation import Pool, cross_reductions, cross_remainder
@@ -21,6 +24,8 @@ from atm.ledger.margin import liquidation_price, maintenance_margin, max_notiona
 from atm.ledger.settings import leverage_change, mode_change
 from atm.model.interval import MINUTE_MS
 
+MARGIN_CALL_RATIO = 0.8
+"""Maintenance margin per margin at which the owner is told; the exchange does not document its own (spec: exchange §3.7)."""
 _MARK_LAG_MS = MINUTE_MS
 _MARK_SLACK = 2 * FUNDING_RATE
 
@@ -29,13 +34,15 @@ def advance(engine: Engine, to_ms: int) -> None:
     """Let the market run from where the engine's state is to `to_ms`."""
     state = engine.state
     while state.reached_ms < to_ms:
-        if not any(account.busy_symbols for account in state.accounts.values()):
+        if not is_busy(engine):
             state.reached_ms = to_ms
             return
         from_ms = state.reached_ms
-        state.reached_ms = min(to_ms, (from_ms // MINUTE_MS + 1) * MINUTE_MS)
+        due = [account.due_ms(from_ms) for account in state.accounts.values()]
+        state.reached_ms = min(to_ms, (from_ms // MINUTE_MS + 1) * MINUTE_MS, *(ms for ms in due if ms is not None))
         for account in state.accounts.values():
             _pass(engine, account, from_ms, state.reached_ms)
+            _end_by_clock(engine, account, state.reached_ms)
         if state.reached_ms % FUNDING_PERIOD_MS == 0:
             for account in state.accounts.values():
                 _settle_funding(engine, account, state.reached_ms)
@@ -43,50 +50,120 @@ def advance(engine: Engine, to_ms: int) -> None:
 
 def is_busy(engine: Engine) -> bool:
     """Whether the passing of time can change anything."""
-    return any(account.busy_symbols for account in engine.state.accounts.values())
+    return any(account.watched_symbols or account.countdowns for account in engine.state.accounts.values())
+
+
+def _end_by_clock(engine: Engine, account: Account, now_ms: int) -> None:
+    """Countdowns that have run down cancel the orders of their symbol; orders end whose date has passed."""
+    for symbol, due_ms in list(account.countdowns.items()):
+        if due_ms <= now_ms:
+            del account.countdowns[symbol]
+            engine.changed = True
+            engine.cancel_all(account, symbol, now_ms)
+    for order in list(account.open_orders.values()):
+        if 0 < order.good_till_ms <= now_ms:
+            engine.end(account, order, "EXPIRED", now_ms)
+    algo.expire(engine, account, now_ms)
 
 
 def _pass(engine: Engine, account: Account, from_ms: int, to_ms: int) -> None:
-    symbols = account.busy_symbols
+    symbols = account.watched_symbols
     spans = {symbol: engine.markets[symbol].span(from_ms, to_ms) for symbol in symbols}
-    resting = any(_is_crossed(order, *spans[order.symbol]) for order in account.open_orders.values())
-    endangered = _is_endangered(engine, account, from_ms, to_ms)
-    if not resting and not endangered:
-        return
-    moves = sorted(
-        (ms, symbol, price) for symbol in symbols for ms, price in engine.markets[symbol].moves(from_ms, to_ms)
+    resting = any(is_passed(order, *spans[order.symbol]) for order in account.open_orders.values())
+    marks = {symbol: _mark_span(engine, symbol, from_ms, to_ms) for symbol in symbols}
+    endangered = _is_endangered(engine, account, marks)
+    if not endangered:
+        _forget_warnings(account)
+    firing = any(
+        may_fire(conditional, *(marks if conditional.by_mark else spans)[conditional.symbol])
+        for conditional in account.waiting()
     )
-    for ms, symbol, price in moves:
-        for order in list(account.open_orders.values()):
-            if order.symbol == symbol and _is_crossed(order, price, price):
-                engine.fill(account, order, float(order.price), order.rest, True, ms)
+    if not resting and not endangered and not firing:
+        return
+    by_mark = {each.symbol for each in account.waiting() if each.by_mark}
+    moments = sorted(
+        (ms, symbol)
+        for symbol in symbols
+        for ms in engine.markets[symbol].moments(from_ms, to_ms, with_mark=symbol in by_mark)
+    )
+    for ms, symbol in moments:
+        price = engine.markets[symbol].price(ms)
+        _fill_resting(engine, account, symbol, price, ms)
+        if account.conditionals:
+            algo.watch(engine, account, symbol, price, engine.markets[symbol].mark(ms), ms)
         # A fill may have opened the position that is in danger now.
         if any(position.amount for position in account.positions.values()):
+            _warn(engine, account, ms)
             _liquidate(engine, account, ms)
 
 
-def _is_crossed(order: Order, low: float, high: float) -> bool:
-    """Whether the price goes through the order's: at its price alone the orders before it are filled."""
-    price = float(order.price)
-    return low < price if order.sign > 0 else high > price
+def _fill_resting(engine: Engine, account: Account, symbol: str, price: float, ms: int) -> None:
+    """Orders that the price goes through share what is traded at this moment, the best priced first."""
+    for side in ("BUY", "SELL"):
+        passed = [
+            order
+            for order in account.open_orders.values()
+            if order.symbol == symbol and order.side == side and is_passed(order, price, price)
+        ]
+        left = engine.markets[symbol].traded_at(ms) if passed else 0.0
+        for order in by_priority(passed):
+            quantity = min(left, order.rest)
+            if quantity > 0 and order.order_id in account.open_orders:
+                engine.fill(account, order, float(order.price), quantity, True, ms)
+                left = round(left - quantity, 9)
 
 
-def _is_endangered(engine: Engine, account: Account, from_ms: int, to_ms: int) -> bool:
-    """Whether a position could be liquidated if every price of the stretch came at its worst, together."""
+def _warn(engine: Engine, account: Account, ms: int) -> None:
+    """Tell the owner once when the maintenance margin reaches so much of the margin: of each isolated position for itself, of
+    the crossed ones together."""
+    crossed: list[tuple[str, float, float]] = []
+    for symbol, position in account.positions.items():
+        if not position.amount:
+            position.called = False
+            continue
+        mark = engine.markets[symbol].mark(ms)
+        needed = float(maintenance_margin(engine.brackets[symbol], abs(position.amount) * mark))
+        if not position.isolated:
+            crossed.append((symbol, mark, needed))
+            continue
+        is_low = needed >= MARGIN_CALL_RATIO * (position.isolated_wallet + position.profit(mark))
+        if is_low and not position.called:
+            engine.emit(account, documents.margin_call(account, [(symbol, mark, needed)], False, ms))
+        position.called = is_low
+    margin = account.wallet + sum(account.position(symbol).profit(mark) for symbol, mark, _ in crossed)
+    is_low = bool(crossed) and sum(row[2] for row in crossed) >= MARGIN_CALL_RATIO * margin
+    if is_low and not account.called:
+        engine.emit(account, documents.margin_call(account, crossed, True, ms))
+    account.called = is_low
+
+
+def _forget_warnings(account: Account) -> None:
+    account.called = False
+    for position in account.positions.values():
+        position.called = False
+
+
+def _mark_span(engine: Engine, symbol: str, from_ms: int, to_ms: int) -> tuple[float, float]:
+    """(lowest, highest) that the mark price can be in a stretch."""
+    low, high = engine.markets[symbol].span(from_ms - _MARK_LAG_MS, to_ms)
+    return low * (1 - _MARK_SLACK), high * (1 + _MARK_SLACK)
+
+
+def _is_endangered(engine: Engine, account: Account, marks: Mapping[str, tuple[float, float]]) -> bool:
+    """Whether a warning or a liquidation could be due if every mark price of the stretch came at its worst, together."""
     equity, needed = account.wallet, 0.0
     for symbol, position in account.positions.items():
         if not position.amount:
             continue
-        low, high = engine.markets[symbol].span(from_ms - _MARK_LAG_MS, to_ms)
-        low, high = low * (1 - _MARK_SLACK), high * (1 + _MARK_SLACK)
+        low, high = marks[symbol]
         worst = low if position.amount > 0 else high
         maintenance = float(maintenance_margin(engine.brackets[symbol], abs(position.amount) * high))
         if not position.isolated:
             equity += position.profit(worst)
             needed += maintenance
-        elif position.isolated_wallet + position.profit(worst) <= maintenance:
+        elif MARGIN_CALL_RATIO * (position.isolated_wallet + position.profit(worst)) <= maintenance:
             return True
-    return needed > 0.0 and equity <= needed
+    return needed > 0.0 and MARGIN_CALL_RATIO * equity <= needed
 
 
 def _settle_funding(engine: Engine, account: Account, stamp_ms: int) -> None:
@@ -102,7 +179,9 @@ def _settle_funding(engine: Engine, account: Account, stamp_ms: int) -> None:
         account.update_ms = stamp_ms
         engine.earn(account, symbol, "FUNDING_FEE", -paid, "", stamp_ms)
         named = symbol if position.isolated else ""
-        engine.emit(account, documents.account_event(account, "FUNDING_FEE", -paid, stamp_ms, named, mark))
+        event = documents.account_event(account, "FUNDING_FEE", -paid, stamp_ms, named, mark)
+        event["a"]["S"] = symbol
+        engine.emit(account, event)
         engine.changed = True
 
 
@@ -182,6 +261,7 @@ def _take_over(
     engine.archive(account, order)
     engine.emit(account, documents.account_event(account, "ORDER", insurance, ms, symbol, mark))
     engine.report(account, order, "TRADE", fill, ms)
+    engine.fit_reductions(account, symbol, ms)
 
 
 def compile_kernels(engine: Engine) -> None:

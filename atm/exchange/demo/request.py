@@ -77,6 +77,11 @@ def times(given: Mapping[str, str], most_days: int = 0) -> tuple[int | None, int
     return start_ms, end_ms
 
 
+def inside(time_ms: int, start_ms: int | None, end_ms: int | None) -> bool:
+    """Whether a time lies in a range, both ends included; None: open."""
+    return (start_ms is None or time_ms >= start_ms) and (end_ms is None or time_ms <= end_ms)
+
+
 def listed(market: Market, now_ms: int) -> Market:
     """The market, if it has begun. Raises ExchangeRefusal."""
     if not market.is_listed(now_ms):

@@ -12,14 +12,20 @@ from aiohttp import web
 from atm.exchange.demo import access
 from atm.exchange.demo.account import Account, KeyPair
 from atm.exchange.demo.account_answers import AccountAnswers
+from atm.exchange.demo.conditional_answers import ConditionalAnswers
 from atm.exchange.demo.engine import Engine
 from atm.exchange.demo.market_answers import MarketAnswers
+from atm.exchange.demo.order_answers import OrderAnswers
 from atm.exchange.demo.refusal import ExchangeRefusal
 from atm.exchange.demo.request import Asked
 
 KEY_LIFE_MS = 3_600_000.0
 _NOT_FOUND = "<html><body>404 Not Found</body></html>"
-_ORDERS = (("POST", "v1/order"), ("POST", "v1/order/test"))
+_ORDERS = {
+    ("POST", "v1/order"): 1, ("POST", "v1/order/test"): 1, ("PUT", "v1/order"): 1, ("POST", "v1/algoOrder"): 1,
+    ("POST", "v1/batchOrders"): 5, ("PUT", "v1/batchOrders"): 5,
+}  # fmt: skip
+"""How many orders a request counts as in the limit of ten seconds; in that of a minute each is one."""
 
 
 class Rest:
@@ -42,7 +48,9 @@ class Rest:
         self._engine, self._limits = engine, limits
         self._market_ms, self._wall_ms, self._exact, self._done = market_ms, wall_ms, exact, done
         self._public = MarketAnswers(engine.markets, engine.market, info).handlers
-        self._signed = AccountAnswers(engine).handlers
+        self._signed = (
+            AccountAnswers(engine).handlers | OrderAnswers(engine).handlers | ConditionalAnswers(engine).handlers
+        )
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         """Answer one request."""
@@ -77,7 +85,7 @@ class Rest:
         if self._exact():
             access.check_time(given, now_ms)
         if route in _ORDERS:
-            self._limits.count_order(account.name, wall_ms, headers)
+            self._limits.count_order(account.name, wall_ms, headers, _ORDERS[route])
         try:
             return self._signed[route](Asked(version, given, now_ms, account))
         finally:

@@ -1,8 +1,7 @@
-"""Reading an order's parameters and checking the filters of its symbol, in the order in which the exchange does."""
+"""The filters of a symbol, checked in the order in which the exchange does."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from decimal import Decimal, InvalidOperation
 from typing import Any
@@ -13,10 +12,6 @@ from atm.exchange.demo.account import Order
 from atm.exchange.demo.refusal import ExchangeRefusal
 
 Parameters = Mapping[str, str]
-_CLIENT_ID = re.compile(r"[.A-Z:/a-z0-9_-]{1,36}")
-_CONDITIONAL = frozenset(("STOP", "STOP_MARKET", "TAKE_PROFIT", "TAKE_PROFIT_MARKET", "TRAILING_STOP_MARKET"))
-_IN_FORCE = ("GTC", "IOC", "FOK", "GTX")
-_RESPONSES = ("ACK", "RESULT")
 
 
 class Range(msgspec.Struct, frozen=True):
@@ -28,7 +23,9 @@ class Range(msgspec.Struct, frozen=True):
 
 
 class Rules(msgspec.Struct, frozen=True):
-    """What exchangeInfo says of one symbol. Rates and multipliers are fractions of one."""
+    """What exchangeInfo says of one symbol. Rates and multipliers are fractions of one. `bound`: how far from the mark price
+    a market order may take; `protect`: how far the last price may be from the mark price when a protected stop fires;
+    `risk_side`: NONE, BUY, SELL or BOTH, the side on which positions may only be reduced."""
 
     price: Range
     quantity: Range
@@ -40,7 +37,10 @@ class Rules(msgspec.Struct, frozen=True):
     lowest: float
     max_orders: int
     bound: float
+    protect: float
     liquidation_fee: float
+    max_amendments: int
+    risk_side: str
 
     @staticmethod
     def of(entry: Mapping[str, Any]) -> Rules:
@@ -59,7 +59,10 @@ class Rules(msgspec.Struct, frozen=True):
             lowest=float(percent["multiplierDown"]),
             max_orders=int(filters.get("MAX_NUM_ORDERS", {}).get("limit", 200)),
             bound=float(entry["marketTakeBound"]),
+            protect=float(entry.get("triggerProtect", "1")),
             liquidation_fee=float(entry["liquidationFee"]),
+            max_amendments=int(entry.get("maxMoveOrderLimit", 10_000)),
+            risk_side=filters.get("POSITION_RISK_CONTROL", {}).get("positionControlSide", "NONE"),
         )
 
 
@@ -67,64 +70,16 @@ def _range(lowest: str, highest: str, step: str) -> Range:
     return Range(Decimal(lowest), Decimal(highest), Decimal(step))
 
 
-def read_order(given: Parameters, symbol: str, now_ms: int) -> Order:
-    """The order that a request describes, without number; without client id if none was sent. Raises ExchangeRefusal."""
-    for name in ("side", "type"):
-        if not given.get(name):
-            raise ExchangeRefusal(-1102, name)
-    if given["side"] not in ("BUY", "SELL"):
-        raise ExchangeRefusal(-1117)
-    kind = given["type"]
-    if kind in _CONDITIONAL:
-        raise ExchangeRefusal(-4120)
-    if kind not in ("MARKET", "LIMIT"):
-        raise ExchangeRefusal(-1116)
-    if given.get("positionSide", "BOTH") not in ("BOTH", "LONG", "SHORT"):
-        raise ExchangeRefusal(-4060)
-    if given.get("positionSide", "BOTH") != "BOTH":
-        raise ExchangeRefusal(-4061)
-    if given.get("newOrderRespType", "ACK") not in _RESPONSES:
-        raise ExchangeRefusal(-1136)
-    name = given.get("newClientOrderId", "")
-    if name and not _CLIENT_ID.fullmatch(name):
-        raise ExchangeRefusal(-4015)
-    reduce_only = given.get("reduceOnly", "false").lower()
-    if reduce_only not in ("true", "false"):
-        raise ExchangeRefusal(-4062)
-    price, in_force = _terms(given, kind)
-    return Order(
-        order_id=0, client_order_id=name, symbol=symbol, side=given["side"], type=kind, time_in_force=in_force,
-        quantity=given["quantity"], price=price, reduce_only=reduce_only == "true", time_ms=now_ms, update_ms=now_ms,
-    )  # fmt: skip
-
-
-def _terms(given: Parameters, kind: str) -> tuple[str, str]:
-    """(price, time in force) of a type of order. Raises ExchangeRefusal for what is missing or too much."""
-    if not given.get("quantity"):
-        raise ExchangeRefusal(-1102, "quantity")
-    if kind == "MARKET":
-        if "price" in given:
-            raise ExchangeRefusal(-1106, "price")
-        if "timeInForce" in given:
-            raise ExchangeRefusal(-1114)
-        return "0", "GTC"
-    for name in ("timeInForce", "price"):
-        if not given.get(name):
-            raise ExchangeRefusal(-1102, name)
-    if given["timeInForce"] not in _IN_FORCE:
-        raise ExchangeRefusal(-1115)
-    return given["price"], given["timeInForce"]
-
-
-def check_filters(order: Order, rules: Rules, mark: float) -> None:
-    """Precision, price, quantity, distance from the mark price and smallest notional. Raises ExchangeRefusal."""
-    quantity, price = _decimal(order.quantity, "quantity"), _decimal(order.price, "price")
-    if _places(quantity) > rules.quantity_precision or _places(price) > rules.price_precision:
-        raise ExchangeRefusal(-1111)
+def check_filters(order: Order, rules: Rules, mark: float, too_small: int = -4164) -> None:
+    """Precision, price, quantity, distance from the mark price, smallest notional (refused with `too_small`) and the control
+    of positions at risk. Raises ExchangeRefusal."""
+    quantity, price = decimal(order.quantity, "quantity"), decimal(order.price, "price")
+    check_precision(rules, quantity, price)
     limited = order.type == "LIMIT"
     if limited:
-        _check_price(price, rules.price)
-    _check_quantity(quantity, rules.quantity if limited else rules.market_quantity)
+        check_price(price, rules.price)
+    if not order.close_position:
+        check_quantity(quantity, rules.quantity if limited else rules.market_quantity)
     if limited:
         highest, lowest = mark * rules.highest, mark * rules.lowest
         if order.side == "BUY" and float(price) > highest:
@@ -133,21 +88,31 @@ def check_filters(order: Order, rules: Rules, mark: float) -> None:
             raise ExchangeRefusal(-4024, f"{lowest:.{rules.price_precision}f}")
     worth = float(quantity) * (float(price) if limited else mark)
     if not order.reduce_only and worth < float(rules.min_notional):
-        raise ExchangeRefusal(-4164, rules.min_notional)
+        raise ExchangeRefusal(too_small, rules.min_notional)
+    if rules.risk_side in ("BOTH", order.side) and not order.reduce_only:
+        raise ExchangeRefusal({"BOTH": -4105, "BUY": -4106, "SELL": -4107}[rules.risk_side])
 
 
-def _check_price(price: Decimal, allowed: Range) -> None:
+def check_precision(rules: Rules, quantity: Decimal, *prices: Decimal) -> None:
+    """Numbers of decimals. Raises ExchangeRefusal."""
+    if _places(quantity) > rules.quantity_precision or any(_places(price) > rules.price_precision for price in prices):
+        raise ExchangeRefusal(-1111)
+
+
+def check_price(price: Decimal, allowed: Range, negative: int = -4001, too_high: int = -4002) -> None:
+    """PRICE_FILTER; the codes differ for trigger prices. Raises ExchangeRefusal."""
     if price <= 0:
-        raise ExchangeRefusal(-4001)
+        raise ExchangeRefusal(negative)
     if allowed.lowest and price < allowed.lowest:
         raise ExchangeRefusal(-4013)
     if allowed.highest and price > allowed.highest:
-        raise ExchangeRefusal(-4002)
+        raise ExchangeRefusal(too_high)
     if allowed.step and (price - allowed.lowest) % allowed.step:
         raise ExchangeRefusal(-4014)
 
 
-def _check_quantity(quantity: Decimal, allowed: Range) -> None:
+def check_quantity(quantity: Decimal, allowed: Range) -> None:
+    """LOT_SIZE or MARKET_LOT_SIZE. Raises ExchangeRefusal."""
     if quantity <= 0:
         raise ExchangeRefusal(-4003)
     if quantity < allowed.lowest:
@@ -158,7 +123,8 @@ def _check_quantity(quantity: Decimal, allowed: Range) -> None:
         raise ExchangeRefusal(-4023)
 
 
-def _decimal(text: str, name: str) -> Decimal:
+def decimal(text: str, name: str) -> Decimal:
+    """A finite decimal number. Raises ExchangeRefusal naming the parameter."""
     try:
         value = Decimal(text)
     except InvalidOperation:

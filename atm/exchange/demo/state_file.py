@@ -37,7 +37,7 @@ def restored(
         return fresh, new
     try:
         kept = msgspec.json.decode(path.read_bytes(), type=Kept)
-        strange = {symbol for account in kept.state.accounts.values() for symbol in account.busy_symbols} - symbols
+        strange = {symbol for account in kept.state.accounts.values() for symbol in account.watched_symbols} - symbols
         if strange:
             raise msgspec.ValidationError(f"there is no recording of {', '.join(sorted(strange))}")
     except msgspec.DecodeError as error:

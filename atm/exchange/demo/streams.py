@@ -25,6 +25,7 @@ from atm.model.interval import MINUTE_MS, Interval
 logger = logging.getLogger(__name__)
 
 QUEUE_LIMIT = 2_000
+LONGEST_ID = 36
 _PUBLIC = re.compile(r"@(bookTicker|depth(5|10|20)(@\d+ms)?)$")
 _DEPTH = re.compile(r"depth(5|10|20)(?:@(100|500)ms)?")
 _MARK_PERIODS_MS = {"markPrice": 3_000, "markPrice@1s": 1_000}
@@ -45,7 +46,7 @@ class Subscriber:
         self.socket = socket
         self.route = route
         self.combined = combined
-        self.users = users
+        self.users = dict(users)
         self.streams: set[str] = set()
         self._request = request
         self._queue: asyncio.Queue[str] = asyncio.Queue(QUEUE_LIMIT)
@@ -72,8 +73,18 @@ class Subscriber:
             self._request.transport.abort()
 
     def follow(self, streams: Iterable[str]) -> None:
-        """Add streams; those that belong to another route stay silent."""
-        self.streams.update(streams)
+        """Add streams; those that belong to another route stay silent. On the private route a name is a listen key."""
+        for name in streams:
+            if self.route == "private" and "@" not in name:
+                self.users[name] = _ALL_EVENTS
+            else:
+                self.streams.add(name)
+
+    def leave(self, streams: Iterable[str]) -> None:
+        """Remove streams and listen keys."""
+        for name in streams:
+            self.streams.discard(name)
+            self.users.pop(name, None)
 
     def hears(self, stream: str) -> bool:
         """Whether the stream belongs to the route this socket came by."""
@@ -200,7 +211,7 @@ def _control(subscriber: Subscriber, text: str) -> Document:
         asked = json.loads(text)
     except ValueError:
         return {"error": {"code": 3, "msg": "Invalid JSON: expected value at line 1 column 1"}}
-    if not isinstance(asked, dict) or not isinstance(asked.get("id"), int):
+    if not isinstance(asked, dict) or not _is_id(asked.get("id")):
         return {"error": {"code": 2, "msg": "Invalid request: request ID must be an unsigned integer"}}
     method, parameters, result = asked.get("method"), asked.get("params", []), None
     if method == "LIST_SUBSCRIPTIONS":
@@ -212,7 +223,7 @@ def _control(subscriber: Subscriber, text: str) -> Document:
     if method == "SUBSCRIBE":
         subscriber.follow(parameters)
     elif method == "UNSUBSCRIBE":
-        subscriber.streams.difference_update(parameters)
+        subscriber.leave(parameters)
     elif method == "SET_PROPERTY" and len(parameters) == 2 and parameters[0] == "combined":
         subscriber.combined = bool(parameters[1])
     elif method == "GET_PROPERTY" and parameters == ["combined"]:
@@ -220,6 +231,13 @@ def _control(subscriber: Subscriber, text: str) -> Document:
     else:
         return {"error": {"code": 2, "msg": f"Invalid request: unknown variant `{method}`"}, "id": asked["id"]}
     return {"result": result, "id": asked["id"]}
+
+
+def _is_id(value: object) -> bool:
+    """The documents want an unsigned integer; the exchange's own SDK sends words, so those are taken as well."""
+    if isinstance(value, str):
+        return 0 < len(value) <= LONGEST_ID
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
 
 
 def _klines(market: Market, text: str, after_ms: int, ms: int, continuous: bool) -> list[Document]:

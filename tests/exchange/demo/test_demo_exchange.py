@@ -215,11 +215,21 @@ async def test_account_and_market_time_survive_a_restart(tmp_path: Path) -> None
     async with serving(home=tmp_path) as addresses, FuturesClient(addresses, Credentials("demo", "demo")) as client:
         await client.synchronise()
         await client.place(market_order("100"))
+        stop = {
+            "symbol": SYMBOL,
+            "side": "SELL",
+            "type": "TRAILING_STOP_MARKET",
+            "callbackRate": "5",
+            "quantity": "100",
+        }
+        placed = await client._library.futures_create_order(**stop, clientAlgoId="kept")
         before_ms = await client.server_time()
     async with serving(home=tmp_path) as addresses, FuturesClient(addresses, Credentials("demo", "demo")) as client:
         await client.synchronise()
         (position,) = await client.position_risk()
         assert position.position_amt == 100.0
+        (waiting,) = await client._library.futures_get_open_algo_orders(symbol=SYMBOL)
+        assert (waiting["algoId"], waiting["clientAlgoId"]) == (placed["algoId"], "kept")
         assert before_ms <= await client.server_time() < before_ms + 60_000
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import json
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -11,9 +12,10 @@ from urllib.parse import urlencode
 
 import aiohttp
 import pytest
+from yarl import URL
 
 from atm.exchange.demo import server
-from atm.exchange.demo.access import RateLimits
+from atm.exchange.demo.access import RateLimits, weight
 from atm.exchange.demo.refusal import ExchangeRefusal
 from atm.exchange.demo.server import DemoExchangeOptions, running_demo_exchange
 from atm.model.interval import HOUR_MS, MINUTE_MS
@@ -34,7 +36,9 @@ class Asker:
 
     async def raw(self, method: str, address: str, key: str = "", **more: Any) -> tuple[int, Any, Any]:
         headers = {"X-MBX-APIKEY": key} if key else {}
-        async with self._session.request(method, self.rest + address, headers=headers, **more) as answer:
+        async with self._session.request(
+            method, URL(self.rest + address, encoded=True), headers=headers, **more
+        ) as answer:
             is_json = answer.content_type == "application/json"
             return answer.status, (await answer.json() if is_json else await answer.text()), answer.headers
 
@@ -228,3 +232,70 @@ async def test_every_account_has_its_own_keys_orders_and_listen_key(ask: Asker) 
     assert (await ask.raw("DELETE", "/fapi/v1/listenKey", "demo"))[1] == {}
     assert (await ask.raw("PUT", "/fapi/v1/listenKey", "demo"))[1]["code"] == -1125
     assert (await ask.raw("PUT", "/fapi/v1/listenKey", pair[0]))[1]["listenKey"] == keys[1]
+
+
+async def test_batches_answer_each_element_and_count_as_the_exchange_counts_them(ask: Asker) -> None:
+    row = {"symbol": SYMBOL, "side": "BUY", "type": "LIMIT", "timeInForce": "GTC", "quantity": 100, "price": "1.1"}
+    rows = [{**row, "newClientOrderId": f"b{place}"} for place in range(5)]
+    rows[1] = {**rows[1], "type": "STOP", "stopPrice": "1.2"}
+    rows[2] = {**rows[2], "reduceOnly": True}
+
+    async def sent(method: str, batch: Any) -> Any:
+        text = batch if isinstance(batch, str) else json.dumps(batch, separators=(",", ":"))
+        return await ask.signed(method, "v1/batchOrders", batchOrders=text)
+
+    status, answers = await sent("POST", rows)
+    assert (status, [each.get("code", each.get("status")) for each in answers]) == (
+        200,
+        ["NEW", -4120, -2022, "NEW", "NEW"],
+    )
+    for batch, code in (([*rows, row], -4082), ([], -4082), ("[{", -1130), ("[1]", -1130), ("", -1102)):
+        assert (await sent("POST", batch))[1]["code"] == code
+    changes = [{"symbol": SYMBOL, "origClientOrderId": name, "side": "BUY", "quantity": "100", "price": "1.09"} for name in
+               ("b0", "b9")]  # fmt: skip
+    assert [each.get("price", each.get("code")) for each in (await sent("PUT", changes))[1]] == ["1.09", -2013]
+    payload = urlencode({"symbol": SYMBOL, "origClientOrderIdList": '["b0","b9","b3"]', "timestamp": T0})
+    signature = hmac.new(b"demo", payload.encode(), hashlib.sha256).hexdigest()
+    _, ended, headers = await ask.raw("DELETE", f"/fapi/v1/batchOrders?{payload}&signature={signature}", "demo")
+    assert [each.get("status", each.get("code")) for each in ended] == ["CANCELED", -2011, "CANCELED"]
+    assert "X-MBX-ORDER-COUNT-10S" not in headers
+    many = json.dumps(list(range(11)))
+    assert (await ask.signed("DELETE", "v1/batchOrders", symbol=SYMBOL, orderIdList=many))[1]["code"] == -4032
+    assert (await ask.signed("DELETE", "v1/batchOrders", symbol=SYMBOL))[1]["code"] == -1102
+    payload = urlencode({"batchOrders": json.dumps([row]), "timestamp": T0})
+    signature = hmac.new(b"demo", payload.encode(), hashlib.sha256).hexdigest()
+    _, _, headers = await ask.raw("POST", f"/fapi/v1/batchOrders?{payload}&signature={signature}", "demo")
+    # Five requests before this one asked for new orders, one was an amendment and counts as well.
+    assert (headers["X-MBX-ORDER-COUNT-10S"], headers["X-MBX-ORDER-COUNT-1M"]) == ("40", "8")
+
+
+async def test_what_is_asked_of_a_countdown_and_of_liquidations(ask: Asker) -> None:
+    asked = {"symbol": SYMBOL, "countdownTime": 60_000}
+    assert (await ask.signed("POST", "v1/countdownCancelAll", **asked))[1] == {
+        "symbol": SYMBOL,
+        "countdownTime": "60000",
+    }
+    assert (await ask.signed("POST", "v1/countdownCancelAll", symbol=SYMBOL))[1]["code"] == -1102
+    assert (await ask.signed("POST", "v1/countdownCancelAll", symbol=SYMBOL, countdownTime=0))[0] == 200
+    assert (await ask.signed("GET", "v1/forceOrders", autoCloseType="LIQUIDATION"))[1] == []
+    assert (await ask.signed("GET", "v1/forceOrders", autoCloseType="OTHER"))[1]["code"] == -1130
+    assert (await ask.signed("POST", "v1/feeBurn", feeBurn="true"))[1]["code"] == -4084
+    assert (await ask.signed("POST", "v1/algoOrder", symbol=SYMBOL))[1]["code"] == -1102
+    assert (await ask.signed("GET", "v1/algoOrder"))[1]["code"] == -1102
+    assert (await ask.signed("GET", "v1/algoOrder", algoId=77))[1]["code"] == -2013
+    assert (await ask.signed("DELETE", "v1/algoOrder", algoId=77))[1]["code"] == -2011
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "given", "expected"),
+    [
+        ("POST", "v1/order", {}, 0), ("PUT", "v1/order", {}, 0), ("DELETE", "v1/order", {}, 1), ("POST", "v1/algoOrder", {}, 0),
+        ("GET", "v1/algoOrder", {}, 1), ("POST", "v1/batchOrders", {}, 5), ("PUT", "v1/batchOrders", {}, 5),
+        ("DELETE", "v1/batchOrders", {}, 1), ("POST", "v1/countdownCancelAll", {}, 10), ("GET", "v1/openOrders", {}, 40),
+        ("GET", "v1/openAlgoOrders", {"symbol": SYMBOL}, 1), ("GET", "v1/openAlgoOrders", {}, 40), ("GET", "v1/forceOrders", {}, 50),
+        ("GET", "v1/allAlgoOrders", {"symbol": SYMBOL}, 5), ("GET", "v1/multiAssetsMargin", {}, 30),
+        ("POST", "v1/multiAssetsMargin", {}, 1), ("GET", "v1/positionMargin/history", {}, 1), ("GET", "v1/adlQuantile", {}, 5),
+    ],
+)  # fmt: skip
+def test_weights_are_those_of_the_exchange(method: str, path: str, given: dict[str, str], expected: int) -> None:
+    assert weight(method, path, given) == expected

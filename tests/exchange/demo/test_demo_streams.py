@@ -103,6 +103,23 @@ async def test_user_events_go_to_their_account_and_as_filtered() -> None:
                 assert (await received(nothing))["ac"] == {"s": SYMBOL, "l": 5}
 
 
+async def test_a_listen_key_can_be_subscribed_to_and_left() -> None:
+    async with serving(60.0) as addresses, aiohttp.ClientSession() as session, FuturesClient(addresses, DEMO) as client:
+        key = await client.create_listen_key()
+        async with session.ws_connect(f"{addresses.stream}/private/stream") as socket:
+            for word in (7, "a1b2"):
+                await socket.send_json({"method": "SUBSCRIBE", "params": [key], "id": word})
+                assert await received(socket) == {"result": None, "id": word}
+            await client.set_leverage(SYMBOL, 7)
+            event = await received(socket)
+            assert (event["stream"], event["data"]["ac"]) == (key, {"s": SYMBOL, "l": 7})
+            await socket.send_json({"method": "UNSUBSCRIBE", "params": [key], "id": 8})
+            await received(socket)
+            await client.set_leverage(SYMBOL, 8)
+            await socket.send_json({"method": "LIST_SUBSCRIPTIONS", "id": 9})
+            assert await received(socket) == {"result": [], "id": 9}
+
+
 async def test_an_expired_listen_key_ends_its_stream(monkeypatch: pytest.MonkeyPatch) -> None:
     now = [1_790_000_000_000.0]
     monkeypatch.setattr(server, "wall_ms", lambda: now[0])
