@@ -19,8 +19,9 @@ from atm.model.trade_method import Answer, Held, TradeMethod
 from atm.simulators.replay import STRETCH
 from atm.simulators.statistics.path import SymbolPath
 from atm.simulators.summary import Outcome, conclude
-from atm.trading.engine import AccountEngine, MinuteGrid
+from atm.trading.engine import AccountEngine
 from atm.trading.layout import Input, Setup
+from atm.trading.minute_grid import MinuteGrid
 
 MINUTES = 2_629_800
 ROUNDS = 5

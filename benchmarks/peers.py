@@ -23,8 +23,9 @@ from atm.model.analysis_configuration import AnalysisConfiguration, ClassicalSig
 from atm.model.instrument import Instrument
 from atm.model.interval import MINUTE_MS
 from atm.model.trade_configuration import RemainingQuantity, RotationalGaussian1, TradeConfiguration
-from atm.trading.engine import AccountEngine, MinuteGrid
+from atm.trading.engine import AccountEngine
 from atm.trading.layout import Input
+from atm.trading.minute_grid import MinuteGrid
 from benchmarks import _peers as peers
 from benchmarks.backtest import BRACKETS, cycle, market
 

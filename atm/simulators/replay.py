@@ -15,9 +15,10 @@ from atm.model.flow import RecordedBook
 from atm.model.interval import MINUTE_MS
 from atm.simulators.minute_shelf import MinuteShelf
 from atm.simulators.statistics.path import SymbolPath
-from atm.trading.engine import AccountEngine, MinuteGrid
+from atm.trading.engine import AccountEngine
 from atm.trading.funding import NO_RATES
 from atm.trading.layout import Setup
+from atm.trading.minute_grid import MinuteGrid
 
 Floats = NDArray[np.float64]
 

@@ -23,7 +23,8 @@ from atm.simulators.backtest import Cancelled, check_data, load_replay
 from atm.simulators.specification import time_range
 from atm.simulators.statistics.skim import skimmed
 from atm.storage.market_store import MarketStore
-from atm.trading.engine import AccountEngine, MinuteGrid
+from atm.trading.engine import AccountEngine
+from atm.trading.minute_grid import MinuteGrid
 
 MOST_MINUTES = 15_000_000
 """Minutes of all positions together: about 600 MB, the bound of what a trial may hold."""

@@ -14,7 +14,8 @@ from atm.simulators.statistics.equity import fall_from_peaks
 from atm.simulators.statistics.path import walk
 from atm.simulators.statistics.significance import runs
 from atm.simulators.statistics.skim import skimmed
-from atm.trading.engine import AccountEngine, MinuteGrid
+from atm.trading.engine import AccountEngine
+from atm.trading.minute_grid import MinuteGrid
 
 
 def warm_up(progress: Callable[[str], None]) -> None:

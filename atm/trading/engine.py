@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from functools import cached_property
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -56,6 +55,7 @@ from atm.trading.layout import (
 )
 from atm.trading.method_choice import Methods
 from atm.trading.method_setup import decision_columns
+from atm.trading.minute_grid import MinuteGrid
 from atm.trading.phases import run_minutes
 
 Floats = NDArray[np.float64]
@@ -75,32 +75,6 @@ _AS_THEY_ARE = [
     Trade.TARGET_BEFORE,
     Trade.TARGET_AFTER,
 ]
-
-
-_NO_VOLUMES = np.zeros((0, 0), np.float32)
-_NO_BOOKS = np.zeros((3, 0, 0), np.float32)
-
-
-class MinuteGrid(NamedTuple):
-    """Dense minutes of all positions.
-
-    Prices float64 (n, positions), NaN = missing; rows float64 (k, `AccountEngine.row_width`); row_at int64 (n, positions): row
-    that closes with the minute, −1 = none; start_ms: first open time; volumes float32 (n, positions) in base assets, empty: no
-    order is too large; books float32 (3, n, positions): spread, bid and ask depth (see `atm.model.flow`), NaN or empty: not
-    recorded; rates float64 (k, 3): recorded funding rates, rows of (stamp Unix ms, position, rate) ascending by stamp, the
-    constant of the costs where none is.
-    """
-
-    start_ms: int
-    opens: Floats
-    highs: Floats
-    lows: Floats
-    closes: Floats
-    rows: Floats
-    row_at: Ints
-    volumes: Shorts = _NO_VOLUMES
-    books: Shorts = _NO_BOOKS
-    rates: Floats = NO_RATES
 
 
 class AccountEngine:

@@ -27,9 +27,10 @@ from atm.model.kernel import kernel
 from atm.model.trade_configuration import TradeConfiguration, UserMethod
 from atm.model.trade_method import Answer, Held, TradeMethod
 from atm.model.validation import checked
-from atm.trading.engine import AccountEngine, MinuteGrid
+from atm.trading.engine import AccountEngine
 from atm.trading.layout import Input
 from atm.trading.method_call import call_method, compiled, with_bounds_checked
+from atm.trading.minute_grid import MinuteGrid
 
 Floats = NDArray[np.float64]
 

@@ -23,7 +23,8 @@ from atm.model.trade_configuration import (
     TradeConfiguration,
     TradeScenario,
 )
-from atm.trading.engine import AccountEngine, MinuteGrid
+from atm.trading.engine import AccountEngine
+from atm.trading.minute_grid import MinuteGrid
 from tests.trading.scene import ANALYSIS, BRACKETS, FREE, flip
 from tests.trading.test_engine import random_market
 

@@ -34,8 +34,9 @@ from atm.model.trade_configuration import (
     TradeScenario,
     WeightReduce,
 )
-from atm.trading.engine import AccountEngine, MinuteGrid
+from atm.trading.engine import AccountEngine
 from atm.trading.layout import Input
+from atm.trading.minute_grid import MinuteGrid
 
 WIDE = RotationalGaussian1(theta=0.5, alpha=100, beta0=100, beta1=100)
 FOLLOW = RemainingQuantity(long=WIDE, short=WIDE)

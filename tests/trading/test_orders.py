@@ -23,8 +23,9 @@ from atm.model.trade_configuration import (
     TradeScenario,
     mismatches,
 )
-from atm.trading.engine import AccountEngine, MinuteGrid
+from atm.trading.engine import AccountEngine
 from atm.trading.layout import Setup
+from atm.trading.minute_grid import MinuteGrid
 from tests.trading.scene import FREE, Scene, engine, flip, row
 
 WIDE = RotationalGaussian1(theta=0.5, alpha=100, beta0=100, beta1=100)

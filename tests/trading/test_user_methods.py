@@ -22,9 +22,10 @@ from atm.model.interval import MINUTE_MS, Interval
 from atm.model.kernel import kernel
 from atm.model.trade_configuration import Direction, TradeConfiguration, UserMethod
 from atm.model.trade_method import Answer, Held, TradeMethod
-from atm.trading.engine import AccountEngine, MinuteGrid
+from atm.trading.engine import AccountEngine
 from atm.trading.layout import MEMORY, Input, Position
 from atm.trading.method_checker import check_method
+from atm.trading.minute_grid import MinuteGrid
 from tests.trading.scene import ANALYSIS, FREE, Scene, instrument, row
 
 EXAMPLES = Path(__file__).parent.parent.parent / "strategies"
