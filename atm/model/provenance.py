@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from atm.model.bars import Bars, Source, TimeRange
+from atm.model.bars import Source, TimeRange
 from atm.model.interval import DAY_MS, MINUTE_MS
 
 N_SOURCES = len(Source)
@@ -105,7 +105,9 @@ def provenance(
     return Provenance(start_ms, dense)
 
 
-def source_counts(dense: Bars) -> dict[str, int]:
-    """Minutes of a gap-free series by the lower-case name of their source; sources without minutes are left out."""
-    counts = np.bincount(dense.source, minlength=N_SOURCES)
-    return {source.name.lower(): int(counts[source]) for source in Source if counts[source]}
+def source_counts(source: NDArray[np.uint8], minutes: int) -> dict[str, int]:
+    """Minutes by the lower-case name of their source, of `minutes` in all, of which those beyond `source` are missing; sources
+    without minutes are left out."""
+    counts = np.bincount(source, minlength=N_SOURCES)
+    counts[Source.MISSING] += minutes - len(source)
+    return {each.name.lower(): int(counts[each]) for each in Source if counts[each]}

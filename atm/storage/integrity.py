@@ -110,11 +110,11 @@ def _time_problems(month: str, minutes: Minutes) -> Iterator[Problem]:
     again = np.zeros(len(times), bool)
     again[np.setdiff1d(np.arange(len(times)), np.unique(times, return_index=True)[1])] = True
     yield from _problem("duplicate", again, times)
-    yield from _problem("minute", times % MINUTE_MS != 0, times)
+    yield from _problem("minute", np.asarray(times % MINUTE_MS != 0), times)
     start, end = (np.datetime64(month, "M") + shift for shift in (0, 1))
     lo, hi = (int(edge.astype("datetime64[ms]").astype(np.int64)) for edge in (start, end))
     yield from _problem("month", np.asarray((times < lo) | (times >= hi)), times)
-    yield from _problem("source", ~np.isin(minutes.source, _KNOWN), times)
+    yield from _problem("source", np.isin(minutes.source, _KNOWN, invert=True), times)
 
 
 def _value_problems(kind: Kind, minutes: Minutes) -> Iterator[Problem]:
