@@ -120,13 +120,13 @@ def _time_problems(month: str, minutes: Minutes) -> Iterator[Problem]:
 def _value_problems(kind: Kind, minutes: Minutes) -> Iterator[Problem]:
     if kind is not KLINES:
         known = minutes.values[kind.columns.index("known")]
-        yield from _problem("flow", ~((known >= 0.0) & (known <= 1.0 + 1e-9)), minutes.open_time)
+        yield from _problem("flow", np.asarray(~((known >= 0.0) & (known <= 1.0 + 1e-9))), minutes.open_time)
         return
     opened, high, low, close = (minutes.values[c] for c in (Column.OPEN, Column.HIGH, Column.LOW, Column.CLOSE))
     sound = (low > 0) & (low <= np.minimum(opened, close)) & (high >= np.maximum(opened, close)) & np.isfinite(high)
     yield from _problem("prices", np.asarray(~sound), minutes.open_time)
     volumes = minutes.values[[Column.VOLUME, Column.QUOTE_VOLUME, Column.TRADES]]
-    yield from _problem("volumes", (volumes < 0).any(axis=0), minutes.open_time)
+    yield from _problem("volumes", np.asarray((volumes < 0).any(axis=0)), minutes.open_time)
 
 
 def _problem(name: str, wrong: NDArray[np.bool_], times: NDArray[np.int64]) -> Iterator[Problem]:
