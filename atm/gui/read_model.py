@@ -12,7 +12,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from atm.ipc.messages import (
-    DATA,
     AccountUpdated,
     AnalysisReady,
     AnalyzerLoad,
@@ -22,7 +21,7 @@ from atm.ipc.messages import (
     ConfigurationsUpdated,
     ConnectionState,
     Coverage,
-    DataJobUpdated,
+    DataJobsUpdated,
     DiskUseUpdated,
     Event,
     IndicatorsUpdated,
@@ -215,11 +214,8 @@ class ReadModel:
         self.collection = {each.symbol: each for each in event.symbols}
         self.retention = event.retention
 
-    def _on_data_job(self, event: DataJobUpdated) -> None:
-        if event.removed:
-            self.data_jobs.pop(event.job.number, None)
-        else:
-            self.data_jobs[event.job.number] = event.job
+    def _on_data_jobs(self, event: DataJobsUpdated) -> None:
+        self.data_jobs = {job.number: job for job in event.jobs}
 
     def _on_disk(self, event: DiskUseUpdated) -> None:
         self.disk = event
@@ -288,8 +284,6 @@ class ReadModel:
         before = self.processes.get(event.name)
         if event.state != "running" or (before is not None and before.pid not in (0, event.pid)):
             self.analyzers.pop(event.name, None)
-        if event.name == DATA and before is not None and before.pid not in (0, event.pid):
-            self.data_jobs.clear()  # those that go on are told anew
         if event.state == "stopped":
             self.processes.pop(event.name, None)
         else:
@@ -309,7 +303,7 @@ _HANDLERS: dict[type[Event], Callable[[ReadModel, Any], None]] = {
     Instruments: ReadModel._on_instruments,
     Coverage: ReadModel._on_coverage,
     CollectionUpdated: ReadModel._on_collection,
-    DataJobUpdated: ReadModel._on_data_job,
+    DataJobsUpdated: ReadModel._on_data_jobs,
     DiskUseUpdated: ReadModel._on_disk,
     AnalysisReady: ReadModel._on_analysis,
     AnalyzerLoad: ReadModel._on_load,

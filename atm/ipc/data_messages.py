@@ -16,12 +16,11 @@ class CollectionUpdated(Event, frozen=True):
     retention: Retention
 
 
-class DataJobUpdated(Event, frozen=True):
-    """Key: the job's number. removed: it is gone from the list."""
+class DataJobsUpdated(Event, frozen=True):
+    """All jobs of the data manager's list, oldest first: whole, so that those of one that was killed vanish. Key: ""."""
 
     delivery: ClassVar[Delivery] = "latest"
-    job: DataJob
-    removed: bool = False
+    jobs: tuple[DataJob, ...]
 
 
 class DiskUseUpdated(Event, frozen=True):

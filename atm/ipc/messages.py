@@ -50,7 +50,7 @@ from atm.ipc.data_messages import (
     CheckIntegrity as CheckIntegrity,
     CollectionUpdated as CollectionUpdated,
     ControlJob as ControlJob,
-    DataJobUpdated as DataJobUpdated,
+    DataJobsUpdated as DataJobsUpdated,
     DeleteMinutes as DeleteMinutes,
     DiskUseUpdated as DiskUseUpdated,
     ExportMinutes as ExportMinutes,

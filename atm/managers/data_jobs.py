@@ -21,7 +21,7 @@ from atm.ipc.assistant import Deferred, IPCAssistant, error_of
 from atm.ipc.messages import (
     BINANCE_API,
     ControlJob,
-    DataJobUpdated,
+    DataJobsUpdated,
     Done,
     Failed,
     FindFirstBar,
@@ -92,12 +92,14 @@ class DataJobs:
         self._clock = clock
         self.table = JobTable()
         self._work: dict[int, _Work] = {}
+        self._publishing = False
 
     def start(self, resumed: tuple[OpenDownload, ...] = ()) -> None:
         """Answer, and go on with the downloads that were open."""
         self._assistant.answer(StartDownload, self._on_download)
         self._assistant.answer(RepairGaps, self._on_repair)
         self._assistant.answer(ControlJob, self._on_control)
+        self._plan_to_publish()
         for order in resumed:
             self._add_download(order)
 
@@ -164,13 +166,23 @@ class DataJobs:
         for instruction in instructions:
             if isinstance(instruction, Show):
                 job = instruction.job
-                self._assistant.publish(DataJobUpdated(job, instruction.gone), key=str(job.number))
+                self._plan_to_publish()
                 if job.status.final and not self._work.get(job.number, _Work()).stepping:
                     self._forget(job.number)
             elif isinstance(instruction, Begin):
                 self._go_on(instruction.number)
             elif isinstance(instruction, Drop):
                 self._drop(instruction.number)
+
+    def _plan_to_publish(self) -> None:
+        """Once for all that changes in this turn."""
+        if not self._publishing:
+            self._publishing = True
+            self._assistant.call_soon(self._publish)
+
+    def _publish(self) -> None:
+        self._publishing = False
+        self._assistant.publish(DataJobsUpdated(tuple(self.table.jobs.values())))
 
     def _drop(self, number: int) -> None:
         """Cancelled. A generator can only be closed between its steps; one that is under way closes it afterwards."""

@@ -27,7 +27,7 @@ from atm.ipc.messages import (
     ConfigurationsUpdated,
     ConnectionState,
     Coverage,
-    DataJobUpdated,
+    DataJobsUpdated,
     DiskUseUpdated,
     IndicatorBadge,
     IndicatorsUpdated,
@@ -300,7 +300,7 @@ def _data(model: ReadModel) -> None:
     ]
     model.apply(DiskUseUpdated("/home/user/.atm/market/demo", tuple(uses), 61 << 30, 240 << 30, "ok"))
     damage = IntegrityFinding("FILUSDT", "klines_1m", "2022-04.parquet", "prices", 3, parse_time("2022-04-07 11:20"))
-    for job in (
+    jobs = (
         DataJob(1, JobKind.CHECK, "", JobStatus.DONE, 61, 61, text="job.checked_damaged",
                 parameters={"files": "61", "minutes": "1,320,480", "problems": "1"}, findings=(damage,)),
         DataJob(2, JobKind.DOWNLOAD, "BTCUSDT", JobStatus.RUNNING, 1_204_500, 3_451_680, 2_950.0, 761.0),
@@ -308,8 +308,8 @@ def _data(model: ReadModel) -> None:
         DataJob(4, JobKind.IMPORT, "drop", JobStatus.FAILED, 2, 9,
                 error="file: 'FILUSDT-1m-2023-08.zip (SHA-256 9f2c…)' is not allowed; allowed: a file whose SHA-256 is ab12…"),
         DataJob(5, JobKind.EXPORT, "NEARUSDT", JobStatus.QUEUED),
-    ):  # fmt: skip
-        model.apply(DataJobUpdated(job))
+    )  # fmt: skip
+    model.apply(DataJobsUpdated(jobs))
 
 
 def _simulations(model: ReadModel) -> None:

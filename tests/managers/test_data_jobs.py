@@ -17,7 +17,7 @@ from atm.ipc.messages import (
     CollectionUpdated,
     CollectSymbols,
     ControlJob,
-    DataJobUpdated,
+    DataJobsUpdated,
     DeleteMinutes,
     DiskUseUpdated,
     Done,
@@ -88,7 +88,7 @@ class Program:
         self.fetches: list[tuple[int, int, bool]] = []
         self.listed = range(500, NOW_MINUTE)
         self.holes: set[int] = set()
-        self.gui.subscribe(DataJobUpdated, self.job)
+        self.gui.subscribe(DataJobsUpdated, self.take)
         self.gui.subscribe(CollectionUpdated, self.collection.append)
         self.gui.subscribe(DiskUseUpdated, self.disk.append)
         self.exchange.answer(FetchBars, self.fetch)
@@ -126,13 +126,10 @@ class Program:
     def restart(self) -> None:
         self.bus.kill(DATA)
         self.store.close()
-        self.jobs.clear()
         self.start()
 
-    def job(self, event: DataJobUpdated) -> None:
-        self.jobs[event.job.number] = event.job
-        if event.removed:
-            del self.jobs[event.job.number]
+    def take(self, event: DataJobsUpdated) -> None:
+        self.jobs = {job.number: job for job in event.jobs}
 
     def fetch(self, request: FetchBars) -> Reply:
         self.now += 1.0
@@ -193,14 +190,15 @@ def test_a_download_begins_at_the_first_bar_and_ends_at_the_present_minute(progr
 def pause_after(program: Program, pieces: int, action: str) -> None:
     """Have the window send `action` when so many pieces have come."""
 
-    def watch(event: DataJobUpdated) -> None:
-        if event.job.done >= pieces * 1_500 and event.job.status is JobStatus.RUNNING and not sent:
-            sent.append(1)
-            program.gui.request_async(DATA, ControlJob(event.job.number, action), lambda _: None)
+    def watch(event: DataJobsUpdated) -> None:
+        for job in event.jobs:
+            if job.done >= pieces * 1_500 and job.status is JobStatus.RUNNING and not sent:
+                sent.append(1)
+                program.gui.request_async(DATA, ControlJob(job.number, action), lambda _: None)
 
     sent: list[int] = []
     watcher = program.bus.assistant("watcher")
-    watcher.subscribe(DataJobUpdated, watch)
+    watcher.subscribe(DataJobsUpdated, watch)
 
 
 def test_a_paused_download_rests_is_kept_over_a_restart_and_goes_on_where_it_was(program: Program) -> None:

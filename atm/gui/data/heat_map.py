@@ -18,7 +18,7 @@ from atm.model.interval import DAY_MS
 from atm.model.provenance import DayCounts
 
 DAYS = 31
-LEAST_SHOWN = 0.22
+LEAST_SHOWN = 0.4
 """A hole of one minute takes this share of its cell, or it would not be seen."""
 
 

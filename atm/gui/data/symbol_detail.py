@@ -93,7 +93,8 @@ class SymbolDetail:
         ui.text(symbol, size=ui.theme.TITLE, bold=True)
         now = ui.model.collection.get(symbol, Collection(symbol, False, False))
         labels = (t("database.collect_bars"), t("database.collect_flow"))
-        room = sum(imgui.calc_text_size(label).x for label in labels) + 2 * ui.px(46)
+        switch = imgui.get_frame_height() * 1.3 + ui.px(8)
+        room = sum(imgui.calc_text_size(label).x + switch for label in labels) + ui.px(14)
         widgets.same_line_right(right, room)
         bars = widgets.toggle(ui, "database.bars", labels[0], now.bars)
         imgui.same_line(0, ui.px(14))
@@ -135,7 +136,7 @@ class SymbolDetail:
 
     def _draw_calendar(self, ui: Ui) -> None:
         assert self.picture is not None
-        below = ui.px(30) + 3 * imgui.get_text_line_height_with_spacing()
+        below = ui.px(26) + 2 * imgui.get_text_line_height_with_spacing()
         clicked = draw_calendar(ui, self.picture.calendar, self._day_ms, imgui.get_content_region_avail().y - below)
         if clicked:
             self._day_ms = 0 if clicked == self._day_ms else clicked

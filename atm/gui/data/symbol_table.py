@@ -99,15 +99,15 @@ def symbol_table(ui: Ui) -> Table[SymbolRow]:
                 t("database.collecting"), lambda r: t(f"collecting.{r.collecting}"), lambda r: r.collecting, False, 1.1,
                 collecting_color,
             ),
-            Column(t("field.first_minute"), lambda r: formats.moment(edge(r, False))[:10], lambda r: edge(r, False)),
-            Column(t("field.last_minute"), lambda r: formats.moment(edge(r, True)), lambda r: edge(r, True), True, 1.45),
+            Column(t("field.first_minute"), lambda r: formats.moment(edge(r, False))[:10], lambda r: edge(r, False), True, 1.25),
+            Column(t("field.last_minute"), lambda r: formats.moment(edge(r, True)), lambda r: edge(r, True), True, 1.5),
             Column(
                 t("database.missing"),
                 lambda r: formats.percent(r.missing, 3 if 0 < r.missing < 0.01 else 1 if r.missing else 0),
                 lambda r: r.missing, True, 0.85, missing_color,
             ),
             Column(t("field.gaps"), lambda r: str(max(0, len(r.ranges) - 1)), lambda r: len(r.ranges), True, 0.6),
-            Column(t("database.sources"), lambda r: sources_text(ui, r), lambda r: sources_text(ui, r), False, 2.0),
+            Column(t("database.sources"), lambda r: sources_text(ui, r), lambda r: sources_text(ui, r), False, 1.9),
             Column(
                 t("database.disk"), lambda r: formats.size(r.bytes) if r.bytes else formats.UNKNOWN, lambda r: r.bytes,
                 True, 0.9,
