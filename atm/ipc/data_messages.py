@@ -68,7 +68,7 @@ class RepairGaps(Request, frozen=True):
 class ImportPath(Request, frozen=True):
     """To data: import a file, or every file of the exchange's public data in a folder. → JobStarted
 
-    symbol: of a file whose name does not tell it.
+    path "": the folder "import" of the program's data. symbol: of a file whose name does not tell it.
     """
 
     path: str

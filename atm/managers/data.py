@@ -71,7 +71,7 @@ def run(assistant: IPCAssistant, context: ProgramContext) -> None:
             store,
             open_store(context),
             background,
-            context.home / "exports",
+            context.home,
             lambda: collection.state.retention,
         )
         collection.retained = files.retain

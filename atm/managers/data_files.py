@@ -36,7 +36,7 @@ from atm.storage.public_files import Progress, import_path
 
 log = logging.getLogger(__name__)
 
-DISK_PERIOD_S = 60.0
+DISK_PERIOD_S = 30.0
 RETENTION_PERIOD_S = 86_400.0
 
 
@@ -49,8 +49,9 @@ class Storing(Protocol):
 
 
 class DataFiles:
-    """store: the writer; reader: another store on the same files, for the background thread; exports: folder of what is
-    exported; retention: what is to be kept now; wall_ms: Unix ms, for notices."""
+    """store: the writer; reader: another store on the same files, for the background thread; home: folder in which "exports" gets
+    what is exported and "import" is looked through when no other path is named; retention: what is to be kept now; wall_ms: Unix
+    ms, for notices."""
 
     def __init__(
         self,
@@ -60,7 +61,7 @@ class DataFiles:
         store: MarketStore,
         reader: MarketStore,
         background: Background,
-        exports: Path,
+        home: Path,
         retention: Callable[[], Retention] = Retention,
         wall_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
     ) -> None:
@@ -70,7 +71,7 @@ class DataFiles:
         self._store = store
         self._reader = reader
         self._background = background
-        self._exports = exports
+        self._exports, self._dropped = home / "exports", home / "import"
         self._retention = retention
         self._wall_ms = wall_ms
         self._level = "ok"
@@ -91,7 +92,9 @@ class DataFiles:
     # --- jobs -------------------------------------------------------------------------------------------------
 
     def _on_import(self, request: ImportPath) -> Reply:
-        path = Path(request.path).expanduser()
+        path = Path(request.path).expanduser() if request.path else self._dropped
+        if not request.path:
+            path.mkdir(parents=True, exist_ok=True)
         if not path.exists():
             raise Invalid("path", request.path, "a file or a folder that exists")
         steps = import_path(path, request.symbol, self._store)

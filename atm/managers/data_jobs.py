@@ -20,6 +20,7 @@ from typing import Protocol
 from atm.ipc.assistant import Deferred, IPCAssistant, error_of
 from atm.ipc.messages import (
     BINANCE_API,
+    DATA,
     ControlJob,
     DataJobsUpdated,
     Done,
@@ -27,14 +28,16 @@ from atm.ipc.messages import (
     FindFirstBar,
     FirstBar,
     JobStarted,
+    NoticeRaised,
     RepairGaps,
     Reply,
     StartDownload,
 )
 from atm.model.bars import TimeRange
-from atm.model.data_job import JobKind, JobStatus
+from atm.model.data_job import DataJob, JobKind, JobStatus
 from atm.model.errors import ATMError, Invalid, Refused
 from atm.model.interval import MINUTE_MS
+from atm.model.notice import Notice, Severity
 from atm.storage.collection_file import OpenDownload
 from atm.storage.coverage import missing, union
 from atm.storage.download import Download
@@ -75,7 +78,7 @@ class _Work:
 
 
 class DataJobs:
-    """keep: gets the open downloads whenever they have changed. clock: monotonic seconds."""
+    """keep: gets the open downloads whenever they have changed. clock: monotonic seconds; wall_ms: Unix ms, for notices."""
 
     def __init__(
         self,
@@ -84,12 +87,14 @@ class DataJobs:
         background: Background,
         keep: Callable[[tuple[OpenDownload, ...]], None] = lambda _: None,
         clock: Callable[[], float] = time.monotonic,
+        wall_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
     ) -> None:
         self._assistant = assistant
         self._fetching = fetching
         self._background = background
         self._keep = keep
         self._clock = clock
+        self._wall_ms = wall_ms
         self.table = JobTable()
         self._work: dict[int, _Work] = {}
         self._publishing = False
@@ -167,6 +172,8 @@ class DataJobs:
             if isinstance(instruction, Show):
                 job = instruction.job
                 self._plan_to_publish()
+                if not instruction.gone:
+                    self._notify(job)
                 if job.status.final and not self._work.get(job.number, _Work()).stepping:
                     self._forget(job.number)
             elif isinstance(instruction, Begin):
@@ -179,6 +186,18 @@ class DataJobs:
         if not self._publishing:
             self._publishing = True
             self._assistant.call_soon(self._publish)
+
+    def _notify(self, job: DataJob) -> None:
+        """What came of a job that has ended by itself, since the user may look at another page by now."""
+        if job.status is JobStatus.DONE:
+            severity, text = (Severity.WARNING if job.findings or job.notes else Severity.SUCCESS), job.text
+            parameters = job.parameters
+        elif job.status is JobStatus.FAILED:
+            severity, text = Severity.WARNING, "notice.job_failed"
+            parameters = {"symbol": job.symbol, "reason": job.error}
+        else:
+            return
+        self._assistant.publish(NoticeRaised(Notice(self._wall_ms(), DATA, severity, text, parameters, job.symbol)))
 
     def _publish(self) -> None:
         self._publishing = False

@@ -114,8 +114,6 @@ def test_nothing_is_deleted_without_a_dialog_and_escape_leaves_it(database: Pilo
 
 def test_import_export_retention_and_checks_are_asked_for(database: Pilot) -> None:
     database.click("database.open_import")
-    database.click("database.import.send")
-    assert database.sent == []
     database.type("database.import.path", "/data/drop")
     database.click("database.import.send")
     assert database.sent[-1].request == ImportPath("/data/drop")
@@ -151,6 +149,14 @@ def test_jobs_are_paused_resumed_cancelled_and_taken_from_the_list(database: Pil
     database.ui.model.apply(DataJobsUpdated((DataJob(3, JobKind.DOWNLOAD, "ETHUSDT", JobStatus.DONE),)))
     database.frames(2)
     assert not database.sees("database.job.2.pause")
+
+
+def test_all_jobs_are_paused_at_once_and_what_is_used_is_collected(database: Pilot) -> None:
+    database.click("database.pause_all")
+    assert [command.request for command in database.sent] == [ControlJob(2, "pause"), ControlJob(5, "pause")]
+    database.click("database.collect_used")
+    database.click("database.shown.confirm.confirm")
+    assert database.sent[-1].request == SetCollection((Collection("NEARUSDT"),))
 
 
 def test_a_day_of_the_calendar_opens_its_minutes_and_a_gap_leads_to_its_day(database: Pilot) -> None:

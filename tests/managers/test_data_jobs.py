@@ -30,6 +30,7 @@ from atm.ipc.messages import (
     FirstBar,
     ImportPath,
     JobStarted,
+    NoticeRaised,
     ProcessState,
     RepairGaps,
     Reply,
@@ -91,6 +92,8 @@ class Program:
         self.gui.subscribe(DataJobsUpdated, self.take)
         self.gui.subscribe(CollectionUpdated, self.collection.append)
         self.gui.subscribe(DiskUseUpdated, self.disk.append)
+        self.notices: list[tuple[str, str]] = []
+        self.gui.subscribe(NoticeRaised, lambda e: self.notices.append((e.notice.severity.value, e.notice.text)))
         self.exchange.answer(FetchBars, self.fetch)
         self.exchange.answer(FindFirstBar, lambda q: FirstBar(q.symbol, at(self.listed.start), at(NOW_MINUTE) + 5))
         self.exchange.answer(CollectSymbols, self.collect)
@@ -111,9 +114,9 @@ class Program:
             lambda s: self.desk.state.stores_flow(s),
         )
         assert flow("X")
-        jobs = DataJobs(assistant, manager, self.background, self.desk.keep_downloads, lambda: self.now)
+        jobs = DataJobs(assistant, manager, self.background, self.desk.keep_downloads, lambda: self.now, lambda: 1)
         files = DataFiles(
-            assistant, manager, jobs, self.store, MarketStore(self.store.root), self.background, self.home / "exports",
+            assistant, manager, jobs, self.store, MarketStore(self.store.root), self.background, self.home,
             lambda: self.desk.state.retention, lambda: 1,
         )  # fmt: skip
         self.desk.retained = files.retain
@@ -271,6 +274,17 @@ def test_files_are_worked_on_step_by_step_while_bars_are_stored(program: Program
     program.ask(ControlJob(1, "resume"))
     program.quiet()
     assert (program.only().status, program.only().parameters["bars"]) == (JobStatus.DONE, "200")
+
+
+def test_without_a_path_the_import_folder_of_the_home_is_taken(program: Program) -> None:
+    program.ask(ImportPath(""))
+    program.quiet()
+    assert program.jobs[1].status is JobStatus.FAILED and "FILUSDT-1m-2023-08.zip" in program.jobs[1].error
+    public_zip(program.home / "import", "X-1m-2023-06", rows("2023-06-01", 100))
+    program.ask(ImportPath(""))
+    program.quiet()
+    assert program.jobs[2].status is JobStatus.DONE
+    assert program.notices == [("warning", "notice.job_failed"), ("success", "job.imported")]
 
 
 def test_a_wrong_checksum_fails_the_job_with_a_sentence(program: Program, tmp_path: Path) -> None:

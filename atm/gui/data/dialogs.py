@@ -108,10 +108,7 @@ class DataDialogs:
         """Raises `Invalid`, by field."""
         symbol = self._symbol
         if dialog is self._import:
-            path = dialog.values["path"].strip()
-            if not path:
-                raise Invalid("path", path, "a file or a folder that exists")
-            return ImportPath(path, dialog.values["symbol"].strip().upper())
+            return ImportPath(dialog.values["path"].strip(), dialog.values["symbol"].strip().upper())
         if dialog is self._retention:
             return SetRetention(Retention(dialog.whole("flow_months"), dialog.whole("bar_months")))
         start, end = dialog.moment("start"), dialog.moment("end")

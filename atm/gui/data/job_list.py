@@ -14,7 +14,10 @@ CONTROL = "database.job"
 
 
 def draw_jobs(ui: Ui) -> None:
-    """Into the present card; what there is to say where there are none."""
+    """Heading and jobs, into the present card; what there is to say where there are none."""
+    right = imgui.get_content_region_avail().x + imgui.get_cursor_pos_x()
+    ui.text(ui.t("database.jobs"), size=ui.theme.BODY, bold=True)
+    _draw_pause_all(ui, right)
     jobs = sorted(ui.model.data_jobs.values(), key=lambda job: (job.status.final, -job.number))
     if not jobs:
         ui.wrapped(ui.t("database.no_jobs"))
@@ -32,6 +35,19 @@ def draw_jobs(ui: Ui) -> None:
     imgui.end_table()
     failed = ui.commands.failure(CONTROL)
     widgets.field_note(ui, failed.message if failed is not None else "")
+
+
+def _draw_pause_all(ui: Ui, right: float) -> None:
+    going = [job for job in ui.model.data_jobs.values() if job.status in (JobStatus.QUEUED, JobStatus.RUNNING)]
+    if not going:
+        return
+    label = ui.t("database.pause_all")
+    widgets.same_line_right(right, imgui.calc_text_size(label).x + ui.px(18))
+    imgui.push_style_var(imgui.StyleVar_.frame_padding, ImVec2(ui.px(7), ui.px(1)))
+    if widgets.button(ui, "database.pause_all", label):
+        for job in going:
+            ui.commands.send(DATA, ControlJob(job.number, "pause"), CONTROL)
+    imgui.pop_style_var()
 
 
 def _row(ui: Ui, job: DataJob) -> None:

@@ -33,6 +33,7 @@ class DatabasePage:
         self._language = ""
         self._theme = ""
         self._rows: list[SymbolRow] = []
+        self._version: tuple[object, ...] = ()
         self._totals: dict[str, dict[Source, int]] = {}
 
     def draw(self, ui: Ui) -> None:
@@ -40,9 +41,11 @@ class DatabasePage:
             self._table, self._language, self._theme = symbol_table(ui), ui.t.language, ui.theme.name
         self.selected = ui.take_selection(PageName.DATABASE) or self.selected
         self._read_totals(ui)
-        rows = rows_of(ui.model, self._totals, self.filter, self._query)
-        if rows != self._rows:
-            self._rows = rows
+        version = (ui.model.revision, id(ui.model), self.filter, self._query, len(self._totals), ui.t.language)
+        if version != self._version:
+            self._version = version
+            rows = rows_of(ui.model, self._totals, self.filter, self._query)
+            self._rows = rows if rows != self._rows else self._rows
         if self.selected not in {row.symbol for row in self._rows} and not self._query:
             self.selected = self._rows[0].symbol if self._rows else ""
         with widgets.card(ui, "database.head", 0, -1):
@@ -57,7 +60,7 @@ class DatabasePage:
                 self._detail.draw(ui, self.selected)
             else:
                 widgets.empty(ui, icons.DATABASE, ui.t("database.empty_title"), ui.t("database.empty"))
-        with widgets.card(ui, "database.jobs", 0, 0, ui.t("database.jobs")):
+        with widgets.card(ui, "database.jobs", 0, 0):
             draw_jobs(ui)
         self._dialogs.draw(ui)
 
@@ -151,7 +154,21 @@ class DatabasePage:
         imgui.same_line()
         if widgets.button(ui, "database.stop_shown", t("database.stop_shown")):
             self._dialogs.ask_shown(names, False)
+        used = used_symbols(ui)
+        imgui.same_line()
+        if widgets.button(
+            ui, "database.collect_used", t("database.collect_used"), why_not="" if used else t("database.all_used")
+        ):
+            self._dialogs.ask_shown(used, True)
         failed = ui.commands.failure("database.shown")
         if failed is not None:
             imgui.same_line()
             ui.text(failed.message, ui.colors.bad)
+
+
+def used_symbols(ui: Ui) -> list[str]:
+    """What accounts and analyses work on although its collection is not (wholly) on."""
+    model = ui.model
+    used = {ready.symbol for ready in model.analyses.values()}
+    used |= {position.symbol for view in model.accounts.values() for position in view.setup.positions}
+    return sorted(symbol for symbol in used if symbol not in model.collection or not model.collection[symbol].bars)
