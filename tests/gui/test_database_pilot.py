@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from imgui_bundle import imgui
 
+from atm.gui.data.coverage_bar import CoverageBar
 from atm.gui.data.heat_map import Hole, Run, calendar
 from atm.gui.pages.database import DatabasePage
 from atm.gui.ui import PageName
@@ -200,7 +201,10 @@ def test_the_calendar_joins_days_of_one_source_and_keeps_holes_apart() -> None:
         3,
         None,
     ]
-    assert calendar(Provenance(0, np.empty(0, np.uint8)).days()).columns == 0
+    bar = CoverageBar.of(Provenance(start, source).days())
+    assert (bar.blocks, bar.pieces, bar.holes) == (4, ((0, 3, Source.STREAM), (3, 4, Source.REST)), ((1, 0.5),))
+    nothing = Provenance(0, np.empty(0, np.uint8)).days()
+    assert (calendar(nothing).columns, CoverageBar.of(nothing).blocks) == (0, 0)
 
 
 def test_five_years_are_a_few_hundred_pieces() -> None:

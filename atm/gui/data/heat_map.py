@@ -6,7 +6,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 
-import numpy as np
 from imgui_bundle import ImVec2, imgui
 
 from atm.gui import formats, widgets
@@ -129,21 +128,22 @@ def draw_calendar(ui: Ui, picture: Calendar, chosen_ms: int, height: float) -> i
 
 
 def _draw_cells(ui: Ui, picture: Calendar, grid: _Grid) -> None:
-    draw = imgui.get_window_draw_list()
-    colors = {source: widgets.u32(fade(sources.color(ui, source), 0.8)) for source in Source}
-    gap = 1.0 if grid.step_x > 4 else 0.0
+    """Numbers are worked out here and not by helpers: there may be three thousand pieces of the most ragged recording."""
+    fill = imgui.get_window_draw_list().add_rect_filled
+    colors = [widgets.u32(fade(sources.color(ui, source), 0.8)) for source in Source]
+    missing, absent = (widgets.u32(sources.color(ui, source)) for source in (Source.MISSING, Source.ABSENT))
+    left, top, step_x, step_y = grid.left, grid.top, grid.step_x, grid.step_y
+    wide = step_x - (1.0 if step_x > 4 else 0.0)
     for run in picture.runs:
-        high = grid.corner(run.column + 1, run.last + 1)
-        draw.add_rect_filled(
-            grid.corner(run.column, run.first), ImVec2(high.x - gap, high.y), colors[Source(run.source)]
-        )
+        x = left + run.column * step_x
+        low = ImVec2(x, top + run.first * step_y)
+        fill(low, ImVec2(x + wide, top + (run.last + 1) * step_y), colors[run.source])
     for hole in picture.holes:
-        low = grid.corner(hole.column, hole.row + 1 - max(LEAST_SHOWN, hole.share))
-        high = grid.corner(hole.column + 1, hole.row + 1)
-        color = sources.color(ui, Source.ABSENT if hole.absent else Source.MISSING)
-        draw.add_rect_filled(low, ImVec2(high.x - gap, high.y), widgets.u32(color))
-    if grid.step_y > 4:
-        panel = widgets.u32(ui.colors.panel)
+        x, bottom = left + hole.column * step_x, top + (hole.row + 1) * step_y
+        low = ImVec2(x, bottom - step_y * max(LEAST_SHOWN, hole.share))
+        fill(low, ImVec2(x + wide, bottom), absent if hole.absent else missing)
+    if step_y > 4:
+        draw, panel = imgui.get_window_draw_list(), widgets.u32(ui.colors.panel)
         for row in range(1, DAYS):
             draw.add_line(grid.corner(0, row), grid.corner(picture.columns, row), panel)
 
@@ -180,34 +180,3 @@ def day_text(ui: Ui, days: DayCounts, day: int) -> str:
     lines = [formats.moment(days.first_ms + day * DAY_MS)[:10]]
     lines += [f"{sources.name(ui, source)}: {int(counts[source]):,}" for source in sources.SHOWN if counts[source]]
     return "\n".join(lines)
-
-
-def coverage_bar(ui: Ui, picture: Calendar, height: float = 12.0) -> None:
-    """The whole range as one bar: a piece a column of pixels or wider. height unscaled."""
-    place = imgui.get_cursor_screen_pos()
-    width, tall = imgui.get_content_region_avail().x, ui.px(height)
-    imgui.dummy(ImVec2(width, tall))
-    ui.mark("database.coverage_bar")
-    n = len(picture.days)
-    if not n:
-        return
-    draw = imgui.get_window_draw_list()
-    blocks = np.array_split(np.arange(n), min(n, 400))
-    dominant, missing = picture.days.dominant, picture.days.missing
-    start = 0
-    values = [int(np.bincount(dominant[block], minlength=len(Source)).argmax()) for block in blocks]
-    for index in range(1, len(blocks) + 1):
-        if index < len(blocks) and values[index] == values[start]:
-            continue
-        low = ImVec2(place.x + width * start / len(blocks), place.y)
-        high = ImVec2(place.x + width * index / len(blocks), place.y + tall)
-        draw.add_rect_filled(low, high, widgets.u32(fade(sources.color(ui, values[start]), 0.8)))
-        start = index
-    for index, block in enumerate(blocks):
-        worst = float(missing[block].max())
-        if worst > 0.0:
-            x = place.x + width * index / len(blocks)
-            low = ImVec2(x, place.y + tall * (1 - max(0.35, worst)))
-            draw.add_rect_filled(
-                low, ImVec2(x + max(2.0, width / len(blocks)), place.y + tall), widgets.u32(ui.colors.bad)
-            )

@@ -8,13 +8,14 @@ from imgui_bundle import ImVec2, imgui
 
 from atm.gui import formats, icons, widgets
 from atm.gui.data import sources
+from atm.gui.data.coverage_bar import CoverageBar, draw_coverage
 from atm.gui.data.day_strip import draw_day
 from atm.gui.data.dialogs import BYTES_A_MONTH, FLOW_BYTES_A_MONTH, DataDialogs
-from atm.gui.data.heat_map import Calendar, calendar, coverage_bar, draw_calendar
+from atm.gui.data.heat_map import Calendar, calendar, draw_calendar
 from atm.gui.table import Column, Table
 from atm.gui.ui import Ui
 from atm.ipc.messages import DATA, CheckIntegrity, RepairGaps, SetCollection
-from atm.model.bars import TimeRange
+from atm.model.bars import Source, TimeRange
 from atm.model.data_job import Collection, DataJob, IntegrityFinding, JobKind, JobStatus
 from atm.model.interval import DAY_MS
 from atm.model.provenance import Provenance
@@ -33,11 +34,14 @@ class Picture:
     symbol: str
     provenance: Provenance
     calendar: Calendar
+    bar: CoverageBar
+    totals: dict[Source, int]
     gaps: list[tuple[TimeRange, bool]]
 
     @staticmethod
     def of(symbol: str, whole: Provenance) -> Picture:
-        return Picture(symbol, whole, calendar(whole.days()), whole.gaps(MOST_GAPS))
+        days = whole.days()
+        return Picture(symbol, whole, calendar(days), CoverageBar.of(days), whole.totals(), whole.gaps(MOST_GAPS))
 
 
 class SymbolDetail:
@@ -66,8 +70,8 @@ class SymbolDetail:
         if self.picture is None or self.picture.symbol != symbol:
             ui.wrapped(self._error or ui.t("database.reading"), ui.colors.bad if self._error else None)
             return
-        sources.legend(ui, self.picture.provenance.totals())
-        coverage_bar(ui, self.picture.calendar)
+        sources.legend(ui, self.picture.totals)
+        draw_coverage(ui, self.picture.bar)
         _edges(ui, self.picture.provenance)
         self.tab = widgets.segments(ui, "database.tab", self.tab, [(tab, ui.t(f"database_tab.{tab}")) for tab in TABS])
         {"calendar": self._draw_calendar, "gaps": self._draw_gaps, "integrity": self._draw_integrity}[self.tab](ui)

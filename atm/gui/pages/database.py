@@ -68,7 +68,7 @@ class DatabasePage:
         """Learn where the minutes of one further symbol came from; one at a time, so that the chosen one is not kept waiting."""
         picture = self._detail.picture
         if picture is not None:
-            self._totals[picture.symbol] = picture.provenance.totals()
+            self._totals[picture.symbol] = picture.totals
         unknown = next((row.symbol for row in self._rows if row.ranges and row.symbol not in self._totals), None)
         if unknown is not None:
             found = ui.stored.get(("sources", unknown), lambda: ui.results.provenance(unknown).totals())
