@@ -171,7 +171,7 @@ STATES = {
     "job_status": [status.value for status in JobStatus],
     "job_action": ("pause", "resume", "cancel", "dismiss"),
     "integrity": INTEGRITY,
-    "option": FORMS,
+    "export_form": FORMS,
     "start": ("connected", "history", "configurations", "simulation", "account", "trading"),
     "unbuilt": ("title", "account_history", "neural_network"),
 }

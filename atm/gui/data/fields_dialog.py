@@ -56,7 +56,7 @@ class FieldsDialog:
     def _field(self, ui: Ui, name: str, failed: Failed | None, hint: str) -> None:
         mark, label = f"{self.scope}.{name}", ui.t(f"field.{name}")
         if name in self._choices:
-            options = [(value, ui.t(f"option.{value}")) for value in self._choices[name]]
+            options = [(value, ui.t(f"export_form.{value}")) for value in self._choices[name]]
             self.values[name] = widgets.choice(ui, mark, label, self.values[name], options)
             return
         self.values[name] = widgets.text_field(
