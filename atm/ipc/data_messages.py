@@ -91,11 +91,12 @@ class ExportMinutes(Request, frozen=True):
 
 
 class DeleteMinutes(Request, frozen=True):
-    """To data: delete bars and order flow of the range; both times 0: all of the symbol. → JobStarted"""
+    """To data: delete what is stored of the range; both times 0: all of the symbol. what: "all", "bars" or "flow". → JobStarted"""
 
     symbol: str
     start_ms: int = 0
     end_ms: int = 0
+    what: str = "all"
 
 
 class JobStarted(Reply, frozen=True):

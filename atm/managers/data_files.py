@@ -31,7 +31,7 @@ from atm.storage.disk_use import DiskUse, disk_use
 from atm.storage.export_minutes import FORMS, export_minutes
 from atm.storage.integrity import check
 from atm.storage.job_table import Outcome
-from atm.storage.market_store import MarketStore
+from atm.storage.market_store import DELETABLE, MarketStore
 from atm.storage.public_files import Progress, import_path
 
 log = logging.getLogger(__name__)
@@ -122,12 +122,14 @@ class DataFiles:
         covered = self._store.coverage(request.symbol)
         if not covered:
             raise Invalid("symbol", request.symbol, "a symbol of which bars are stored")
+        if request.what not in DELETABLE:
+            raise Invalid("what", request.what, ", ".join(DELETABLE))
         whole = not request.start_ms and not request.end_ms
         start, end = (0, covered[-1].end_ms) if whole else (request.start_ms, request.end_ms)
         if end <= start or start % MINUTE_MS or end % MINUTE_MS:
             raise Invalid("end_ms", end, "a full minute after the start")
         self._storing.compact_now(request.symbol)
-        steps = _deleting(self._store, request.symbol, start, end)
+        steps = _deleting(self._store, request.symbol, start, end, request.what)
         ended = partial(self._deleted, request.symbol, TimeRange(start, end))
         return self._jobs.add_steps(JobKind.DELETE, request.symbol, steps, ended)
 
@@ -195,8 +197,8 @@ class DataFiles:
         self._level = found.level
 
 
-def _deleting(store: MarketStore, symbol: str, start_ms: int, end_ms: int) -> Progress:
-    yield from store.delete(symbol, start_ms, end_ms)
+def _deleting(store: MarketStore, symbol: str, start_ms: int, end_ms: int, what: str) -> Progress:
+    yield from store.delete(symbol, start_ms, end_ms, what)
     return Outcome("job.deleted", {"symbol": symbol})
 
 

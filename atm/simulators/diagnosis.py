@@ -227,7 +227,7 @@ def _sources(e: Evidence) -> Iterator[Finding]:
         name: sum(path.sources.get(name, 0) for path in e.seen.values()) / total
         for name in ("stream", "rest", "archive", "sample", "missing")
     }
-    said = {name: percent(share) for name, share in shares.items()}
+    said = {name: percent(share) if share else "0%" for name, share in shares.items()}
     yield Finding(Severity.INFO, "finding.sources", shares["rest"] + shares["missing"], said)
 
 

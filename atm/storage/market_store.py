@@ -27,6 +27,7 @@ from atm.storage.minute_columns import FLOW, FLOW_COLUMNS, KLINES, Minutes
 from atm.storage.minute_files import MinuteFiles
 
 KIND = KLINES.name
+DELETABLE = ("all", "bars", "flow")
 
 
 def open_store(context: ProgramContext, read_only: bool = True) -> MarketStore:
@@ -138,19 +139,20 @@ class MarketStore:
         self._flow.compact(symbol)
         self._bars.compact(symbol)
 
-    def delete(self, symbol: str, start_ms: int, end_ms: int) -> Iterator[tuple[int, int]]:
-        """Delete bars and flow with start_ms <= open time < end_ms of the own layer, a month file a step: yields (files done,
-        files in all). The append logs are to be compacted before.
+    def delete(self, symbol: str, start_ms: int, end_ms: int, what: str = "all") -> Iterator[tuple[int, int]]:
+        """Delete bars and flow (what: one of `DELETABLE`) with start_ms <= open time < end_ms of the own layer, a month file a
+        step: yields (files done, files in all). The append logs are to be compacted before.
 
         May run on another thread than `append` and `compact`. A deletion that is broken off leaves whole files.
         """
         self._must_write()
-        work = [(kind, path) for kind in (self._flow, self._bars) for path in kind.months(symbol, start_ms, end_ms)]
+        kinds = {"all": (self._flow, self._bars), "flow": (self._flow,), "bars": (self._bars,)}[what]
+        work = [(kind, path) for kind in kinds for path in kind.months(symbol, start_ms, end_ms)]
         for done, (kind, path) in enumerate(work, 1):
             kind.cut_out(symbol, path, start_ms, end_ms)
             yield done, len(work)
         self.absent.forget(symbol, TimeRange(start_ms, end_ms))
-        for kind in (self._flow, self._bars):
+        for kind in kinds:
             kind.drop_if_empty(symbol)
 
     def expire(self, symbol: str, flow_months: int, bar_months: int) -> int:

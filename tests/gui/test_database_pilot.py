@@ -113,6 +113,15 @@ def test_nothing_is_deleted_without_a_dialog_and_escape_leaves_it(database: Pilo
     assert database.sent[-1].request == DeleteMinutes("FILUSDT", 0, 0)
 
 
+def test_a_damaged_month_is_offered_for_deletion_without_its_order_flow(database: Pilot) -> None:
+    database.click("database.symbols.row.FILUSDT")
+    database.click("database.tab.integrity")
+    database.click("database.findings.row.klines_1m/2022-04.parquet/prices")
+    database.click("database.delete.send")
+    start, end = parse_time("2022-04-01"), parse_time("2022-05-01")
+    assert database.sent[-1].request == DeleteMinutes("FILUSDT", start, end, "bars")
+
+
 def test_import_export_retention_and_checks_are_asked_for(database: Pilot) -> None:
     database.click("database.open_import")
     database.type("database.import.path", "/data/drop")
@@ -123,7 +132,7 @@ def test_import_export_retention_and_checks_are_asked_for(database: Pilot) -> No
     database.click("database.import.cancel")
     database.click("database.symbols.row.AVAXUSDT")
     database.click("database.open_export")
-    database.choose("database.export.form", "csv")
+    database.choose("database.export.export_form", "csv")
     database.click("database.export.send")
     request = database.sent[-1].request
     assert isinstance(request, ExportMinutes)

@@ -47,6 +47,7 @@ from atm.model.trade_configuration import (
 from atm.simulators.figures import FIGURES, GROUPS
 from atm.simulators.statistics.reports import REASONS
 from atm.storage.export_minutes import FORMS
+from atm.storage.market_store import DELETABLE
 from tests.gui.filled import ASSETS, ROOT, spec
 from tests.gui.pilot import Pilot
 
@@ -118,7 +119,7 @@ STATES = {
     "side": [side.value for side in Side],
     "field": (
         *("maker_fee", "taker_fee", "half_spread", "slippage", "funding_rate"),
-        *("path", "form", "flow_months", "bar_months"),
+        *("path", "export_form", "deleted", "flow_months", "bar_months"),
     ),
     "analysis_tab": TABS,
     "analysis_title": [group.key for group in groups_of(())],
@@ -172,6 +173,7 @@ STATES = {
     "job_action": ("pause", "resume", "cancel", "dismiss"),
     "integrity": INTEGRITY,
     "export_form": FORMS,
+    "deleted": DELETABLE,
     "start": ("connected", "history", "configurations", "simulation", "account", "trading"),
     "unbuilt": ("title", "account_history", "neural_network"),
 }

@@ -131,10 +131,10 @@ def test_a_result_says_where_its_minutes_came_from() -> None:
     said = found(evidence(GOOD, path(sources=sources)))["finding.sources"]
     assert (said.severity, said.number) == (Severity.INFO, pytest.approx(300 / MINUTES))
     assert said.parameters == {
-        "stream": "0.00%",
+        "stream": "0%",
         "rest": "6.7%",
         "archive": "90.0%",
-        "sample": "0.00%",
+        "sample": "0%",
         "missing": "3.3%",
     }
     assert "finding.sources" not in found(evidence(GOOD))

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from atm.model.bars import Bar, Bars, Source, TimeRange
+from atm.model.flow import Flow
 from atm.model.interval import MINUTE_MS, parse_time
 from atm.storage.market_store import MarketStore
 
@@ -60,6 +61,16 @@ def test_a_range_and_a_whole_symbol_are_deleted_with_their_files(tmp_path: Path)
     assert list(store.delete("X", 0, at(100)))[-1] == (2, 2)
     assert store.symbols() == []
     assert not list(tmp_path.rglob("*.parquet"))
+
+
+def test_bars_are_deleted_without_the_order_flow_that_nobody_can_fetch_again(tmp_path: Path) -> None:
+    store = MarketStore(tmp_path, read_only=False)
+    bar = Bar(at(0), 5.0, 6.0, 4.0, 5.0, 10, 50, 3, 4, 20, Flow(0.5, 1.0))
+    store.put("X", Bars.of([bar], Source.ARCHIVE))
+    assert len(list(store.delete("X", at(0), at(1), "bars"))) == 1
+    store.append("X", bars(range(1), Source.REST))
+    again = store.read("X", at(0), at(1), with_flow=True)
+    assert again.flow is not None and again.flow[:, 0].tolist() == [0.5, 1.0]
 
 
 def test_retention_counts_calendar_months_back_from_the_newest_stored_one(tmp_path: Path) -> None:

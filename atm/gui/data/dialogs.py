@@ -30,6 +30,8 @@ FLOW_BYTES_A_MONTH = 1_900_000
 MINUTES_A_SECOND = 3_000
 """What a download gets through under the half of the rate budget that history may use (120 requests of 1,500 a minute)."""
 FIRST_BAR_S = 100.0
+FORMS = ("parquet", "csv")
+DELETED = ("all", "bars", "flow")
 SHOWN_CONFIRM = "database.shown.confirm"
 
 
@@ -43,8 +45,8 @@ class DataDialogs:
         self._ask_shown = False
         self._download = FieldsDialog("database.download", ("start", "end"))
         self._import = FieldsDialog("database.import", ("path", "symbol"))
-        self._export = FieldsDialog("database.export", ("start", "end", "form"), {"form": ("parquet", "csv")})
-        self._delete = FieldsDialog("database.delete", ("start", "end"))
+        self._export = FieldsDialog("database.export", ("start", "end", "export_form"), {"export_form": FORMS})
+        self._delete = FieldsDialog("database.delete", ("start", "end", "deleted"), {"deleted": DELETED})
         self._retention = FieldsDialog("database.retention", ("flow_months", "bar_months"))
 
     def open_download(self, ui: Ui, symbol: str) -> None:
@@ -57,11 +59,13 @@ class DataDialogs:
     def open_export(self, ui: Ui, symbol: str, stored: TimeRange) -> None:
         self._symbol = symbol
         start, end = format_time(stored.start_ms), format_time(stored.end_ms)
-        self._export.open(ui, start=start, end=end, form="parquet")
+        self._export.open(ui, start=start, end=end, export_form=FORMS[0])
 
-    def open_delete(self, ui: Ui, symbol: str) -> None:
+    def open_delete(self, ui: Ui, symbol: str, within: TimeRange | None = None, what: str = "all") -> None:
+        """within: the range to begin with, None = everything."""
         self._symbol = symbol
-        self._delete.open(ui, start="", end="")
+        start, end = ("", "") if within is None else (format_time(within.start_ms), format_time(within.end_ms))
+        self._delete.open(ui, start=start, end=end, deleted=what)
 
     def open_retention(self, ui: Ui) -> None:
         kept = ui.model.retention
@@ -119,10 +123,10 @@ class DataDialogs:
         if dialog is self._export:
             if not end:
                 raise Invalid("end", "", "a time after the start")
-            return ExportMinutes(symbol, start, end, dialog.values["form"])
+            return ExportMinutes(symbol, start, end, dialog.values["export_form"])
         if start and not end:
             raise Invalid("end", "", "a time after the start, or no start either")
-        return DeleteMinutes(symbol, max(start, MINUTE_MS) if end else 0, end)
+        return DeleteMinutes(symbol, max(start, MINUTE_MS) if end else 0, end, dialog.values["deleted"])
 
     def _draw_shown(self, ui: Ui) -> None:
         if self._ask_shown:

@@ -17,7 +17,7 @@ from atm.gui.ui import Ui
 from atm.ipc.messages import DATA, CheckIntegrity, RepairGaps, SetCollection
 from atm.model.bars import Source, TimeRange
 from atm.model.data_job import Collection, DataJob, IntegrityFinding, JobKind, JobStatus
-from atm.model.interval import DAY_MS
+from atm.model.interval import DAY_MS, Interval, parse_time
 from atm.model.provenance import Provenance
 
 TABS = ("calendar", "gaps", "integrity")
@@ -177,7 +177,11 @@ class SymbolDetail:
             ui.text(f"{icons.CHECK}  {ui.t('database.sound')}", ui.colors.good)
             return
         ui.wrapped(ui.t("database.damaged"))
-        self._findings.draw(ui, self._found)
+        clicked = self._findings.draw(ui, self._found)
+        chosen = next((each for each in self._found if finding_key(each) == clicked), None)
+        month = None if chosen is None else month_of(chosen)
+        if chosen is not None and month is not None:
+            self._dialogs.open_delete(ui, symbol, month, "flow" if chosen.kind.startswith("flow") else "bars")
 
 
 def newest_check(ui: Ui, symbol: str) -> DataJob | None:
@@ -188,6 +192,20 @@ def newest_check(ui: Ui, symbol: str) -> DataJob | None:
         if job.kind is JobKind.CHECK and job.status is JobStatus.DONE and job.symbol in ("", symbol)
     ]
     return max(done, key=lambda job: job.number, default=None)
+
+
+def finding_key(finding: IntegrityFinding) -> str:
+    """Of its row."""
+    return f"{finding.kind}/{finding.file}/{finding.problem}"
+
+
+def month_of(finding: IntegrityFinding) -> TimeRange | None:
+    """The month that its file holds; None for a log and for what was put aside already."""
+    month, _, ending = finding.file.partition(".")
+    if ending != "parquet":
+        return None
+    start = parse_time(f"{month}-01")
+    return TimeRange(start, Interval.MONTH.next_open(start))
 
 
 def _finished(ui: Ui) -> int:
@@ -233,5 +251,5 @@ def _finding_table(ui: Ui) -> Table[IntegrityFinding]:
             Column(t("database.rows"), lambda r: f"{r.count:,}", lambda r: r.count, True, 0.7),
             Column(t("database.first_at"), lambda r: formats.moment(r.time_ms), lambda r: r.time_ms, True, 1.3),
         ),
-        key=lambda r: f"{r.kind}/{r.file}/{r.problem}",
+        key=finding_key,
     )  # fmt: skip

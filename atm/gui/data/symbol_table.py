@@ -106,7 +106,7 @@ def symbol_table(ui: Ui) -> Table[SymbolRow]:
                 lambda r: formats.percent(r.missing, 3 if 0 < r.missing < 0.01 else 1 if r.missing else 0),
                 lambda r: r.missing, True, 0.85, missing_color,
             ),
-            Column(t("field.gaps"), lambda r: str(max(0, len(r.ranges) - 1)), lambda r: len(r.ranges), True, 0.6),
+            Column(t("field.gaps"), lambda r: str(len(r.ranges) - 1) if r.ranges else formats.UNKNOWN, lambda r: len(r.ranges), True, 0.6),
             Column(t("database.sources"), lambda r: sources_text(ui, r), lambda r: sources_text(ui, r), False, 1.9),
             Column(
                 t("database.disk"), lambda r: formats.size(r.bytes) if r.bytes else formats.UNKNOWN, lambda r: r.bytes,
