@@ -134,6 +134,7 @@ class DataFiles:
         return self._jobs.add_steps(JobKind.DELETE, request.symbol, steps, ended)
 
     def _deleted(self, symbol: str, within: TimeRange) -> None:
+        self._store.drop_if_empty(symbol)
         self._storing.forget_absent(symbol, within)
         self._storing.touched(symbol)
         self.look_at_disk()

@@ -58,11 +58,12 @@ class CollectionState(msgspec.Struct, frozen=True):
 
 
 def load(root: Path, symbols: Iterable[str]) -> CollectionState:
-    """What is stored; else the collection of everything of `symbols`."""
+    """What is stored, and everything of `symbols` that was not in the list yet."""
     path = root / NAME
     defaults = CollectionState().changed(Collection(symbol) for symbol in symbols)
     try:
-        return msgspec.json.decode(path.read_bytes(), type=CollectionState)
+        found = msgspec.json.decode(path.read_bytes(), type=CollectionState)
+        return found.changed(Collection(symbol) for symbol in symbols if found.of(symbol) is None)
     except FileNotFoundError:
         return defaults
     except (msgspec.DecodeError, Invalid) as error:

@@ -151,9 +151,12 @@ class MarketStore:
         for done, (kind, path) in enumerate(work, 1):
             kind.cut_out(symbol, path, start_ms, end_ms)
             yield done, len(work)
-        self.absent.forget(symbol, TimeRange(start_ms, end_ms))
-        for kind in kinds:
-            kind.drop_if_empty(symbol)
+
+    def drop_if_empty(self, symbol: str) -> None:
+        """Remove the folders of a symbol in which no minute is left. On the thread of `append`."""
+        self._must_write()
+        self._flow.drop_if_empty(symbol)
+        self._bars.drop_if_empty(symbol)
 
     def expire(self, symbol: str, flow_months: int, bar_months: int) -> int:
         """Delete the month files older than so many months, counted back from the newest stored one (0 = keep all); how many."""

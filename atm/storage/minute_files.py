@@ -215,10 +215,11 @@ class MinuteFiles:
                 raise self._full(symbol, path, error) from error
 
     def drop_if_empty(self, symbol: str) -> None:
-        """Remove the folder of a symbol in which no minute is left."""
+        """Remove the folder of a symbol in which no minute is left. On the thread of `append`, or a new minute would go with it."""
         folder = self._folder(symbol)
-        if not _month_files(folder) and not len(self._tail(symbol)):
-            shutil.rmtree(folder, ignore_errors=True)
+        with self._months[symbol]:
+            if not _month_files(folder) and not len(self._tail(symbol)):
+                shutil.rmtree(folder, ignore_errors=True)
 
     def expire(self, symbol: str, keep: int) -> int:
         """Delete the month files that are not among the newest `keep` calendar months (0: none); how many."""

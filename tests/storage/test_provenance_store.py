@@ -59,8 +59,14 @@ def test_a_range_and_a_whole_symbol_are_deleted_with_their_files(tmp_path: Path)
     assert list(store.delete("X", at(5), at(15))) == [(1, 2), (2, 2)]
     assert store.coverage("X") == (TimeRange(at(0), at(5)), TimeRange(at(15), at(20)))
     assert list(store.delete("X", 0, at(100)))[-1] == (2, 2)
+    store.append("X", bars(range(30, 31), Source.STREAM))
+    store.drop_if_empty("X")
+    assert store.coverage("X") == (TimeRange(at(30), at(31)),)
+    store.compact("X")
+    list(store.delete("X", 0, at(100)))
+    store.drop_if_empty("X")
     assert store.symbols() == []
-    assert not list(tmp_path.rglob("*.parquet"))
+    assert not (tmp_path / "X" / "klines_1m").exists()
 
 
 def test_bars_are_deleted_without_the_order_flow_that_nobody_can_fetch_again(tmp_path: Path) -> None:
