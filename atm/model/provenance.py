@@ -68,7 +68,7 @@ class Provenance:
         padded = np.full(n_days * DAY_MINUTES, N_SOURCES, np.uint8)
         padded[lead : lead + len(self.source)] = self.source
         days = padded.reshape(n_days, DAY_MINUTES)
-        counts = np.stack([np.count_nonzero(days == source, axis=1) for source in range(N_SOURCES)], axis=1)
+        counts = np.stack([np.count_nonzero(days == np.uint8(source), axis=1) for source in range(N_SOURCES)], axis=1)
         return DayCounts(first, counts.astype(np.int64))
 
     def day(self, day_ms: int) -> Provenance:

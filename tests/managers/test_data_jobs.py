@@ -41,13 +41,14 @@ from atm.ipc.messages import (
 )
 from atm.managers.collection_desk import CollectionDesk
 from atm.managers.data import DataManager
-from atm.managers.data_files import DataFiles
+from atm.managers.data_files import DISK_PERIOD_S, DataFiles
 from atm.managers.data_jobs import DataJobs
 from atm.model.bars import Bar, Bars, Source, TimeRange
 from atm.model.data_job import Collection, DataJob, JobStatus, Retention
 from atm.model.errors import Invalid
 from atm.model.flow import Flow
 from atm.model.interval import MINUTE_MS, parse_time
+from atm.storage.disk_use import DiskUse, level
 from atm.storage.market_store import MarketStore
 from tests.storage.test_public_files import public_zip, rows
 
@@ -369,3 +370,22 @@ def test_retention_deletes_old_months_when_it_is_set(program: Program) -> None:
         parse_time("2023-06-01"), parse_time("2023-07-01"),
     ]  # fmt: skip
     assert program.store.coverage("X")[0] == TimeRange(parse_time("2023-06-01"), parse_time("2023-06-01 00:01"))
+
+
+def test_the_user_is_warned_once_for_each_worse_level_of_the_disk(
+    program: Program, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program.quiet()
+    for free, expected in ((1 << 30, 1), (1 << 30, 1), (1 << 20, 2), (9 << 30, 2), (1 << 30, 3)):
+        monkeypatch.setattr(
+            "atm.managers.data_files.disk_use", lambda _, free=free: DiskUse((), free, 1 << 40, level(free, 1 << 40))
+        )
+        program.now += DISK_PERIOD_S
+        program.bus.pump()
+        program.quiet()
+        assert (
+            program.notices.count(("warning", "notice.disk_low"))
+            + program.notices.count(("critical", "notice.disk_low"))
+            == expected
+        )
+    assert program.disk[-1].level == "low"
