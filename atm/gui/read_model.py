@@ -17,9 +17,12 @@ from atm.ipc.messages import (
     AnalyzerLoad,
     BookTop,
     ClosedBar,
+    CollectionUpdated,
     ConfigurationsUpdated,
     ConnectionState,
     Coverage,
+    DataJobsUpdated,
+    DiskUseUpdated,
     Event,
     IndicatorsUpdated,
     Instruments,
@@ -36,6 +39,7 @@ from atm.ipc.messages import (
 from atm.model.account import AccountSetup, AccountSnapshot, TradeRecord
 from atm.model.analysis_configuration import AnalysisConfiguration
 from atm.model.bars import Bar, TimeRange
+from atm.model.data_job import Collection, DataJob, Retention
 from atm.model.endpoint import Endpoint
 from atm.model.instrument import Instrument
 from atm.model.interval import DAY_MS
@@ -89,6 +93,10 @@ class ReadModel:
     connection: ConnectionState | None = None
     instruments: dict[str, Instrument] = field(default_factory=dict)
     coverage: dict[str, tuple[TimeRange, ...]] = field(default_factory=dict)
+    collection: dict[str, Collection] = field(default_factory=dict)
+    retention: Retention = field(default_factory=Retention)
+    data_jobs: dict[int, DataJob] = field(default_factory=dict)
+    disk: DiskUseUpdated | None = None
     open_bars: dict[str, Bar] = field(default_factory=dict)
     closed_bars: dict[str, deque[Bar]] = field(default_factory=dict)
     marks: dict[str, MarkPrice] = field(default_factory=dict)
@@ -202,6 +210,16 @@ class ReadModel:
     def _on_coverage(self, event: Coverage) -> None:
         self.coverage[event.symbol] = event.ranges
 
+    def _on_collection(self, event: CollectionUpdated) -> None:
+        self.collection = {each.symbol: each for each in event.symbols}
+        self.retention = event.retention
+
+    def _on_data_jobs(self, event: DataJobsUpdated) -> None:
+        self.data_jobs = {job.number: job for job in event.jobs}
+
+    def _on_disk(self, event: DiskUseUpdated) -> None:
+        self.disk = event
+
     def _on_analysis(self, event: AnalysisReady) -> None:
         if event.state == "stopped":
             self.analyses.pop(event.analysis, None)
@@ -284,6 +302,9 @@ _HANDLERS: dict[type[Event], Callable[[ReadModel, Any], None]] = {
     ConnectionState: ReadModel._on_connection,
     Instruments: ReadModel._on_instruments,
     Coverage: ReadModel._on_coverage,
+    CollectionUpdated: ReadModel._on_collection,
+    DataJobsUpdated: ReadModel._on_data_jobs,
+    DiskUseUpdated: ReadModel._on_disk,
     AnalysisReady: ReadModel._on_analysis,
     AnalyzerLoad: ReadModel._on_load,
     IndicatorsUpdated: ReadModel._on_indicators,

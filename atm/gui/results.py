@@ -15,6 +15,7 @@ from atm.model.account import TradeRecord
 from atm.model.analysis_configuration import AnalysisConfiguration
 from atm.model.bars import Bars, TimeRange
 from atm.model.interval import DAY_MS
+from atm.model.provenance import Provenance
 from atm.model.simulation import SimulationSpec
 from atm.model.statistics import SimulationDetails
 
@@ -64,6 +65,9 @@ class Results(Protocol):
 
     def bars(self, symbol: str, most_minutes: int, before_ms: int) -> Bars:
         """The newest stored minutes, at most so many, from the last stretch without a long hole."""
+
+    def provenance(self, symbol: str) -> Provenance:
+        """Where each minute from the first to the last stored one came from."""
 
     def analysis(self, analyzer: str, request: AnalyseBars) -> AnalysedStretch:
         """Rows over stored minutes, computed by this analyzer. Raises Invalid for a configuration that cannot run."""

@@ -24,6 +24,7 @@ from atm.model.bars import Bars, TimeRange
 from atm.model.errors import Refused, Unavailable
 from atm.model.interval import MINUTE_MS
 from atm.model.program import ProgramContext
+from atm.model.provenance import Provenance
 from atm.model.simulation import SimulationSpec
 
 if TYPE_CHECKING:
@@ -91,6 +92,13 @@ class StoreResults:
         if stretch is None:
             return Bars.empty()
         return self._market.read(symbol, stretch.start_ms, stretch.end_ms)
+
+    def provenance(self, symbol: str) -> Provenance:
+        """See `Results`."""
+        ranges = self._market.coverage(symbol)
+        if not ranges:
+            return Provenance(0, np.empty(0, np.uint8))
+        return self._market.provenance(symbol, ranges[0].start_ms, ranges[-1].end_ms)
 
     def analysis(self, analyzer: str, request: AnalyseBars) -> AnalysedStretch:
         """See `Results`. The arrays are mapped, not copied."""

@@ -8,7 +8,8 @@ An event type is delivered in one of two ways (`delivery`):
 * "latest":  only the newest per key counts; an unread older one is overwritten, and the newest is kept by the router
   and handed to whoever subscribes later (so a restarted process or a late window knows the state at once).
 
-Those about analyses and their configurations stand in `analysis_messages`, those of trials in `trial_messages`; all are imported from here.
+Those about analyses and their configurations stand in `analysis_messages`, those about stored data in `data_messages`, those of
+trials in `trial_messages`; all are imported from here.
 """
 
 from __future__ import annotations
@@ -44,6 +45,23 @@ from atm.ipc.analysis_messages import (
     StartAnalysis as StartAnalysis,
     StopAnalysis as StopAnalysis,
     UserIndicatorList as UserIndicatorList,
+)
+from atm.ipc.data_messages import (
+    CheckIntegrity as CheckIntegrity,
+    CollectionUpdated as CollectionUpdated,
+    ControlJob as ControlJob,
+    DataJobsUpdated as DataJobsUpdated,
+    DeleteMinutes as DeleteMinutes,
+    DiskUseUpdated as DiskUseUpdated,
+    ExportMinutes as ExportMinutes,
+    FindFirstBar as FindFirstBar,
+    FirstBar as FirstBar,
+    ImportPath as ImportPath,
+    JobStarted as JobStarted,
+    RepairGaps as RepairGaps,
+    SetCollection as SetCollection,
+    SetRetention as SetRetention,
+    StartDownload as StartDownload,
 )
 from atm.ipc.message_forms import (
     Delivery as Delivery,
@@ -269,20 +287,26 @@ class Ping(Request, frozen=True):
 
 
 class CollectSymbols(Request, frozen=True):
-    """To binance_api: the set of symbols to stream. → Done"""
+    """To binance_api: the set of symbols to stream. → Done
+
+    by: "collection" (what the user has switched on) or "accounts" (what accounts trade); the union of both is streamed.
+    """
 
     symbols: tuple[str, ...]
+    by: str = "collection"
 
 
 class FetchBars(Request, frozen=True):
     """To binance_api: closed one-minute bars with start_ms <= open time < end_ms by REST (≤ 1,500 a call). → FetchedBars
 
-    Bars of the last hour carry the order flow that was published with them.
+    Bars of the last hour carry the order flow that was published with them. urgent: a repair that somebody waits for; it may use
+    more of the rate budget than a download of history.
     """
 
     symbol: str
     start_ms: int
     end_ms: int
+    urgent: bool = True
 
 
 class FetchedBars(Reply, frozen=True):

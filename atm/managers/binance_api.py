@@ -11,6 +11,7 @@ import logging
 from collections.abc import Coroutine
 
 from atm.exchange.client.feed import FeedTimes, MarketFeed
+from atm.exchange.client.rate_budget import RequestClass
 from atm.exchange.client.rest import FuturesClient, with_brackets
 from atm.exchange.client.transport import Credentials, wall_ms
 from atm.ipc.assistant import Deferred, IPCAssistant
@@ -20,6 +21,8 @@ from atm.ipc.messages import (
     Done,
     FetchBars,
     FetchedBars,
+    FindFirstBar,
+    FirstBar,
     Instruments,
     LastStored,
     LastStoredReply,
@@ -56,6 +59,7 @@ class BinanceAPIManager:
         self._assistant = assistant
         self._context = context
         self._times = times
+        self._asked: dict[str, tuple[str, ...]] = {"collection": context.symbols}
         self._symbols: tuple[str, ...] = tuple(dict.fromkeys(context.symbols))
         self._instruments: tuple[Instrument, ...] = ()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -77,6 +81,7 @@ class BinanceAPIManager:
         )
         self._assistant.answer(CollectSymbols, self._on_collect)
         self._assistant.answer(FetchBars, self._on_fetch)
+        self._assistant.answer(FindFirstBar, self._on_find_first)
         self._assistant.set_waker(self._wake)
         self._changed.set()
         self._spawn(self._keep_symbols())
@@ -137,7 +142,8 @@ class BinanceAPIManager:
         for symbol in request.symbols:
             if not symbol or (known and symbol not in known):
                 raise Invalid("symbols", symbol, "perpetual contracts that the exchange lists")
-        self._symbols = tuple(dict.fromkeys(request.symbols))
+        self._asked[request.by] = request.symbols
+        self._symbols = tuple(dict.fromkeys(symbol for asked in self._asked.values() for symbol in asked))
         self._changed.set()
         return Done()
 
@@ -151,11 +157,25 @@ class BinanceAPIManager:
 
     async def _fetch(self, request: FetchBars, deferred: Deferred) -> None:
         try:
-            bars = await self._rest.klines(request.symbol, request.start_ms, request.end_ms)
+            kind = RequestClass.REPAIR if request.urgent else RequestClass.HISTORY
+            bars = await self._rest.klines(request.symbol, request.start_ms, request.end_ms, kind)
         except ATMError as error:
             deferred.fail(error)
         else:
             deferred.reply(FetchedBars(request.symbol, tuple(self._feed.recorded(request.symbol, bar) for bar in bars)))
+
+    def _on_find_first(self, request: FindFirstBar) -> Deferred:
+        deferred = Deferred()
+        self._spawn(self._find_first(request.symbol, deferred))
+        return deferred
+
+    async def _find_first(self, symbol: str, deferred: Deferred) -> None:
+        try:
+            open_time = await self._rest.first_bar(symbol)
+        except ATMError as error:
+            deferred.fail(error)
+        else:
+            deferred.reply(FirstBar(symbol, open_time, int(self._feed.market_ms())))
 
     # --- what runs all the time -------------------------------------------------------------------------------
 

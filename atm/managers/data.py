@@ -14,7 +14,6 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
-from typing import Protocol
 
 from atm.ipc.assistant import Deferred, IPCAssistant, error_of
 from atm.ipc.messages import (
@@ -33,6 +32,9 @@ from atm.ipc.messages import (
     NoticeRaised,
     Reply,
 )
+from atm.managers.collection_desk import CollectionDesk
+from atm.managers.data_files import DataFiles
+from atm.managers.data_jobs import Background, DataJobs
 from atm.model.bars import Bar, Bars, Source, TimeRange
 from atm.model.errors import ATMError, Invalid, Unavailable
 from atm.model.interval import MINUTE_MS
@@ -47,32 +49,46 @@ log = logging.getLogger(__name__)
 MAX_WAITING = 100_000
 RETRY_S = 5.0
 COVERAGE_PERIOD_S = 1.0
-FETCH_TIMEOUT_S = 30.0
+FETCH_TIMEOUT_S = 90.0
+"""Longer than the minute that a request may wait for the rate budget."""
 MOST_LOST_MINUTES = 1_440
 """A longer hole is not one of a restart: it is fetched when somebody asks for it."""
-
-
-class Background(Protocol):
-    """Runs long work (imports) beside the dispatch thread, one after the other."""
-
-    def submit(self, function: Callable[[], None], /) -> object: ...
 
 
 def run(assistant: IPCAssistant, context: ProgramContext) -> None:
     """Entry of the process; returns when the assistant is stopped."""
     store = open_store(context, read_only=False)
-    with ThreadPoolExecutor(1, "import") as background:
-        manager = DataManager(assistant, store, background)
+    with ThreadPoolExecutor(1, "files") as background:
+        collection = CollectionDesk(assistant, store.root, context.symbols)
+        manager = DataManager(
+            assistant, store, background, stores_flow=lambda symbol: collection.state.stores_flow(symbol)
+        )
+        jobs = DataJobs(assistant, manager, background, collection.keep_downloads)
+        files = DataFiles(
+            assistant,
+            manager,
+            jobs,
+            store,
+            open_store(context),
+            background,
+            context.home,
+            lambda: collection.state.retention,
+        )
+        collection.retained = files.retain
         manager.start()
+        collection.start()
+        jobs.start(collection.state.downloads)
+        files.start()
         assistant.run()
         manager.flush()
+        background.shutdown(cancel_futures=True)
     store.close()
 
 
 class DataManager:
     """Stores, fetches, imports and tells what is there. Everything but an import's work runs on the dispatch thread.
 
-    clock: monotonic seconds; wall_ms: Unix ms, for notices only.
+    clock: monotonic seconds; wall_ms: Unix ms, for notices only; stores_flow: whether the order flow of a symbol is wanted.
     """
 
     def __init__(
@@ -82,8 +98,10 @@ class DataManager:
         background: Background,
         clock: Callable[[], float] = time.monotonic,
         wall_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
+        stores_flow: Callable[[str], bool] = lambda _: True,
     ) -> None:
         self._assistant = assistant
+        self._stores_flow = stores_flow
         self._store = store
         self._background = background
         self._clock = clock
@@ -93,8 +111,8 @@ class DataManager:
         self._left_out: dict[str, TimeRange] = {}
         self._flush_planned = False
         self._full = False
-        self._plan = FetchPlan(store.coverage, store.last)
-        self._asked: dict[int, Deferred] = {}
+        self._plan = FetchPlan(store.coverage, store.last, store.absent.of, store.absent.add)
+        self._asked: dict[int, Callable[[ATMError | None], None]] = {}
         self._changed: dict[str, None] = {}
         self._published_at = float("-inf")
         self._coverage_planned = False
@@ -134,7 +152,7 @@ class DataManager:
         """Have the minutes that were published while this process was restarting, before their order flow is forgotten."""
         last, opened = self._store.last(first.symbol), first.bar.open_time
         if last is not None and last + MINUTE_MS < opened <= last + MOST_LOST_MINUTES * MINUTE_MS and not first.gap:
-            self._want(first.symbol, TimeRange(last + MINUTE_MS, opened), None)
+            self.want(first.symbol, TimeRange(last + MINUTE_MS, opened), None)
 
     def flush(self) -> None:
         """Store what waits; symbol by symbol, so that an error leaves the others' bars stored."""
@@ -142,7 +160,7 @@ class DataManager:
         error: Unavailable | None = None
         for symbol, events in list(self._waiting.items()):
             try:
-                self._store.append(symbol, _columns(events))
+                self._store.append(symbol, _columns(events, self._stores_flow(symbol)))
             except Unavailable as failure:
                 error = failure
                 continue
@@ -150,14 +168,14 @@ class DataManager:
                 log.exception("%d bars of %s cannot be stored", len(events), symbol)
             del self._waiting[symbol]
             self._n_waiting -= len(events)
-            self._touched(symbol)
+            self.touched(symbol)
         if error is not None:
             self._not_stored(error)
         elif self._full:
             self._full = False
             self._notify(Severity.SUCCESS, "notice.disk_recovered", {})
             for symbol, lost in self._left_out.items():
-                self._want(symbol, lost, None)
+                self.want(symbol, lost, None)
             self._left_out.clear()
 
     def _not_stored(self, error: Unavailable) -> None:
@@ -184,7 +202,14 @@ class DataManager:
         if self._waiting:
             self.flush()
         answer = Deferred()
-        self._want(request.symbol, TimeRange(request.start_ms, request.end_ms), answer)
+
+        def settled(error: ATMError | None) -> None:
+            if error is None:
+                answer.reply(Done())
+            else:
+                answer.fail(error)
+
+        self.want(request.symbol, TimeRange(request.start_ms, request.end_ms), settled)
         return answer
 
     def _on_import(self, request: ImportBars) -> Reply | Deferred:
@@ -204,15 +229,31 @@ class DataManager:
             log.exception("importing %s failed", request.files)
             answer.fail(Unavailable(f"the import failed: {type(error).__name__}: {error}"))
         else:
-            self._assistant.call_soon(partial(self._touched, request.symbol))
+            self._assistant.call_soon(partial(self.touched, request.symbol))
             answer.reply(Done("notice.imported", {"bars": str(count), "symbol": request.symbol}))
 
     # --- fetching ---------------------------------------------------------------------------------------------
 
-    def _want(self, symbol: str, wanted: TimeRange, answer: Deferred | None) -> None:
-        ticket, instructions = self._plan.want(symbol, wanted)
-        if answer is not None:
-            self._asked[ticket] = answer
+    def coverage(self, symbol: str) -> tuple[TimeRange, ...]:
+        """The stored minutes of a symbol."""
+        return self._store.coverage(symbol)
+
+    def absent(self, symbol: str) -> tuple[TimeRange, ...]:
+        """The minutes that the exchange is known to lack."""
+        return self._store.absent.of(symbol)
+
+    def forget_absent(self, symbol: str, within: TimeRange) -> None:
+        """Have the exchange asked again for what it lacked."""
+        self._store.absent.forget(symbol, within)
+        self._plan.forget_empty(symbol)
+
+    def want(
+        self, symbol: str, wanted: TimeRange, settled: Callable[[ATMError | None], None] | None, urgent: bool = True
+    ) -> None:
+        """Have what is missing of a range fetched; `settled` gets None when all of it is stored, else why it is not."""
+        ticket, instructions = self._plan.want(symbol, wanted, urgent)
+        if settled is not None:
+            self._asked[ticket] = settled
         self._carry_out(instructions)
 
     def _carry_out(self, instructions: list[Instruction]) -> None:
@@ -223,18 +264,14 @@ class DataManager:
                 else:
                     self._fetch(instruction)
                 continue
-            answer = self._asked.pop(instruction.ticket, None)
+            settled = self._asked.pop(instruction.ticket, None)
             if instruction.error is not None:
                 log.info("%s", instruction.error)
-            if answer is None:
-                continue
-            if instruction.error is None:
-                answer.reply(Done())
-            else:
-                answer.fail(instruction.error)
+            if settled is not None:
+                settled(instruction.error)
 
     def _fetch(self, order: Fetch) -> None:
-        request = FetchBars(order.symbol, order.piece.start_ms, order.piece.end_ms)
+        request = FetchBars(order.symbol, order.piece.start_ms, order.piece.end_ms, order.urgent)
         answered = partial(self._fetched, order)
         self._assistant.request_async(BINANCE_API, request, answered, timeout=FETCH_TIMEOUT_S)
 
@@ -251,12 +288,13 @@ class DataManager:
             self._carry_out(self._plan.failed(symbol, piece, error))
             return
         if inside:
-            self._touched(symbol)
+            self.touched(symbol)
         self._carry_out(self._plan.fetched(symbol, piece))
 
     # --- coverage and tidiness --------------------------------------------------------------------------------
 
-    def _touched(self, symbol: str) -> None:
+    def touched(self, symbol: str) -> None:
+        """Something has been stored or deleted: tell it soon, and tidy up."""
         self._changed[symbol] = None
         self._consider_compaction(symbol)
         self._tell_put_aside()
@@ -293,6 +331,11 @@ class DataManager:
         if self._to_compact:
             self._assistant.call_soon(self._compact)
 
+    def compact_now(self, symbol: str) -> None:
+        """Store what waits and move the append log into the month files. Raises `Unavailable` when the disk is full."""
+        self.flush()
+        self._store.compact(symbol)
+
     def _tell_put_aside(self) -> None:
         for path in self._store.take_put_aside():
             self._notify(Severity.WARNING, "notice.broken_file", {"file": str(path)})
@@ -305,11 +348,11 @@ def _open_time(bar: Bar) -> int:
     return bar.open_time
 
 
-def _columns(events: list[ClosedBar]) -> Bars:
+def _columns(events: list[ClosedBar], with_flow: bool) -> Bars:
     """Ascending columns; the source of the first event holds where a minute came twice."""
     newest = {event.bar.open_time: event for event in reversed(events)}
     ordered = [newest[opened] for opened in sorted(newest)]
     bars = Bars.of((event.bar for event in ordered), Source.STREAM)
     for index, event in enumerate(ordered):
         bars.source[index] = event.source
-    return bars
+    return bars if with_flow else Bars(bars.interval, bars.open_time, bars.values, bars.source)

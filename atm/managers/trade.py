@@ -92,7 +92,7 @@ class TradeManager:
         self._clock = clock
         self._scheduled = False
         self._subscribed: set[str] = set()
-        self._collected: tuple[str, ...] = context.symbols
+        self._collected: tuple[str, ...] = ()
         self._collector_pid = 0
         self._now: dict[str, int] = {}
         self._marks: dict[str, float] = {}
@@ -169,7 +169,7 @@ class TradeManager:
         """A Binance API manager that has come anew collects the configured symbols alone until it is told."""
         if event.name == BINANCE_API and event.state == "running" and event.pid != self._collector_pid:
             self._collector_pid = event.pid
-            self._collected = self._context.symbols
+            self._collected = ()
             self._collect()
 
     def _begin_waiting(self, symbol: str) -> None:
@@ -298,21 +298,20 @@ class TradeManager:
         self._schedule()
 
     def _collect(self) -> None:
-        """Ask for the symbols of accounts that the program does not collect anyway."""
-        symbols = {position.symbol for setup in self.book.setups() for position in setup.positions}
-        wanted = tuple(sorted({*self._context.symbols, *symbols}))
-        if set(wanted) == set(self._collected):
+        """Ask for the symbols of accounts, whatever else is collected."""
+        wanted = tuple(sorted({position.symbol for setup in self.book.setups() for position in setup.positions}))
+        if wanted == self._collected:
             return
         self._collected = wanted
 
         def answered(reply: Reply) -> None:
             if isinstance(reply, Failed):
                 log.warning("symbols %s are not collected: %s", ", ".join(wanted), reply.message)
-                self._collected = self._context.symbols
+                self._collected = ()
                 if reply.kind == "Unavailable":
                     self._assistant.call_later(COLLECT_RETRY_S, self._collect)
 
-        self._assistant.request_async(BINANCE_API, CollectSymbols(wanted), answered, timeout=10.0)
+        self._assistant.request_async(BINANCE_API, CollectSymbols(wanted, "accounts"), answered, timeout=10.0)
 
 
 def _listening(_event: object) -> None:

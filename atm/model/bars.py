@@ -39,13 +39,14 @@ N_COLUMNS = len(Column)
 
 
 class Source(IntEnum):
-    """Where a stored minute came from."""
+    """Where a stored minute came from. ABSENT is never stored: the exchange was asked and has no such minute."""
 
     MISSING = 0
     STREAM = 1
     REST = 2
     ARCHIVE = 3
     SAMPLE = 4
+    ABSENT = 5
 
 
 class Bar(msgspec.Struct, frozen=True, array_like=True, gc=False):

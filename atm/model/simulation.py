@@ -68,7 +68,8 @@ class SimulationSummary(msgspec.Struct, frozen=True):
     net_profit = final_equity - initial equity; funding > 0 was paid; max_drawdown a fraction of the peak of the
     minute equity; trade_hash a SHA-256 over the trade list, equal for equal trades; sharpe and profit_factor are 0 where they
     are not defined (`statistics` says None). statistics and findings (worst first) are missing in results of earlier versions.
-    methods: versions (hashes of their files) of the users' methods that it traded by, by name.
+    methods: versions (hashes of their files) of the users' methods that it traded by, by name. sources: minutes of all symbols by
+    where they came from (names of `Source` in lower case; {} = not known).
     """
 
     code: str
@@ -96,6 +97,7 @@ class SimulationSummary(msgspec.Struct, frozen=True):
     statistics: SimulationStatistics | None = None
     findings: tuple[Finding, ...] = ()
     methods: dict[str, str] = {}
+    sources: dict[str, int] = {}
 
 
 class SimulationState(msgspec.Struct, frozen=True):

@@ -48,7 +48,7 @@ class Evidence:
 
 def findings(evidence: Evidence) -> tuple[Finding, ...]:
     """All findings, worst first; of a result without trades only what its bars say."""
-    found = [*_bars(evidence)]
+    found = [*_bars(evidence), *_sources(evidence)]
     if not len(evidence.fills):
         found.append(Finding(Severity.WARNING, "finding.no_trades", 0.0))
     else:
@@ -216,6 +216,19 @@ def _bars(e: Evidence) -> Iterator[Finding]:
         if path.silent >= STALE_SHARE * minutes:
             said = {"symbol": symbol, "share": percent(path.silent / minutes)}
             yield Finding(Severity.WARNING, "finding.stale_bars", path.silent / minutes, said)
+
+
+def _sources(e: Evidence) -> Iterator[Finding]:
+    """Where the minutes came from, of all symbols together; its number is the share that was repaired or is missing."""
+    total = sum(sum(path.sources.values()) for path in e.seen.values())
+    if not total:
+        return
+    shares = {
+        name: sum(path.sources.get(name, 0) for path in e.seen.values()) / total
+        for name in ("stream", "rest", "archive", "sample", "missing")
+    }
+    said = {name: percent(share) if share else "0%" for name, share in shares.items()}
+    yield Finding(Severity.INFO, "finding.sources", shares["rest"] + shares["missing"], said)
 
 
 def _thin_fills(e: Evidence) -> Iterator[Finding]:

@@ -13,6 +13,7 @@ from atm.model.account import TradeRecord
 from atm.model.bars import Bars, Column
 from atm.model.flow import RecordedBook
 from atm.model.interval import MINUTE_MS
+from atm.model.provenance import source_counts
 from atm.simulators.minute_shelf import MinuteShelf
 from atm.simulators.statistics.path import SymbolPath
 from atm.trading.engine import AccountEngine
@@ -56,6 +57,7 @@ class Replay:
         self._shelf = MinuteShelf(_TYPES + _BOOK_TYPES * with_books, self.minutes, len(symbols), folder)
         self._tables: list[AnalysisTable | None] = [None] * len(symbols)
         self._closing: list[NDArray[np.int64]] = [np.zeros(0, np.int64)] * len(symbols)
+        self._sources: list[dict[str, int]] = [{} for _ in symbols]
 
     def take(self, position: int, bars: Bars, table: AnalysisTable) -> None:
         """bars: one-minute bars, of which those of the range are kept; table: the columns that the position decides on."""
@@ -65,6 +67,7 @@ class Replay:
             values = np.full(self.minutes, np.nan)
             values[place] = inside.column(row)
             self._shelf.put(column, position, values)
+        self._sources[position] = source_counts(inside.source, self.minutes)
         rows = table.between(self.start_ms, self.end_ms)
         self._tables[position] = rows
         self._closing[position] = (rows.close_time - self.start_ms) // MINUTE_MS - 1
@@ -136,6 +139,7 @@ class Replay:
             funding_ms=int(setup.setups[i, Setup.FUNDING_MS]),
             isolated=bool(setup.setups[i, Setup.ISOLATED]),
             rates=self.rates[self.rates[:, 1] == i][:, [0, 2]],
+            sources=self._sources[i],
         )
 
     def close(self) -> None:

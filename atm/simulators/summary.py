@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import msgspec
@@ -178,7 +179,8 @@ def summarise(
     missing = sum(len(path.missing) for path in c.seen.values())
     warnings = [caution for configuration in spec.trade for caution in cautions(configuration)]
     if missing:
-        warnings.append(f"{missing:,} minutes without bars: nothing was decided or filled in them")
+        share = missing / max(1, len(curve) * len(c.seen))
+        warnings.append(f"{missing:,} minutes ({share:.2%}) without bars: nothing was decided or filled in them")
     if len(done) < FEW_TRIPS:
         warnings.append(f"only {len(done)} round trips: the figures say little about the future")
     if liquidated:
@@ -196,6 +198,7 @@ def summarise(
         end=format_time(c.end),
         bars=len(curve) * len(c.seen) - missing,
         missing_bars=missing,
+        sources=_sources(c.seen.values()),
         trades=len(c.fills),
         round_trips=len(done),
         win_rate=trips.win_rate(done),
@@ -214,3 +217,11 @@ def summarise(
         warnings=tuple(warnings),
         statistics=figures,
     )
+
+
+def _sources(seen: Iterable[PathFacts]) -> dict[str, int]:
+    """Minutes of all symbols by where they came from."""
+    total: Counter[str] = Counter()
+    for path in seen:
+        total.update(path.sources)
+    return dict(total)

@@ -7,6 +7,7 @@ who reads a bar and then its flow has what was recorded.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
 
@@ -19,11 +20,14 @@ from atm.model.errors import Invalid, Refused
 from atm.model.flow import FLOW_ROWS, LEAST_KNOWN, RecordedBook
 from atm.model.interval import MINUTE_MS, Interval
 from atm.model.program import ProgramContext
+from atm.model.provenance import Provenance, provenance
+from atm.storage.absent_ranges import AbsentRanges
 from atm.storage.file_lock import try_lock
 from atm.storage.minute_columns import FLOW, FLOW_COLUMNS, KLINES, Minutes
 from atm.storage.minute_files import MinuteFiles
 
 KIND = KLINES.name
+DELETABLE = ("all", "bars", "flow")
 
 
 def open_store(context: ProgramContext, read_only: bool = True) -> MarketStore:
@@ -41,6 +45,8 @@ class MarketStore:
         self._lock: IO[str] | None = None
         self._bars = MinuteFiles(KLINES, root, sample)
         self._flow = MinuteFiles(FLOW, root)
+        self.absent = AbsentRanges(root)
+        """What the exchange is known to lack."""
         if not read_only:
             root.mkdir(parents=True, exist_ok=True)
             self._lock = try_lock(root / "writer.lock")
@@ -96,6 +102,11 @@ class MarketStore:
             start_ms = next_ms
         return book
 
+    def provenance(self, symbol: str, start_ms: int, end_ms: int) -> Provenance:
+        """Where each minute with start_ms <= open time < end_ms came from; reads no prices."""
+        minutes = self._bars.read_sources(symbol, start_ms, end_ms)
+        return provenance(minutes.open_time, minutes.source, self.absent.of(symbol), start_ms, end_ms)
+
     def append(self, symbol: str, bars: Bars) -> None:
         """Make bars durable, with their flow and book. A minute stored already is kept, unless it came by stream and the new one did
         not; a flow stored already is kept.
@@ -127,6 +138,30 @@ class MarketStore:
         self._must_write()
         self._flow.compact(symbol)
         self._bars.compact(symbol)
+
+    def delete(self, symbol: str, start_ms: int, end_ms: int, what: str = "all") -> Iterator[tuple[int, int]]:
+        """Delete bars and flow (what: one of `DELETABLE`) with start_ms <= open time < end_ms of the own layer, a month file a
+        step: yields (files done, files in all). The append logs are to be compacted before.
+
+        May run on another thread than `append` and `compact`. A deletion that is broken off leaves whole files.
+        """
+        self._must_write()
+        kinds = {"all": (self._flow, self._bars), "flow": (self._flow,), "bars": (self._bars,)}[what]
+        work = [(kind, path) for kind in kinds for path in kind.months(symbol, start_ms, end_ms)]
+        for done, (kind, path) in enumerate(work, 1):
+            kind.cut_out(symbol, path, start_ms, end_ms)
+            yield done, len(work)
+
+    def drop_if_empty(self, symbol: str) -> None:
+        """Remove the folders of a symbol in which no minute is left. On the thread of `append`."""
+        self._must_write()
+        self._flow.drop_if_empty(symbol)
+        self._bars.drop_if_empty(symbol)
+
+    def expire(self, symbol: str, flow_months: int, bar_months: int) -> int:
+        """Delete the month files older than so many months, counted back from the newest stored one (0 = keep all); how many."""
+        self._must_write()
+        return self._flow.expire(symbol, flow_months) + self._bars.expire(symbol, bar_months)
 
     def take_put_aside(self) -> list[Path]:
         """Broken files that this writer has renamed since the last call."""

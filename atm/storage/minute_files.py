@@ -89,6 +89,15 @@ class MinuteFiles:
             minutes = merged(kind, [minutes, below])
         return minutes
 
+    def read_sources(self, symbol: str, start_ms: int, end_ms: int) -> Minutes:
+        """As `read`, with no value columns at all."""
+        kind = self._kind.only(())
+        minutes = self._read_own(kind, symbol, start_ms, end_ms)
+        if self._sample is not None:
+            below = _read_files(kind, self._sample / symbol / kind.name, start_ms, end_ms)
+            minutes = merged(kind, [minutes, below])
+        return minutes
+
     def _read_own(self, kind: Kind, symbol: str, start_ms: int, end_ms: int) -> Minutes:
         tail = self._tail(symbol).between(start_ms, end_ms)
         if kind is not self._kind:
@@ -184,6 +193,47 @@ class MinuteFiles:
                     tail_log.cut(folder / kind.log, 0)
             except OSError as error:
                 raise self._full(symbol, folder, error) from error
+
+    # --- deleting ---------------------------------------------------------------------------------------------
+
+    def months(self, symbol: str, start_ms: int, end_ms: int) -> list[Path]:
+        """Month files of the own layer that the range touches."""
+        return _touched(self._folder(symbol), start_ms, end_ms)
+
+    def cut_out(self, symbol: str, path: Path, start_ms: int, end_ms: int) -> None:
+        """Delete the range from a month file, and the file when nothing is left. Raises `Unavailable`."""
+        with self._months[symbol]:
+            try:
+                whole = self._readable(path)
+                kept = [part.chosen((part.open_time < start_ms) | (part.open_time >= end_ms)) for part in whole]
+                if any(len(part) for part in kept):
+                    write_month(self._kind, path, kept[0])
+                else:
+                    path.unlink(missing_ok=True)
+                    sync_folder(path.parent)
+            except OSError as error:
+                raise self._full(symbol, path, error) from error
+
+    def drop_if_empty(self, symbol: str) -> None:
+        """Remove the folder of a symbol in which no minute is left. On the thread of `append`, or a new minute would go with it."""
+        folder = self._folder(symbol)
+        with self._months[symbol]:
+            if not _month_files(folder) and not len(self._tail(symbol)):
+                shutil.rmtree(folder, ignore_errors=True)
+
+    def expire(self, symbol: str, keep: int) -> int:
+        """Delete the month files that are not among the newest `keep` calendar months (0: none); how many."""
+        files = _month_files(self._folder(symbol))
+        last = self.last(symbol)
+        if not keep or last is None:
+            return 0
+        year, month = (int(part) for part in _month(last).split("-"))
+        oldest = 12 * year + month - keep + 1
+        old = [path for path in files if 12 * int(path.stem[:4]) + int(path.stem[5:7]) < oldest]
+        with self._months[symbol]:
+            for path in old:
+                path.unlink(missing_ok=True)
+        return len(old)
 
     def _make_folder(self, symbol: str) -> None:
         folder = self._folder(symbol)

@@ -79,6 +79,17 @@ def read_months(kind: Kind, paths: list[Path]) -> Minutes:
     return minutes
 
 
+def read_unordered(kind: Kind, path: Path) -> Minutes:
+    """All minutes of a file as they lie in it, in whatever order. Raises `Invalid` when it is broken, FileNotFoundError."""
+    with ExitStack() as stack:
+        file = _opened(kind, path, stack)
+        if file is None:
+            raise FileNotFoundError(path)
+        times, values, source = _raw_columns(kind, path, file)
+    rows = [np.full(len(times), np.nan) if column is None else column for column in values]
+    return Minutes(times, np.array(rows).reshape(len(rows), len(times)), source)
+
+
 def _opened(kind: Kind, path: Path, stack: ExitStack) -> pq.ParquetFile | None:
     """None for a file that is gone; otherwise it is open as long as the stack."""
     try:
@@ -89,9 +100,17 @@ def _opened(kind: Kind, path: Path, stack: ExitStack) -> pq.ParquetFile | None:
         raise _broken(kind, path, error) from error
 
 
-def _columns_of(
-    kind: Kind, path: Path, file: pq.ParquetFile
-) -> tuple[NDArray[np.int64], list[NDArray[np.float64] | None], NDArray[np.uint8]]:
+_Raw = tuple[NDArray[np.int64], list[NDArray[np.float64] | None], NDArray[np.uint8]]
+
+
+def _columns_of(kind: Kind, path: Path, file: pq.ParquetFile) -> _Raw:
+    found = _raw_columns(kind, path, file)
+    if len(found[0]) > 1 and not (np.diff(found[0]) > 0).all():
+        raise Invalid("file", str(path), f"a Parquet file of {kind.words} with ascending open times")
+    return found
+
+
+def _raw_columns(kind: Kind, path: Path, file: pq.ParquetFile) -> _Raw:
     try:
         table = _table(file, ["open_time", *kind.columns, "source"])
         times = to_numpy(table.column("open_time"), np.int64)
@@ -100,8 +119,6 @@ def _columns_of(
         values = [None if name in absent else to_numpy(table.column(name), np.float64) for name in kind.columns]
     except (pa.ArrowException, OSError, KeyError, ValueError) as error:
         raise _broken(kind, path, error) from error
-    if len(times) > 1 and not (np.diff(times) > 0).all():
-        raise Invalid("file", str(path), f"a Parquet file of {kind.words} with ascending open times")
     return times, values, source
 
 

@@ -23,9 +23,12 @@ from atm.ipc.messages import (
     AnalyzerLoad,
     BookTop,
     ClosedBar,
+    CollectionUpdated,
     ConfigurationsUpdated,
     ConnectionState,
     Coverage,
+    DataJobsUpdated,
+    DiskUseUpdated,
     IndicatorBadge,
     IndicatorsUpdated,
     Instruments,
@@ -49,12 +52,14 @@ from atm.model.account import (
     TradeRecord,
 )
 from atm.model.analysis_configuration import AnalysisConfiguration, ClassicalSignal, MultiMACD
-from atm.model.bars import Bar, Bars, TimeRange
+from atm.model.bars import Bar, Bars, Source, TimeRange
+from atm.model.data_job import Collection, DataJob, IntegrityFinding, JobKind, JobStatus, KindUse, Retention
 from atm.model.instrument import Instrument
 from atm.model.interval import MINUTE_MS, parse_time
 from atm.model.notice import Notice, Severity
 from atm.model.order import Side
 from atm.model.parameter import parameters_of
+from atm.model.provenance import Provenance
 from atm.model.simulation import SimulationSpec, SimulationState, SimulationStatus, SimulationSummary
 from atm.model.trade_configuration import TradeConfiguration
 from atm.storage.market_store import MarketStore
@@ -203,6 +208,20 @@ class FilledResults:
         bars = sample_bars(symbol)
         return bars.slice(max(0, len(bars) - most_minutes), len(bars))
 
+    def provenance(self, symbol: str) -> Provenance:
+        """Two years and a half: files, then the stream with repairs, some holes and a day that the exchange lacks."""
+        start = parse_time("2021-03-11 09:00")
+        n = (MARKET_MS - start) // MINUTE_MS
+        source = np.full(n, Source.ARCHIVE, np.uint8)
+        source[n // 2 :] = Source.STREAM
+        random = np.random.default_rng(len(symbol))
+        for place in random.integers(0, n, 40):
+            source[place : place + random.integers(5, 900)] = Source.REST
+        for place in random.integers(0, n, 12):
+            source[place : place + random.integers(1, 700)] = Source.MISSING
+        source[300_000:301_900] = Source.ABSENT
+        return Provenance(start, source)
+
     def minutes(self, symbol: str) -> Bars:
         """What analyses are made of."""
         return sample_bars(symbol)
@@ -244,6 +263,7 @@ def filled_model() -> ReadModel:
         )
     loads = tuple(AnalysisLoad(f"{symbol} DEMO-15M", 9.0 + n, 38.0 + n) for n, symbol in enumerate(SYMBOLS))
     model.apply(AnalyzerLoad("analyzer-0", loads))
+    _data(model)
     _simulations(model)
     for name in ("main", "binance_api", "data", "trade", "simulation", "neural_network", "gui", "analyzer-0"):
         model.apply(ProcessState(name, "running", 100, 0, 45 << 20))
@@ -269,6 +289,27 @@ def _market(model: ReadModel, symbol: str) -> None:
     model.apply(BookTop(symbol, MARKET_MS, bids, asks))
     for n in range(24):
         model.apply(LastTrade(symbol, MARKET_MS - 900 * (24 - n), last + 0.001 * (n % 5 - 2), 12.5 + n, n % 3 == 0))
+
+
+def _data(model: ReadModel) -> None:
+    """What is collected, the disk, and a job of every kind of state."""
+    wanted = (Collection("AVAXUSDT"), Collection("FILUSDT", True, False), Collection("NEARUSDT", False, False))
+    model.apply(CollectionUpdated(wanted, Retention(flow_months=6)))
+    uses = [
+        KindUse(symbol, kind, (9 - n) << 20) for n, symbol in enumerate(SYMBOLS) for kind in ("klines_1m", "flow_1m")
+    ]
+    model.apply(DiskUseUpdated("/home/user/.atm/market/demo", tuple(uses), 61 << 30, 240 << 30, "ok"))
+    damage = IntegrityFinding("FILUSDT", "klines_1m", "2022-04.parquet", "prices", 3, parse_time("2022-04-07 11:20"))
+    jobs = (
+        DataJob(1, JobKind.CHECK, "", JobStatus.DONE, 61, 61, text="job.checked_damaged",
+                parameters={"files": "61", "minutes": "1,320,480", "problems": "1"}, findings=(damage,)),
+        DataJob(2, JobKind.DOWNLOAD, "BTCUSDT", JobStatus.RUNNING, 1_204_500, 3_451_680, 2_950.0, 761.0),
+        DataJob(3, JobKind.DOWNLOAD, "ETHUSDT", JobStatus.PAUSED, 300_000, 3_100_000),
+        DataJob(4, JobKind.IMPORT, "drop", JobStatus.FAILED, 2, 9,
+                error="file: 'FILUSDT-1m-2023-08.zip (SHA-256 9f2c…)' is not allowed; allowed: a file whose SHA-256 is ab12…"),
+        DataJob(5, JobKind.EXPORT, "NEARUSDT", JobStatus.QUEUED),
+    )  # fmt: skip
+    model.apply(DataJobsUpdated(jobs))
 
 
 def _simulations(model: ReadModel) -> None:

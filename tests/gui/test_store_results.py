@@ -10,9 +10,11 @@ from atm.analyzers import AnalysisPipeline
 from atm.app.process_table import Program
 from atm.app.supervisor import Supervisor
 from atm.gui.store_results import StoreResults
+from atm.ipc.local import LocalBus
 from atm.ipc.messages import AnalyseBars, Ping
 from atm.ipc.shared_array import program_id
 from atm.model.analysis_configuration import AnalysisConfiguration, MovingAverageLine, ParabolicLine, VolumeProfile
+from atm.model.bars import Source, TimeRange
 from atm.model.endpoint import Addresses, Endpoint
 from atm.model.errors import Invalid, Unavailable
 from atm.model.interval import MINUTE_MS, Interval
@@ -94,3 +96,19 @@ def test_a_stored_simulation_is_read_whole_and_exported_below_the_home_folder(ho
     lines = (folder / "trades.csv").read_text().splitlines()
     assert len(lines) == 1 + len(result.trades)
     assert len((folder / "equity.csv").read_text().splitlines()) == 1 + len(result.equity)
+
+
+def test_where_minutes_came_from_is_read_from_the_store(home: Path) -> None:
+    context = ProgramContext(home, home, Endpoint.LIVE, Addresses("", ""), 1, 1, ("X",), headless=True)
+    writer = open_store(context, read_only=False)
+    results = StoreResults(context, LocalBus().assistant("gui"))
+    assert len(results.provenance("AVAXUSDT").source) == 0
+    bars = filled.sample_bars("AVAXUSDT")
+    for part in (bars.slice(0, 100), bars.slice(150, 200)):
+        writer.put("AVAXUSDT", part)
+    writer.absent.add("AVAXUSDT", (TimeRange(int(bars.open_time[100]), int(bars.open_time[120])),))
+    writer.close()
+    found = results.provenance("AVAXUSDT")
+    assert found.start_ms == int(bars.open_time[0])
+    totals = found.totals()
+    assert (totals[Source.SAMPLE], totals[Source.ABSENT], totals[Source.MISSING]) == (150, 20, 30)

@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 
 from atm.gui.analysis_draft import groups_of
+from atm.gui.data.symbol_detail import TABS as DATA_TABS
+from atm.gui.data.symbol_table import FILTERS
 from atm.gui.notifications import sentence
 from atm.gui.pages.currency_analysis import TABS
 from atm.gui.pages.simulation_result import TABS as RESULT_TABS
@@ -21,7 +23,9 @@ from atm.gui.trade_draft import trade_parameters
 from atm.gui.ui import PageName
 from atm.model.account import AccountKind, TradeReason
 from atm.model.adjustable import adjustables, of_specification
+from atm.model.bars import Source
 from atm.model.builtin_analyses import BUILT_IN
+from atm.model.data_job import JobKind, JobStatus
 from atm.model.endpoint import Endpoint
 from atm.model.notice import Notice, Severity
 from atm.model.order import Side
@@ -42,6 +46,8 @@ from atm.model.trade_configuration import (
 )
 from atm.simulators.figures import FIGURES, GROUPS
 from atm.simulators.statistics.reports import REASONS
+from atm.storage.export_minutes import FORMS
+from atm.storage.market_store import DELETABLE
 from tests.gui.filled import ASSETS, ROOT, spec
 from tests.gui.pilot import Pilot
 
@@ -70,6 +76,20 @@ def moved_names() -> set[str]:
 
 FOLDER = ASSETS / "texts"
 CATALOGUES = {language: read_catalogue(FOLDER / language / "LC_MESSAGES" / "atm.po") for language in LANGUAGES}
+INTEGRITY = (
+    "checksum",
+    "duplicate",
+    "flow",
+    "log_record",
+    "minute",
+    "month",
+    "order",
+    "prices",
+    "put_aside",
+    "source",
+    "unreadable",
+    "volumes",
+)
 
 
 def every(parameters: Iterable[Parameter]) -> Iterator[Parameter]:
@@ -97,7 +117,10 @@ STATES = {
     "tear_sheet": ("trend", "volatility"),
     "trade_reason": [reason.value for reason in TradeReason],
     "side": [side.value for side in Side],
-    "field": ("maker_fee", "taker_fee", "half_spread", "slippage", "funding_rate"),
+    "field": (
+        *("maker_fee", "taker_fee", "half_spread", "slippage", "funding_rate"),
+        *("path", "export_form", "deleted", "flow_months", "bar_months"),
+    ),
     "analysis_tab": TABS,
     "analysis_title": [group.key for group in groups_of(())],
     "analysis": (
@@ -133,8 +156,26 @@ STATES = {
     "weekday": range(7),
     "export": ("csv", "parquet", "html", "written"),
     "trial": ("allocation", "costs"),
+    "source": [source.name.lower() for source in Source],
+    "collecting": ("flow", "bars", "off"),
+    "database_filter": FILTERS,
+    "database_tab": DATA_TABS,
+    "database": (
+        "import_dots",
+        "check_all",
+        "retention_dots",
+        "empty_hint",
+        "none_shown_hint",
+        *(f"{which}{end}" for which in ("collect_shown", "stop_shown") for end in ("", "_title", "_body")),
+    ),
+    "job_kind": [kind.value for kind in JobKind],
+    "job_status": [status.value for status in JobStatus],
+    "job_action": ("pause", "resume", "cancel", "dismiss"),
+    "integrity": INTEGRITY,
+    "export_form": FORMS,
+    "deleted": DELETABLE,
     "start": ("connected", "history", "configurations", "simulation", "account", "trading"),
-    "unbuilt": ("title", "account_history", "database", "neural_network"),
+    "unbuilt": ("title", "account_history", "neural_network"),
 }
 """Keys that the code puts together: prefix and what may follow."""
 
@@ -150,7 +191,7 @@ def used_keys() -> set[str]:
     found |= {each.description for each in TRADE if each.description}
     for path in (ROOT / "atm").rglob("*.py"):
         source = path.read_text("utf-8")
-        found |= set(re.findall(r'"((?:notice|done|finding|tear_sheet|comparison)\.[a-z_]+)"', source))
+        found |= set(re.findall(r'"((?:notice|done|job|finding|tear_sheet|comparison)\.[a-z_]+)"', source))
         if "gui" in path.parts:
             found |= {
                 key

@@ -148,6 +148,10 @@ def test_a_hole_in_the_bars_is_counted_and_nothing_is_filled_in_it(
     holed.put("FILUSDT", store.read("FILUSDT", after, end))
     result = backtest.run(example("rqpm_filusdt", end="2023-08-12"), holed, instruments)
     assert result.summary.missing_bars == 2 * 1440
+    assert result.summary.sources == {"missing": 2 * 1440, "sample": 9 * 1440}
+    assert any("(18.18%) without bars" in warning for warning in result.summary.warnings)
+    (finding,) = [each for each in result.summary.findings if each.text == "finding.sources"]
+    assert (finding.number, finding.parameters["sample"]) == (pytest.approx(2 / 11), "81.8%")
     assert not [t for t in result.trades if hole <= t.time_ms < after]
     assert not np.isnan(result.equity).any()
     assert (result.equity_time == start + MINUTE_MS * np.arange(1, 11 * 1440 + 1)).all()

@@ -126,6 +126,20 @@ def test_missing_and_stale_bars_and_what_was_held_through_them() -> None:
     assert said["finding.stale_bars"].number == pytest.approx(0.3)
 
 
+def test_a_result_says_where_its_minutes_came_from() -> None:
+    sources = {"archive": MINUTES - 300, "rest": 200, "missing": 100}
+    said = found(evidence(GOOD, path(sources=sources)))["finding.sources"]
+    assert (said.severity, said.number) == (Severity.INFO, pytest.approx(300 / MINUTES))
+    assert said.parameters == {
+        "stream": "0%",
+        "rest": "6.7%",
+        "archive": "90.0%",
+        "sample": "0%",
+        "missing": "3.3%",
+    }
+    assert "finding.sources" not in found(evidence(GOOD))
+
+
 def test_numbers_of_the_configurations_in_use_are_counted_once() -> None:
     few = found(evidence(fills(*[1.0] * 20)))["finding.parameters"]
     count = diagnosis.parameters(SPEC)

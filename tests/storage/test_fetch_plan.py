@@ -160,3 +160,28 @@ def test_every_want_ends_once_and_truly(
             assert complete
         if not failures:
             assert complete == (market.settled[ticket] is None)
+
+
+def test_downloads_leave_a_flight_free_and_wait_behind_what_is_urgent() -> None:
+    market = Market({}, {"X": set(range(9_000)), "Y": set(range(100)), "Z": set(range(100))})
+    for symbol in ("X", "Y"):
+        market.take(market.plan.want(symbol, minutes(0, 100), urgent=False)[1])
+    assert [(fetch.symbol, fetch.urgent) for fetch in market.asked] == [("X", False)]
+    market.take(market.plan.want("X", minutes(100, 2_000), urgent=False)[1])
+    market.want("X", 5_000, 5_010)
+    market.want("Z", 0, 10)
+    assert [(fetch.symbol, fetch.urgent) for fetch in market.asked[1:]] == [("Z", True)]
+    market.answer(market.asked[0])
+    assert (market.asked[2].piece, market.asked[2].urgent) == (minutes(5_000, 5_010), True)
+
+
+def test_what_the_exchange_lacks_is_remembered_for_the_next_start() -> None:
+    market = Market({"X": {50}}, {"X": set(range(10, 51))})
+    kept: list[tuple[str, tuple[TimeRange, ...]]] = []
+    market.plan = FetchPlan(market.coverage, market.newest, remember=lambda *found: kept.append(found))
+    market.want("X", 0, 51)
+    market.answer(market.asked[0])
+    assert kept == [("X", (minutes(0, 10),))]
+    again = FetchPlan(market.coverage, market.newest, empty=lambda _: kept[0][1])
+    _, instructions = again.want("X", minutes(0, 51))
+    assert [type(each) for each in instructions] == [Settle]

@@ -116,6 +116,15 @@ class FuturesClient:
             start_ms = rows[-1][0].open_time + MINUTE_MS
         return tuple(found)
 
+    async def first_bar(self, symbol: str) -> int:
+        """Open time of the first one-minute bar that the exchange has. Raises Refused where there is none."""
+        with _requests(RequestClass.HISTORY):
+            answer = await self._library.futures_klines(symbol=symbol, interval="1m", startTime="0", limit="1")
+        rows = answers.kline_rows(answer)
+        if not rows:
+            raise Refused(f"the exchange has no bars of {symbol}")
+        return rows[0][0].open_time
+
     # --- account ----------------------------------------------------------------------------------------------
 
     async def account(self) -> AccountState:

@@ -106,6 +106,16 @@ def _in_sight(ui: Ui, result: ShownResult, sight: tuple[float, float]) -> None:
         ui.text(text, color, size=ui.theme.SMALL)
 
 
+def _source_rows(ui: Ui, summary: SimulationSummary) -> list[list[Cell]]:
+    """The share of the minutes that came from each source."""
+    total = sum(summary.sources.values())
+    return [
+        [(ui.t(f"source.{name}"), ui.colors.muted), (formats.percent(count / total), None)]
+        for name, count in summary.sources.items()
+        if name != "missing"
+    ]
+
+
 def _notes(ui: Ui, summary: SimulationSummary) -> None:
     """What the figures rest on."""
     widgets.heading(ui, ui.t("result.basis"))
@@ -114,6 +124,7 @@ def _notes(ui: Ui, summary: SimulationSummary) -> None:
     rows: list[list[Cell]] = [
         [(t("result.bars"), ui.colors.muted), (f"{summary.bars:,}", None)],
         [(t("result.missing_bars"), ui.colors.muted), missing],
+        *_source_rows(ui, summary),
         [(t("result.wall_seconds"), ui.colors.muted), (f"{formats.number(summary.wall_seconds, 3)} s", None)],
     ]
     plain_table(ui, "basis", ("", ""), rows)

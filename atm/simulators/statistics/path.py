@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,7 +30,8 @@ class SymbolPath:
     """Minutes of one symbol, float64 (n,), NaN = missing; volumes float32 (n,) in the base asset.
 
     leverage, brackets (rows as in the ledger), funding_rate, funding_ms and isolated (else in cross margin): as the engine used
-    them; rates: recorded funding rates, float64 (k, 2) rows of (stamp Unix ms, rate), which go before the constant one.
+    them; rates: recorded funding rates, float64 (k, 2) rows of (stamp Unix ms, rate), which go before the constant one;
+    sources: minutes by where they came from, names of `Source` in lower case, {} = not known.
     """
 
     start_ms: int
@@ -45,6 +46,7 @@ class SymbolPath:
     funding_ms: int
     isolated: bool = True
     rates: Floats | None = None
+    sources: dict[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +55,7 @@ class PathFacts:
 
     first_price: the first open that is known, NaN = none; closes: the newest close at the moments asked for; missing:
     positions of the minutes without a bar; silent: minutes in which nobody traded; volumes: of the minute of each fill of the
-    symbol; measures: rows of `measure`.
+    symbol; measures: rows of `measure`; sources: as of the path.
     """
 
     start_ms: int
@@ -64,6 +66,7 @@ class PathFacts:
     silent: int
     volumes: Floats
     measures: Floats
+    sources: dict[str, int] = field(default_factory=dict)
 
     def minute(self, time_ms: int) -> int:
         """Index of the minute that a moment is in."""
@@ -83,6 +86,7 @@ def facts(path: SymbolPath, fills: FillTable, ends: Ints) -> PathFacts:
         silent=int((path.volumes == 0).sum()),
         volumes=path.volumes[(fills.time_ms - path.start_ms) // MINUTE_MS].astype(float),
         measures=measure(fills, path),
+        sources=path.sources,
     )
 
 

@@ -304,6 +304,20 @@ async def test_symbols_are_added_and_dropped_and_wrong_ones_refused(
     assert len(program.closed()) == count
 
 
+async def test_what_accounts_trade_is_streamed_whatever_else_is_collected(program: Program, exchange: Any) -> None:
+    program.start()
+    await program.until(lambda: len(program.closed()) == 10 and Instruments in program.events)
+    await program.ask(CollectSymbols(("ETHUSDT",), "accounts"))
+    await program.ask(CollectSymbols(()))
+
+    def streamed() -> set[str]:
+        return {name for _, _, streams in exchange.sockets for name in streams if name.endswith("@aggTrade")}
+
+    async with asyncio.timeout(10):
+        while streamed() != {"ethusdt@aggTrade"}:
+            await asyncio.sleep(0.01)
+
+
 async def test_a_configured_symbol_that_the_exchange_does_not_list_is_told_and_left_out(
     exchange: Any, market: Market, tmp_path: Path
 ) -> None:

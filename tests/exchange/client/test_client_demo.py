@@ -207,3 +207,10 @@ async def test_the_demo_exchange_gone_and_back(tmp_path: Path) -> None:
         await feed.close()
         await client.close()
     listener.assert_whole()
+
+
+async def test_the_first_bar_of_a_symbol_is_found_and_one_without_bars_is_refused() -> None:
+    async with demo(1.0) as addresses, FuturesClient(addresses) as client:
+        assert await client.first_bar("FILUSDT") == Recording().start_ms
+        with pytest.raises(Refused):
+            await client.first_bar("NOSUCHUSDT")

@@ -1,0 +1,1 @@
+"""Parts of the Database page: its table, the pictures of one symbol, the jobs and the dialogs."""
