@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from atm.analyzers.contract import Floats
 from atm.model.bars import N_COLUMNS, Column
 from atm.model.interval import DAY_MS, MINUTE_MS, Interval
-from atm.model.kernel import kernel
+from atm.model.kernel import lean_kernel
 
 OPEN, HIGH, LOW, CLOSE, VOLUME = (
     int(column) for column in (Column.OPEN, Column.HIGH, Column.LOW, Column.CLOSE, Column.VOLUME)
@@ -50,7 +50,7 @@ def numbers(interval: Interval, opens: NDArray[np.int64]) -> NDArray[np.int64]:
     return (opens - offset) // interval.nominal_ms
 
 
-@kernel
+@lean_kernel
 def fold(partial: Floats, minutes: Floats, i: int) -> None:
     """Extend the running bar by minute i. A missing minute changes nothing."""
     if minutes[CLOSE, i] != minutes[CLOSE, i]:
@@ -66,7 +66,7 @@ def fold(partial: Floats, minutes: Floats, i: int) -> None:
         partial[row] += minutes[row, i]
 
 
-@kernel
+@lean_kernel
 def aggregate(partial: Floats, first_ms: int, minutes: Floats, edges: NDArray[np.int64], out: Floats) -> int:
     """Fold dense minutes (9, n), the first of which opens at `first_ms`, into bars; returns how many they closed.
 
@@ -84,7 +84,7 @@ def aggregate(partial: Floats, first_ms: int, minutes: Floats, edges: NDArray[np
     return closed
 
 
-@kernel
+@lean_kernel
 def fold_flow(partial: Floats, close: float, imbalance: float) -> None:
     """Extend the running bar's order flow by a minute. One without a bar, or not recorded (NaN), changes nothing."""
     if close == close and imbalance == imbalance:
@@ -92,13 +92,13 @@ def fold_flow(partial: Floats, close: float, imbalance: float) -> None:
         partial[FLOW_COUNT] += 1.0
 
 
-@kernel
+@lean_kernel
 def mean_flow(partial: Floats) -> float:
     """Mean imbalance of the running bar's recorded minutes; NaN without one."""
     return partial[FLOW_SUM] / partial[FLOW_COUNT] if partial[FLOW_COUNT] > 0.0 else np.nan
 
 
-@kernel
+@lean_kernel
 def aggregate_flow(
     partial: Floats, first_ms: int, close: Floats, imbalances: Floats, edges: NDArray[np.int64], out: Floats
 ) -> None:

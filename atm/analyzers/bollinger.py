@@ -16,13 +16,13 @@ from atm.analyzers.lines import distinct
 from atm.analyzers.moving_averages import CLOSE, KINDS, add_exactly, average, fresh_average, settle_average
 from atm.analyzers.normalisers import weight
 from atm.model.analysis_configuration import Average, BollingerLine
-from atm.model.kernel import kernel
+from atm.model.kernel import lean_kernel
 
 _HEAD = 11
 _CANCELLATION = 1e-6
 
 
-@kernel
+@lean_kernel
 def _sum_about(reference: float, ring: Floats) -> tuple[float, float]:
     """Σ(x − reference) and Σ(x − reference)² over the present values of the ring."""
     first, second = 0.0, 0.0
@@ -33,7 +33,7 @@ def _sum_about(reference: float, ring: Floats) -> tuple[float, float]:
     return first, second
 
 
-@kernel
+@lean_kernel
 def _moments(n: int, closes: Floats, state: Floats, start: int, stop: int, mean_out: Floats, sd_out: Floats) -> None:
     """Mean and population standard deviation of the window.
 
@@ -81,7 +81,7 @@ def _moments(n: int, closes: Floats, state: Floats, start: int, stop: int, mean_
     state[8], state[9], state[10] = middle, deviation, last
 
 
-@kernel
+@lean_kernel
 def advance_bollinger(params: Floats, state: Floats, values: Floats, start: int, stop: int, out: Floats) -> None:
     """params [kind, n, k, width]; out [lower, middle, upper]. state: that of the moments, then that of the middle."""
     n = int(params[1])

@@ -24,7 +24,7 @@ import numpy as np
 
 from atm.analyzers.contract import Floats
 from atm.analyzers.edge_gaussian import filtered
-from atm.model.kernel import kernel
+from atm.model.kernel import lean_kernel
 
 CONTRIBUTION_LIMIT = 5.0
 """No contributor weighs more than five times its mean magnitude."""
@@ -33,14 +33,14 @@ SIGNAL_SIZE = 10
 """State: [signals in the ring, ring position, CS, ΔCS, F, ΔF, cycle, cycle updated, cycle index, cycle begin price]."""
 
 
-@kernel
+@lean_kernel
 def squash(signal: float, alpha: float, beta: int) -> float:
     """SQ of analysis §0 without its rounding; range (−1, 1), SQ(alpha) = 0.5."""
     size = 2.0 / math.pi * math.atan(abs(signal / alpha) ** beta)
     return size if signal >= 0.0 else -size
 
 
-@kernel
+@lean_kernel
 def next_cycle(cycle: float, strength: float, enter: float, leave: float) -> float:
     """The cycle after a bar whose filtered signal is `strength`; NaN = none."""
     if strength > enter:
@@ -50,7 +50,7 @@ def next_cycle(cycle: float, strength: float, enter: float, leave: float) -> flo
     return np.nan if cycle * strength < leave else cycle
 
 
-@kernel
+@lean_kernel
 def mean_of(values: Floats, i: int, rows: Floats, first: int, stop: int, scale: float, limit: float) -> float:
     """Mean of the scaled and clipped values of rows[first … stop − 1], NaN when there is none or one has no value."""
     total = 0.0
@@ -62,7 +62,7 @@ def mean_of(values: Floats, i: int, rows: Floats, first: int, stop: int, scale: 
     return total / (stop - first) if stop > first else np.nan
 
 
-@kernel
+@lean_kernel
 def contributions(values: Floats, i: int, rows: Floats, groups: Floats, begun: bool) -> tuple[float, float]:
     """The weighted mean s of the contributors and how many have a value; s is NaN before all had one at once.
 
@@ -83,7 +83,7 @@ def contributions(values: Floats, i: int, rows: Floats, groups: Floats, begun: b
     return total / weights, ready
 
 
-@kernel
+@lean_kernel
 def book_signal(
     state: Floats, ring: Floats, gaussian: Floats, cs: float, close: float, enter: float, leave: float
 ) -> None:
@@ -114,7 +114,7 @@ def book_signal(
         state[8] += 1.0
 
 
-@kernel
+@lean_kernel
 def hold_signal(state: Floats) -> None:
     """A bar without a signal: no deltas, no change of cycle, the index counts on."""
     state[3] *= 0.0

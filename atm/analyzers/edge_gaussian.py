@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from atm.analyzers.contract import Floats
-from atm.model.kernel import kernel
+from atm.model.kernel import lean_kernel
 
 
-@kernel
+@lean_kernel
 def filtered(ring: Floats, at: int, weights: Floats) -> float:
     """Σ weights[i] · value i steps ago; the newest value stands at ring[at]."""
     total = 0.0

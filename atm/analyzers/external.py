@@ -20,7 +20,7 @@ import numpy as np
 from atm.analyzers.contract import Advance, Floats, Indicator
 from atm.model.analysis_configuration import IntervalAnalyses, NetworkSignal
 from atm.model.errors import Invalid
-from atm.model.kernel import kernel
+from atm.model.kernel import lean_kernel
 
 IMBALANCE = "FLOW.0.imbalance"
 NETWORK = "NNA.0.output"
@@ -53,7 +53,7 @@ Networks = Mapping[str, Network]
 """By the name under which a configuration asks for them."""
 
 
-@kernel
+@lean_kernel
 def advance_absent(params: Floats, state: Floats, values: Floats, start: int, stop: int, out: Floats) -> None:
     """Nothing was supplied."""
     for i in range(start, stop):

@@ -16,13 +16,13 @@ from atm.analyzers.lines import distinct
 from atm.analyzers.moving_averages import CLOSE, add_exactly
 from atm.analyzers.normalisers import bars_to_forget, mean_magnitude, relative, weight
 from atm.model.analysis_configuration import MeanReturnLine
-from atm.model.kernel import kernel
+from atm.model.kernel import lean_kernel
 
 _HEAD = 14
 _RESOLUTION = 1e-15
 
 
-@kernel
+@lean_kernel
 def _smooth(state: Floats, n: float, k: float, k_mean: float, mean: float) -> None:
     """Book one mean return: smoothing and normaliser, see `advance_mean_return`."""
     if state[6] < n:
@@ -37,7 +37,7 @@ def _smooth(state: Floats, n: float, k: float, k_mean: float, mean: float) -> No
     state[13] = relative(state[11], state[12], _RESOLUTION)
 
 
-@kernel
+@lean_kernel
 def advance_mean_return(params: Floats, state: Floats, values: Floats, start: int, stop: int, out: Floats) -> None:
     """params [V, n, smoothing window, its weight, normaliser weight]; out as `TPD.fields`.
 

@@ -20,7 +20,7 @@ from atm.analyzers.lines import distinct
 from atm.analyzers.normalisers import bars_to_forget, weight
 from atm.model.analysis_configuration import Average, IntervalAnalyses, MovingAverageLine, VolumeLine, VolumeType
 from atm.model.bars import Column
-from atm.model.kernel import kernel
+from atm.model.kernel import lean_kernel
 
 CLOSE = int(Column.CLOSE)
 KINDS = (Average.SMA, Average.WMA, Average.EMA)
@@ -36,7 +36,7 @@ _VOLUME_ROW = {
 }
 
 
-@kernel
+@lean_kernel
 def add_exactly(high: float, low: float, value: float) -> tuple[float, float]:
     """high + low + value as a sum and the sum of the roundings so far (Knuth's two-sum, Neumaier's compensation)."""
     total = high + value
@@ -44,7 +44,7 @@ def add_exactly(high: float, low: float, value: float) -> tuple[float, float]:
     return total, low + ((high - (total - part)) + (value - part))
 
 
-@kernel
+@lean_kernel
 def add_double(high: float, low: float, value: float) -> tuple[float, float]:
     """The same as a double-double: the roundings never grow beyond the last digit of the sum. Slower."""
     total, low = add_exactly(high, low, value)
@@ -52,7 +52,7 @@ def add_double(high: float, low: float, value: float) -> tuple[float, float]:
     return high, low - (high - total)
 
 
-@kernel
+@lean_kernel
 def product_error(a: float, b: float) -> float:
     """a · b minus its rounded value, exactly (Dekker's product, Veltkamp's split)."""
     t = 134_217_729.0 * a
@@ -63,7 +63,7 @@ def product_error(a: float, b: float) -> float:
     return ((a1 * b1 - a * b) + a1 * b2 + a2 * b1) + a2 * b2
 
 
-@kernel
+@lean_kernel
 def simple_mean(series: Floats, n: int, state: Floats, start: int, stop: int, result: Floats) -> None:
     """state [sum, its error, bars seen, values present, ring position, mean, ring…]."""
     high, low, seen, present, at, value = state[0], state[1], int(state[2]), int(state[3]), int(state[4]), state[5]
@@ -89,7 +89,7 @@ def simple_mean(series: Floats, n: int, state: Floats, start: int, stop: int, re
     state[0], state[1], state[2], state[3], state[4], state[5] = high, low, seen, present, at, value
 
 
-@kernel
+@lean_kernel
 def weighted_mean(series: Floats, n: int, state: Floats, start: int, stop: int, result: Floats) -> None:
     """Newest value with weight n, oldest with 1: each bar takes the plain sum off the weighted one and adds n · value.
 
@@ -124,7 +124,7 @@ def weighted_mean(series: Floats, n: int, state: Floats, start: int, stop: int, 
     state[5], state[6], state[7], state[8] = seen, present, at, value
 
 
-@kernel
+@lean_kernel
 def exponential_mean(series: Floats, n: int, k: float, state: Floats, start: int, stop: int, result: Floats) -> None:
     """state [first value, Σ(value − first), values seen, mean]. Seeded by the mean of n values.
 
@@ -147,7 +147,7 @@ def exponential_mean(series: Floats, n: int, k: float, state: Floats, start: int
     state[0], state[1], state[2], state[3] = first, total, seen, value
 
 
-@kernel
+@lean_kernel
 def average(
     kind: float, n: int, k: float, series: Floats, state: Floats, start: int, stop: int, result: Floats
 ) -> None:
@@ -160,7 +160,7 @@ def average(
         exponential_mean(series, n, k, state, start, stop, result)
 
 
-@kernel
+@lean_kernel
 def advance_average(params: Floats, state: Floats, values: Floats, start: int, stop: int, out: Floats) -> None:
     """params [kind, n, k, row of `values`]; out [value]."""
     average(params[0], int(params[1]), params[2], values[int(params[3])], state, start, stop, out[0])

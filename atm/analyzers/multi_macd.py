@@ -28,7 +28,7 @@ from atm.analyzers.normalisers import bars_to_forget, mean_magnitude, relative, 
 from atm.model.analysis_configuration import IntervalAnalyses, MultiMACD
 from atm.model.bars import Column
 from atm.model.errors import Invalid
-from atm.model.kernel import kernel
+from atm.model.kernel import lean_kernel
 
 CLOSE = int(Column.CLOSE)
 _HEAD = 15
@@ -36,7 +36,7 @@ _PARAMS = 5
 _RESOLUTION = 1e-12
 
 
-@kernel
+@lean_kernel
 def _averages(
     count: float, first: float, total: float, averages: Floats, windows: Floats, close: float, out: Floats
 ) -> None:
@@ -54,7 +54,7 @@ def _averages(
             out[j] = averages[j] + 2.0 / (n + 1.0) * (close - averages[j])
 
 
-@kernel
+@lean_kernel
 def _line(averages: Floats) -> float:
     """Σ (r + 1 − 2j) E_j, written about the last average so that equal averages give exactly 0."""
     r = len(averages)
@@ -64,7 +64,7 @@ def _line(averages: Floats) -> float:
     return line
 
 
-@kernel
+@lean_kernel
 def _signal(count: float, total: float, signal: float, line: float, window: float) -> float:
     """Signal with `line` as value number `count` (0 = the first), NaN where too few."""
     if count + 1.0 < window:
@@ -74,7 +74,7 @@ def _signal(count: float, total: float, signal: float, line: float, window: floa
     return signal + 2.0 / (window + 1.0) * (line - signal)
 
 
-@kernel
+@lean_kernel
 def _close_block(state: Floats, windows: Floats, signal_window: float, scratch: Floats) -> None:
     """Book the running block's last close: averages, line and signal take the step that has been provisional so far."""
     close = state[1]
@@ -93,7 +93,7 @@ def _close_block(state: Floats, windows: Floats, signal_window: float, scratch: 
     state[1] = np.nan
 
 
-@kernel
+@lean_kernel
 def advance_mmacd(params: Floats, state: Floats, values: Floats, start: int, stop: int, out: Floats) -> None:
     """params [r, signal window, bars per block, normaliser weight, legacy, windows…]; a missing bar holds everything.
 

@@ -12,7 +12,7 @@ import math
 import numpy as np
 
 from atm.analyzers.contract import FORGOTTEN
-from atm.model.kernel import kernel
+from atm.model.kernel import lean_kernel
 
 
 def weight(window: float) -> float:
@@ -25,7 +25,7 @@ def bars_to_forget(k: float, remaining: float = FORGOTTEN) -> int:
     return 0 if k >= 1.0 else math.ceil(math.log(remaining) / math.log1p(-k))
 
 
-@kernel
+@lean_kernel
 def mean_magnitude(total: float, unseen: float, k: float, x: float) -> tuple[float, float, float]:
     """Book x: (exponential sum of magnitudes, weight not yet seen, mean of |x|). Fresh (0, 1); NaN below half weight."""
     total += k * (abs(x) - total)
@@ -33,7 +33,7 @@ def mean_magnitude(total: float, unseen: float, k: float, x: float) -> tuple[flo
     return total, unseen, total / (1.0 - unseen) if unseen <= 0.5 else np.nan
 
 
-@kernel
+@lean_kernel
 def relative(x: float, mean: float, resolution: float) -> float:
     """x over its mean magnitude; 0 where the mean is not above `resolution`; NaN without a mean."""
     if mean != mean:

@@ -22,14 +22,14 @@ from atm.analyzers.lines import distinct
 from atm.analyzers.normalisers import bars_to_forget, mean_magnitude, relative, weight
 from atm.model.analysis_configuration import OrderFlowLine
 from atm.model.bars import Column
-from atm.model.kernel import kernel
+from atm.model.kernel import lean_kernel
 
 VOLUME, TAKER_BUY = int(Column.VOLUME), int(Column.TAKER_BUY_VOLUME)
 _HEAD = 11
 _PARAMS = 5
 
 
-@kernel
+@lean_kernel
 def _book(state: Floats, n: float, k: float, k_mean: float, weights: Floats, sample: float) -> None:
     """Take one sample: average, filter and normaliser, see `advance_order_flow`."""
     if state[4] < n:
@@ -56,14 +56,14 @@ def _book(state: Floats, n: float, k: float, k_mean: float, weights: Floats, sam
         state[10] = relative(state[8], state[9], 0.0)
 
 
-@kernel
+@lean_kernel
 def _forget(state: Floats) -> None:
     state[0], state[1], state[3], state[4] = 0.0, -1.0, 0.0, 0.0
     state[5], state[6] = 0.0, 1.0
     state[7], state[8], state[9], state[10] = np.nan, np.nan, np.nan, np.nan
 
 
-@kernel
+@lean_kernel
 def advance_order_flow(params: Floats, state: Floats, values: Floats, start: int, stop: int, out: Floats) -> None:
     """params [1 = imbalance, 0 = net taker volume; row of the imbalance, n, k, normaliser weight, weights…].
 

@@ -27,7 +27,7 @@ from atm.analyzers.moving_averages import add_exactly
 from atm.analyzers.normalisers import bars_to_forget, mean_magnitude, relative, weight
 from atm.model.analysis_configuration import OscillatorLine
 from atm.model.bars import Column
-from atm.model.kernel import kernel
+from atm.model.kernel import lean_kernel
 
 HIGH, LOW, CLOSE, VOLUME = int(Column.HIGH), int(Column.LOW), int(Column.CLOSE), int(Column.VOLUME)
 _RESOLUTION = 1e-12
@@ -37,7 +37,7 @@ _NORMALS = 6
 """State of `_normalise`: [Σ|x|, weight not yet seen, then the four fields as last published]."""
 
 
-@kernel
+@lean_kernel
 def _normalise(state: Floats, x: float, k: float, time: float, since: float) -> None:
     """Book x: peak, peak-relative, mean magnitude and mean-relative stand in state[2 … 5]."""
     if time >= since:
@@ -47,7 +47,7 @@ def _normalise(state: Floats, x: float, k: float, time: float, since: float) -> 
     state[5] = relative(x, state[4], _RESOLUTION)
 
 
-@kernel
+@lean_kernel
 def _directional(s: Floats, n: float, high: float, low: float, close: float) -> None:
     """Book one bar that follows a present one: sums, DI, DX, ADX and the signed strength in s, see `advance_dmi`."""
     up, down = high - s[1], s[2] - low
@@ -82,7 +82,7 @@ def _directional(s: Floats, n: float, high: float, low: float, close: float) -> 
     s[14] = (s[10] - s[11]) * s[13] / 100.0
 
 
-@kernel
+@lean_kernel
 def advance_dmi(params: Floats, state: Floats, values: Floats, start: int, stop: int, out: Floats) -> None:
     """params [n, k, peak since]; out as `DMI_ADX.fields`.
 
@@ -113,7 +113,7 @@ def advance_dmi(params: Floats, state: Floats, values: Floats, start: int, stop:
             out[5 + field, i] = normals[2 + field]
 
 
-@kernel
+@lean_kernel
 def _decay(s: Floats, n: float) -> None:
     """A bar without a movement to book."""
     decay = 1.0 - 1.0 / n
@@ -122,7 +122,7 @@ def _decay(s: Floats, n: float) -> None:
     s[7] *= decay
 
 
-@kernel
+@lean_kernel
 def _count_flow(s: Floats, flow: float, times: float) -> None:
     """Add (times = 1) or take away (−1) a signed flow: sums, and how many rose, fell and were compared."""
     if flow != flow:
@@ -140,7 +140,7 @@ def _count_flow(s: Floats, flow: float, times: float) -> None:
             s[4], s[5] = 0.0, 0.0
 
 
-@kernel
+@lean_kernel
 def advance_mfi(params: Floats, state: Floats, values: Floats, start: int, stop: int, out: Floats) -> None:
     """params [n, k, peak since]; out as `MFI.fields`.
 

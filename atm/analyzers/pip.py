@@ -51,7 +51,7 @@ from atm.model.analysis_configuration import (
 )
 from atm.model.bars import Column
 from atm.model.errors import Invalid
-from atm.model.kernel import kernel
+from atm.model.kernel import lean_kernel
 
 HIGH, LOW, CLOSE = int(Column.HIGH), int(Column.LOW), int(Column.CLOSE)
 _TOUCH = 0.001
@@ -71,7 +71,7 @@ _HEAD = _MEANS + 6
 _FIELDS = _MEANS - 2
 
 
-@kernel
+@lean_kernel
 def _network(
     state: Floats, values: Floats, row: int, alpha: float, beta: int, start: int, stop: int, out: Floats
 ) -> None:
@@ -81,7 +81,7 @@ def _network(
         out[_NNA - 2, i] = state[_NNA]
 
 
-@kernel
+@lean_kernel
 def _flow(
     state: Floats, mean: Floats, values: Floats, rows: Floats, first: int, end: int, k: float, start: int, stop: int,
     out: Floats,
@@ -104,7 +104,7 @@ def _flow(
             out[field, i] = state[field]
 
 
-@kernel
+@lean_kernel
 def _boundaries(state: Floats, values: Floats, below: int, above: int, start: int, stop: int, out: Floats) -> None:
     """Distances of the nearest boundaries below and above from the close, and whether the bar touches one."""
     for i in range(start, stop):
@@ -119,7 +119,7 @@ def _boundaries(state: Floats, values: Floats, below: int, above: int, start: in
             out[field, i] = state[2 + field]
 
 
-@kernel
+@lean_kernel
 def _impulse(state: Floats, threshold: float, k: float) -> bool:
     """Book the change of F: impulse and impulse cycle; whether that cycle has turned."""
     delta = state[5]
@@ -137,7 +137,7 @@ def _impulse(state: Floats, threshold: float, k: float) -> bool:
     return False
 
 
-@kernel
+@lean_kernel
 def _act(state: Floats, turned: bool, impulsive: bool, sense: float, confirm: float) -> None:
     """Action and permission to enter, from the cycle, the impulse cycle (and whether it has just turned) and WOI."""
     cycle = state[6]
@@ -150,7 +150,7 @@ def _act(state: Floats, turned: bool, impulsive: bool, sense: float, confirm: fl
     state[_ACTION], state[_ACTION + 1] = side, 1.0 if allowed else 0.0
 
 
-@kernel
+@lean_kernel
 def _classical(
     state: Floats, values: Floats, rows: Floats, groups: Floats, scalars: Floats, gaussian: Floats,
     start: int, stop: int, out: Floats,
@@ -179,7 +179,7 @@ def _classical(
             out[field, i] = state[2 + field]
 
 
-@kernel
+@lean_kernel
 def advance_pip(params: Floats, state: Floats, values: Floats, start: int, stop: int, out: Floats) -> None:
     """params [number of inputs, their rows…, [first place, place behind, weight, scale] of the contributors (4), places (5),
     scalars (12), Gaussian…].

@@ -16,10 +16,10 @@ from __future__ import annotations
 import math
 
 from atm.analyzers.contract import Floats
-from atm.model.kernel import kernel
+from atm.model.kernel import lean_kernel
 
 
-@kernel
+@lean_kernel
 def _extrema(profile: Floats, size: int, places: Floats, heights: Floats) -> int:
     """Alternating low, peak, low … peak, low of profile[:size] between two zeros; returns how many (odd).
 
@@ -40,7 +40,7 @@ def _extrema(profile: Floats, size: int, places: Floats, heights: Floats) -> int
     return count + 1
 
 
-@kernel
+@lean_kernel
 def _prominence(heights: Floats, count: int, at: int, sign: float) -> float:
     """Prominence of extremum `at`: of a peak with sign +1, of a valley (as a peak of the mirror image) with −1."""
     own: float = sign * heights[at]
@@ -58,7 +58,7 @@ def _prominence(heights: Floats, count: int, at: int, sign: float) -> float:
     return own - base
 
 
-@kernel
+@lean_kernel
 def _thin(places: Floats, heights: Floats, chosen: Floats, distance: float, sign: float, fate: Floats) -> int:
     """Keep of `chosen` (indices, ascending) the highest first and none nearer than `distance` to a kept one; the number kept.
 
@@ -88,7 +88,7 @@ def _thin(places: Floats, heights: Floats, chosen: Floats, distance: float, sign
     return kept
 
 
-@kernel
+@lean_kernel
 def find_boundaries(
     profile: Floats, top: float, prominence: float, distance: float, height: float, work: Floats, found: Floats
 ) -> int:

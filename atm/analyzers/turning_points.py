@@ -10,12 +10,12 @@ from atm.analyzers.lines import distinct
 from atm.model.analysis_configuration import ParabolicLine
 from atm.model.bars import Column
 from atm.model.errors import Invalid
-from atm.model.kernel import kernel
+from atm.model.kernel import lean_kernel
 
 HIGH, LOW, CLOSE = int(Column.HIGH), int(Column.LOW), int(Column.CLOSE)
 
 
-@kernel
+@lean_kernel
 def _step_psar(
     rising: bool, f: float, e: float, s: float, high: float, low: float, h1: float, h2: float, l1: float, l2: float,
     a0: float, step: float, top: float,
@@ -37,7 +37,7 @@ def _step_psar(
     return rising, f, e, s
 
 
-@kernel
+@lean_kernel
 def advance_psar(params: Floats, state: Floats, values: Floats, start: int, stop: int, out: Floats) -> None:
     """params [start, step, maximum]; out [value, direction], direction +1 rising, −1 falling.
 
@@ -72,7 +72,7 @@ def advance_psar(params: Floats, state: Floats, values: Floats, start: int, stop
     state[9], state[10] = value, direction
 
 
-@kernel
+@lean_kernel
 def advance_swings(params: Floats, state: Floats, values: Floats, start: int, stop: int, out: Floats) -> None:
     """params [range]; out [price, type, time] of the last confirmed swing, type +1 high, −1 low, time Unix ms of its bar.
 

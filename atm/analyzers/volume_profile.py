@@ -28,7 +28,7 @@ from atm.analyzers.profile_boundaries import find_boundaries
 from atm.model.analysis_configuration import VolumeProfile
 from atm.model.bars import Column
 from atm.model.errors import Invalid
-from atm.model.kernel import kernel
+from atm.model.kernel import kernel, lean_kernel
 
 OPEN, HIGH, LOW, CLOSE, VOLUME = (
     int(column) for column in (Column.OPEN, Column.HIGH, Column.LOW, Column.CLOSE, Column.VOLUME)
@@ -42,7 +42,7 @@ _RENORMALISE = 1e100
 _SHARE_THAT_ROUNDS = 1e-3
 
 
-@kernel
+@lean_kernel
 def _clear(state: Floats, profile: Floats, slot: int, count: int) -> None:
     """Drop `count` bins from a slot on. The mass is summed anew where a difference would not be exact."""
     size = len(profile)
@@ -58,7 +58,7 @@ def _clear(state: Floats, profile: Floats, slot: int, count: int) -> None:
             state[4] += profile[j]
 
 
-@kernel
+@lean_kernel
 def _move(state: Floats, profile: Floats, centre: int) -> int:
     """Let the kept bins lie around the bin `centre`; returns the slot of the first of them."""
     size = len(profile)
@@ -74,7 +74,7 @@ def _move(state: Floats, profile: Floats, centre: int) -> int:
     return origin
 
 
-@kernel
+@lean_kernel
 def _spread(
     state: Floats, profile: Floats, width: float, ratio: float, origin: int, low: float, high: float, volume: float
 ) -> None:
@@ -101,7 +101,7 @@ def _spread(
         place += 1
 
 
-@kernel
+@lean_kernel
 def _smooth(profile: Floats, gaussian: Floats, origin: int, first: int, count: int, raw: Floats, out: Floats) -> float:
     """out[:count] = Gaussian filter of `count` bins from place `first` on, zeros outside of the kept bins; its maximum."""
     size, radius = len(profile), len(gaussian) // 2
@@ -121,7 +121,7 @@ def _smooth(profile: Floats, gaussian: Floats, origin: int, first: int, count: i
     return top
 
 
-@kernel
+@lean_kernel
 def _search(
     state: Floats, profile: Floats, params: Floats, gaussian: Floats, origin: int, work: Floats, places: Floats,
     prices: Floats,
@@ -158,7 +158,7 @@ def _search(
     state[6] = found
 
 
-@kernel
+@lean_kernel
 def _near(state: Floats, places: Floats, prices: Floats, price: float, width: float) -> None:
     """Publish the prices of the boundaries next to the bin of `price`, and for which prices they are the next ones."""
     count, reference = int(state[6]), math.floor(math.log(price) / width)
@@ -177,7 +177,7 @@ def _near(state: Floats, places: Floats, prices: Floats, price: float, width: fl
         state[_PUBLISHED + NEAR + j] = prices[above] if above < count else np.nan
 
 
-@kernel
+@lean_kernel
 def _renormalise(state: Floats, profile: Floats) -> None:
     factor = 1.0 / state[2]
     for slot in range(len(profile)):
@@ -185,7 +185,7 @@ def _renormalise(state: Floats, profile: Floats) -> None:
     state[2], state[3], state[4] = 1.0, state[3] * factor, state[4] * factor
 
 
-@kernel
+@lean_kernel
 def _value(profile: Floats, gaussian: Floats, at: int) -> float:
     """Smoothed volume of the bin in slot `at`, which lies in the middle of those kept."""
     size, radius = len(profile), len(gaussian) // 2
