@@ -40,7 +40,8 @@ def open_times(interval: Interval, minutes: NDArray[np.int64]) -> NDArray[np.int
 class MarketFeed:
     """The series of one chart. Made on the reader thread, then used by the page alone.
 
-    Columns of the interval bars lie in arrays with room behind; the last one may still be running.
+    Columns of the interval bars lie in arrays with room behind; the last one may still be running. hole_ms: first minute of the
+    newest hole between what was stored and what came live, 0 = none: it was not stored yet when the bars were read.
     """
 
     def __init__(self, minutes: Bars, interval: Interval) -> None:
@@ -53,6 +54,7 @@ class MarketFeed:
         self._time = np.empty(self._count + _FIRST_ROOM, np.int64)
         self._values = np.empty((_SHOWN, self._count + _FIRST_ROOM))
         self._next_ms = 0
+        self.hole_ms = 0
         self._settled = np.full(_SHOWN, np.nan)
         if self._count:
             self._next_ms = int(time[-1]) + MINUTE_MS
@@ -88,6 +90,8 @@ class MarketFeed:
     def follow(self, closed: deque[Bar] | None, running: Bar | None, chart: CandleChart) -> None:
         """Take in the closed minutes that are new, then the running one, and put what changed on the chart."""
         fresh = list(takewhile(lambda bar: bar.open_time >= self._next_ms, reversed(closed or ())))
+        if fresh and 0 < self._next_ms < fresh[-1].open_time:
+            self.hole_ms = self._next_ms
         for bar in reversed(fresh):
             self._fold(bar, chart)
             self._settled[:] = self._values[:, self._count - 1]

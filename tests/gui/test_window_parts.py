@@ -212,6 +212,27 @@ def test_the_candles_are_those_of_the_pipeline_however_the_minutes_come(interval
     assert len(feed) == len({interval.open_time(int(time)) for time in bars.open_time})
 
 
+def test_minutes_that_were_not_stored_yet_when_the_bars_were_read_leave_a_hole_that_is_told() -> None:
+    bars = filled.sample_bars("AVAXUSDT").slice(0, 200)
+    imgui.create_context()
+    implot.create_context()
+    feed, chart = MarketFeed(bars.slice(0, 100), Interval.M1), CandleChart("hole")
+    chart.set_bars(feed.bars())
+    recent = deque([bars.bar(index) for index in range(95, 103)])
+    feed.follow(recent, None, chart)
+    assert feed.hole_ms == 0
+    recent.extend(bars.bar(index) for index in range(110, 113))  # the seven before came to the store alone
+    recent = deque(list(recent)[-3:])
+    feed.follow(recent, bars.bar(113), chart)
+    assert feed.hole_ms == bars.open_time[103]
+    feed.follow(recent, bars.bar(113), chart)
+    again = MarketFeed(bars.slice(0, 111), Interval.M1)
+    again.follow(recent, bars.bar(113), chart)
+    assert again.hole_ms == 0
+    implot.destroy_context()
+    imgui.destroy_context()
+
+
 def test_the_day_is_measured_from_twenty_four_hours_ago() -> None:
     bars = filled.sample_bars("AVAXUSDT")
     day = MarketFeed(bars, Interval.M1).day()

@@ -39,6 +39,7 @@ class MarketPage:
         self._known_of: IndicatorsUpdated | None = None
         self._feed: MarketFeed | None = None
         self._shown: _Key | None = None
+        self._read_again_ms = 0
         self._drawn_revision = -1
         self._day: Day | None = None
         self._laid_out: tuple[object, ...] = ()
@@ -262,6 +263,9 @@ class MarketPage:
             feed.follow(ui.model.closed_bars.get(symbol), ui.model.open_bars.get(symbol), self.chart)
             if was == 0 and len(feed):
                 self.chart.set_bars(feed.bars())
+            if feed.hole_ms not in (0, self._read_again_ms):
+                # once for each hole: what the exchange never had stays one
+                self._read_again_ms, self._shown = feed.hole_ms, None
         self._drawn_revision = ui.model.revision
         self._day = feed.day()
 
