@@ -69,6 +69,12 @@ def exact(quantity: float, units: float) -> float:
 
 
 @lean_kernel
+def entry_cost(s: Floats) -> float:
+    """Margin and commission of an entry as a fraction of its notional."""
+    return float(1.0 / s[Setup.LEVERAGE] + s[Setup.TAKER_FEE])
+
+
+@lean_kernel
 def increase_quantity(
     s: Floats, allocated: float, exposure: float, committed: float, held: float, price: float, available: float
 ) -> float:
@@ -80,7 +86,7 @@ def increase_quantity(
     leverage = s[Setup.LEVERAGE]
     wanted = (allocated * abs(exposure) - committed) * leverage / price
     room = s[Setup.MAX_NOTIONAL] / price - held
-    affordable = available / (price * (1.0 + s[Setup.SLIPPAGE]) * (1.0 / leverage + s[Setup.TAKER_FEE]))
+    affordable = available / (price * (1.0 + s[Setup.SLIPPAGE]) * entry_cost(s))
     quantity = on_step(max(0.0, min(wanted, room, affordable, s[Setup.MAX_QUANTITY])), s[Setup.UNITS])
     if quantity < s[Setup.MIN_QUANTITY] or quantity * price < s[Setup.MIN_NOTIONAL]:
         return 0.0
@@ -116,7 +122,7 @@ def reservation(p: Floats, s: Floats) -> float:
     """Balance that a pending opening order will need."""
     if p[Position.PENDING_OPEN] == 0.0:
         return 0.0
-    return float(abs(p[Position.PENDING_OPEN]) * p[Position.MARK] * (1.0 / s[Setup.LEVERAGE] + s[Setup.TAKER_FEE]))
+    return float(abs(p[Position.PENDING_OPEN]) * p[Position.MARK] * entry_cost(s))
 
 
 @lean_kernel
@@ -134,7 +140,7 @@ def affordable(P: Floats, A: Floats, S: Floats, i: int, size: float, price: floa
     """What of `size` > 0 position i can pay for at the price of the fill, which may be worse than that of the decision."""
     s = S[i]
     available = A[int(s[Setup.ASSET]), Asset.CROSS] + cross_backing(P, S, i, price, False)
-    cost = price * (1.0 / s[Setup.LEVERAGE] + s[Setup.TAKER_FEE])
+    cost = price * entry_cost(s)
     if size * cost <= available:
         return size
     quantity = on_step(max(0.0, available / cost), s[Setup.UNITS])
@@ -174,4 +180,4 @@ def plan_entry(
     side = 1.0 if target > 0.0 else -1.0
     p[Position.PENDING_OPEN] = side * size
     p[Position.PENDING_ALLOCATED] = allocated
-    A[asset, Asset.RESERVED] += size * price * (1.0 / s[Setup.LEVERAGE] + s[Setup.TAKER_FEE])
+    A[asset, Asset.RESERVED] += size * price * entry_cost(s)

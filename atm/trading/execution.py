@@ -11,14 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from atm.ledger.impact import book_impact
+from atm.model.interval import MINUTE_MS
 from atm.model.kernel import lean_kernel
 from atm.trading.account_control import on_step
 from atm.trading.layout import Position, Setup, Slippage
 
 Floats = NDArray[np.float64]
 Shorts = NDArray[np.float32]
-
-MINUTE = 60_000.0
 
 
 @lean_kernel
@@ -71,7 +70,7 @@ def delayed_price(s: Floats, since: float, buys: bool, opening: float, high: flo
     if since <= 0.0:
         return opening
     worst = high if buys else low
-    return opening + min(since / MINUTE, 1.0) * (worst - opening)
+    return opening + min(since / MINUTE_MS, 1.0) * (worst - opening)
 
 
 @lean_kernel

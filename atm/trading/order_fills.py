@@ -10,12 +10,13 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
+from atm.model.interval import MINUTE_MS
 from atm.model.kernel import lean_kernel
 from atm.trading.account_control import affordable, exact
 from atm.trading.execution import delayed_price, fillable, taker_price
 from atm.trading.fills import open_position, reduce_position
 from atm.trading.layout import Position, Reason, Setup
-from atm.trading.resting_orders import MINUTE, withdraw_entry, withdraw_exit
+from atm.trading.resting_orders import withdraw_entry, withdraw_exit
 from atm.trading.scenario import leave_scenario
 
 Floats = NDArray[np.float64]
@@ -59,8 +60,8 @@ def stop_at(
     if p[Position.QUANTITY] != 0.0:
         p[Position.PENDING_CLOSE] = abs(p[Position.QUANTITY])
         p[Position.PENDING_CLOSE_REASON] = Reason.STOP_IMMEDIATE
-        p[Position.PENDING_MS] = minute + MINUTE
-        p[Position.CLOSE_FROM] = minute + MINUTE
+        p[Position.PENDING_MS] = minute + MINUTE_MS
+        p[Position.CLOSE_FROM] = minute + MINUTE_MS
 
 
 @lean_kernel

@@ -10,12 +10,11 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
+from atm.model.interval import MINUTE_MS
 from atm.model.kernel import lean_kernel
 from atm.trading.layout import OrderKind, Position, Reason, Setup
 
 Floats = NDArray[np.float64]
-
-MINUTE = 60_000.0
 
 
 @lean_kernel
@@ -23,7 +22,7 @@ def arrival(s: Floats, now: int, rests: bool) -> float:
     """Open time of the first minute in which an order of `now` can be filled; one that rests is not filled in a minute that
     had begun when it arrived."""
     at = now + s[Setup.LATENCY_MS]
-    return float(math.ceil(at / MINUTE) * MINUTE if rests else math.floor(at / MINUTE) * MINUTE)
+    return float(math.ceil(at / MINUTE_MS) * MINUTE_MS if rests else math.floor(at / MINUTE_MS) * MINUTE_MS)
 
 
 @lean_kernel
