@@ -3,7 +3,7 @@
 A `Bars` holds n bars of one symbol and one interval, ascending by open time, as one int64 column of open times
 (Unix ms UTC) and one float64 matrix of shape (9, n) whose rows are named by `Column`. Kernels take the matrix as it
 is. A missing bar of a dense series has NaN in every row and the source `Source.MISSING`. Beside them may stand the order
-flow that was recorded in each minute (`atm.model.flow`).
+flow that was recorded in each minute (`atm.model.flow`) and its mark price and funding rate (`atm.model.mark`).
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from atm.model.errors import Invalid
 from atm.model.flow import BOOK_ROWS, FLOW_ROWS, Flow
 from atm.model.interval import MINUTE_MS, Interval
+from atm.model.mark import MARK_ROWS, Mark
 
 
 class Column(IntEnum):
@@ -50,7 +51,7 @@ class Source(IntEnum):
 
 
 class Bar(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """One bar as a value, for messages. Times in Unix ms UTC. flow: None = not recorded; only of one-minute bars."""
+    """One bar as a value, for messages. Times in Unix ms UTC. flow, mark: None = not recorded; only of one-minute bars."""
 
     open_time: int
     open: float
@@ -63,6 +64,7 @@ class Bar(msgspec.Struct, frozen=True, array_like=True, gc=False):
     taker_buy_volume: float
     taker_buy_quote_volume: float
     flow: Flow | None = None
+    mark: Mark | None = None
 
     def row(self) -> tuple[float, ...]:
         """The nine values in the order of `Column`."""
@@ -77,8 +79,8 @@ class Bars:
     """Columns of n bars. `open_time` int64 (n,); `values` float64 (9, n); `source` uint8 (n,).
 
     `flow` float64 (2, n), rows imbalance and known as of `Flow`, NaN = not recorded; None where nobody asked for it.
-    `book` float64 (4, n), rows spread, bid_depth, ask_depth and reach of the same: only of bars on their way to the store,
-    which gives them back as columns of their own (`RecordedBook`).
+    `book` float64 (4, n), rows spread, bid_depth, ask_depth and reach of the same, and `mark` float64 (5, n), rows as of `Mark`: only
+    of bars on their way to the store, which gives them back as columns of their own (`RecordedBook`, `RecordedMarks`).
     """
 
     interval: Interval
@@ -87,6 +89,7 @@ class Bars:
     source: NDArray[np.uint8]
     flow: NDArray[np.float64] | None = None
     book: NDArray[np.float64] | None = None
+    mark: NDArray[np.float64] | None = None
 
     def __len__(self) -> int:
         return len(self.open_time)
@@ -119,8 +122,8 @@ class Bars:
     def slice(self, start: int, stop: int) -> Bars:
         """Bars by position, as views."""
         times, values, source = self.open_time[start:stop], self.values[:, start:stop], self.source[start:stop]
-        flow, book = (None if rows is None else rows[:, start:stop] for rows in (self.flow, self.book))
-        return Bars(self.interval, times, values, source, flow, book)
+        beside = (None if rows is None else rows[:, start:stop] for rows in (self.flow, self.book, self.mark))
+        return Bars(self.interval, times, values, source, *beside)
 
     def between(self, start_ms: int, end_ms: int) -> Bars:
         """Bars with start_ms <= open time < end_ms, as views."""
@@ -133,8 +136,11 @@ class Bars:
         if self.flow is not None and not np.isnan(self.flow[0, index]):
             book = () if self.book is None else self.book[:, index].tolist()
             flow = Flow(*self.flow[:, index].tolist(), *book)
+        mark = None
+        if self.mark is not None and not np.isnan(self.mark[:, index]).all():
+            mark = Mark(*self.mark[:, index].tolist())
         bar = Bar(int(self.open_time[index]), *self.values[:, index].tolist())
-        return bar if flow is None else msgspec.structs.replace(bar, flow=flow)
+        return bar if flow is mark is None else msgspec.structs.replace(bar, flow=flow, mark=mark)
 
     def dense(self, start_ms: int, end_ms: int) -> Bars:
         """A gap-free grid of open times start_ms, start_ms + step … < end_ms; missing bars are NaN.
@@ -155,8 +161,8 @@ class Bars:
             whole[:, position] = rows
             return whole
 
-        flow, book = (None if rows is None else spread_out(rows) for rows in (inside.flow, inside.book))
-        return Bars(self.interval, grid, spread_out(inside.values), source, flow, book)
+        beside = (None if rows is None else spread_out(rows) for rows in (inside.flow, inside.book, inside.mark))
+        return Bars(self.interval, grid, spread_out(inside.values), source, *beside)
 
     @staticmethod
     def empty(interval: Interval = Interval.M1) -> Bars:
@@ -174,6 +180,7 @@ class Bars:
             np.ascontiguousarray(np.array([bar.row() for bar in rows], np.float64).T),
             np.full(len(rows), int(source), np.uint8),
             *_flow_of(rows),
+            _marks_of(rows),
         )
 
     @staticmethod
@@ -189,6 +196,7 @@ class Bars:
             np.concatenate([part.source for part in whole]),
             _joined([part.flow for part in whole], FLOW_ROWS, [len(part) for part in whole]),
             _joined([part.book for part in whole], BOOK_ROWS, [len(part) for part in whole]),
+            _joined([part.mark for part in whole], MARK_ROWS, [len(part) for part in whole]),
         )
 
 
@@ -200,6 +208,15 @@ def _flow_of(bars: list[Bar]) -> tuple[NDArray[np.float64] | None, NDArray[np.fl
     rows = [none if bar.flow is None else msgspec.structs.astuple(bar.flow) for bar in bars]
     columns = np.ascontiguousarray(np.array(rows, np.float64).T)
     return columns[:FLOW_ROWS], columns[FLOW_ROWS:]
+
+
+def _marks_of(bars: list[Bar]) -> NDArray[np.float64] | None:
+    """The marks of bars, None where no bar has any."""
+    if all(bar.mark is None for bar in bars):
+        return None
+    none = (np.nan,) * MARK_ROWS
+    rows = [none if bar.mark is None else msgspec.structs.astuple(bar.mark) for bar in bars]
+    return np.ascontiguousarray(np.array(rows, np.float64).T)
 
 
 def _joined(parts: list[NDArray[np.float64] | None], rows: int, lengths: list[int]) -> NDArray[np.float64] | None:

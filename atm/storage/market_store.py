@@ -1,8 +1,8 @@
-"""The market store: one-minute bars, and the order flow that was recorded beside them, in files (see `minute_files`).
+"""The market store: one-minute bars, and what was recorded beside them, in files (see `minute_files`).
 
-One writer (a file lock), any number of readers. Flow and book have a kind of their own, so that bars repaired, imported or
-shipped never touch them and stores without any read as not recorded. They become durable before the bars that they came with:
-who reads a bar and then its flow has what was recorded.
+One writer (a file lock), any number of readers. Order flow, mark prices and funding rates each have a kind of their own, so that
+bars repaired, imported or shipped never touch them and stores without any read as not recorded. They become durable before the
+bars that they came with: who reads a bar and then what stands beside it has what was recorded.
 """
 
 from __future__ import annotations
@@ -14,20 +14,21 @@ from typing import IO
 import numpy as np
 from numpy.typing import NDArray
 
-from atm.model.bars import Bars, TimeRange
+from atm.model.bars import Bars, Source, TimeRange
 from atm.model.endpoint import Endpoint
 from atm.model.errors import Invalid, Refused
 from atm.model.flow import FLOW_ROWS, LEAST_KNOWN, RecordedBook
 from atm.model.interval import MINUTE_MS, Interval
+from atm.model.mark import RecordedMarks
 from atm.model.program import ProgramContext
 from atm.model.provenance import Provenance, provenance
 from atm.storage.absent_ranges import AbsentRanges
 from atm.storage.file_lock import try_lock
-from atm.storage.minute_columns import FLOW, FLOW_COLUMNS, KLINES, Minutes
+from atm.storage.minute_columns import FLOW, FLOW_COLUMNS, FUNDING, KLINES, MARKS, Minutes
 from atm.storage.minute_files import MinuteFiles
 
 KIND = KLINES.name
-DELETABLE = ("all", "bars", "flow")
+DELETABLE = ("all", "bars", "flow", "marks")
 
 
 def open_store(context: ProgramContext, read_only: bool = True) -> MarketStore:
@@ -45,6 +46,9 @@ class MarketStore:
         self._lock: IO[str] | None = None
         self._bars = MinuteFiles(KLINES, root, sample)
         self._flow = MinuteFiles(FLOW, root)
+        self._marks = MinuteFiles(MARKS, root)
+        self._funding = MinuteFiles(FUNDING, root)
+        self._kinds = (self._flow, self._marks, self._funding, self._bars)  # as `_parts`: bars last, see the module
         self.absent = AbsentRanges(root)
         """What the exchange is known to lack."""
         if not read_only:
@@ -52,8 +56,8 @@ class MarketStore:
             self._lock = try_lock(root / "writer.lock")
             if self._lock is None:
                 raise Refused(f"another process is writing to the market store {root}")
-            self._bars.recover()
-            self._flow.recover()
+            for kind in self._kinds:
+                kind.recover()
 
     def close(self) -> None:
         """Give the writer's lock back."""
@@ -102,51 +106,77 @@ class MarketStore:
             start_ms = next_ms
         return book
 
+    def marks(self, symbol: str, start_ms: int, end_ms: int) -> RecordedMarks:
+        """Mark prices of the minutes, and funding rates settled at the stamps, with start_ms <= open time < end_ms.
+
+        Memory: 40 bytes a minute (105 MB of five years).
+        """
+        marks, rates = (kind.read(symbol, start_ms, end_ms) for kind in (self._marks, self._funding))
+        return RecordedMarks(marks.open_time, marks.values, rates.open_time, rates.values[0])
+
+    def marks_coverage(self, symbol: str) -> tuple[TimeRange, ...]:
+        """The minutes whose mark prices are stored, as disjoint ascending ranges."""
+        return self._marks.coverage(symbol)
+
     def provenance(self, symbol: str, start_ms: int, end_ms: int) -> Provenance:
         """Where each minute with start_ms <= open time < end_ms came from; reads no prices."""
         minutes = self._bars.read_sources(symbol, start_ms, end_ms)
         return provenance(minutes.open_time, minutes.source, self.absent.of(symbol), start_ms, end_ms)
 
     def append(self, symbol: str, bars: Bars) -> None:
-        """Make bars durable, with their flow and book. A minute stored already is kept, unless it came by stream and the new one did
-        not; a flow stored already is kept.
+        """Make bars durable, with their flow, book and marks. A minute stored already is kept, unless it came by stream and the new
+        one did not; so are marks and rates; a flow stored already is kept.
 
         Raises `Unavailable` when the disk is full; no bar is stored then.
         """
         self._must_write()
-        self._flow.append(symbol, Minutes.flow_of(bars))
-        self._bars.append(symbol, Minutes.of_bars(bars))
+        for kind, minutes in zip(self._kinds, _parts(bars), strict=True):
+            kind.append(symbol, minutes)
+
+    def append_marks(self, symbol: str, marks: RecordedMarks, source: Source) -> None:
+        """Make marks durable that came without bars; raises as `append`."""
+        self._must_write()
+        prices, rates = Minutes.of_marks(marks, source)
+        self._marks.append(symbol, prices)
+        self._funding.append(symbol, rates)
+
+    def put_marks(self, symbol: str, marks: RecordedMarks) -> None:
+        """Store many marks (an import) straight in month files, as `put`."""
+        self._must_write()
+        for kind, minutes in zip((self._marks, self._funding), Minutes.of_marks(marks, Source.ARCHIVE), strict=True):
+            if len(minutes):
+                kind.put(symbol, minutes)
 
     def put(self, symbol: str, bars: Bars) -> None:
-        """Store many bars (an import) straight in month files: all of them or none. They replace what is stored, and so does
-        their flow, where they have any.
+        """Store many bars (an import) straight in month files: all of them or none. They replace what is stored, and so do their
+        flow and marks, where they have any.
 
         May run on another thread than `append` and `compact`.
         """
         self._must_write()
-        flow = Minutes.flow_of(bars)
-        if len(flow):
-            self._flow.put(symbol, flow)
-        self._bars.put(symbol, Minutes.of_bars(bars))
+        for kind, minutes in zip(self._kinds, _parts(bars), strict=True):
+            if len(minutes) or kind is self._bars:
+                kind.put(symbol, minutes)
 
     def wants_compaction(self, symbol: str) -> bool:
         """Whether an append log is long, or reaches back into a month that is over."""
-        return self._bars.wants_compaction(symbol) or self._flow.wants_compaction(symbol)
+        return any(kind.wants_compaction(symbol) for kind in self._kinds)
 
     def compact(self, symbol: str) -> None:
         """Move the append logs into the month files. Raises `Unavailable` when the disk is full."""
         self._must_write()
-        self._flow.compact(symbol)
-        self._bars.compact(symbol)
+        for kind in self._kinds:
+            kind.compact(symbol)
 
     def delete(self, symbol: str, start_ms: int, end_ms: int, what: str = "all") -> Iterator[tuple[int, int]]:
-        """Delete bars and flow (what: one of `DELETABLE`) with start_ms <= open time < end_ms of the own layer, a month file a
+        """Delete bars, flow and marks (what: one of `DELETABLE`) with start_ms <= open time < end_ms of the own layer, a month file a
         step: yields (files done, files in all). The append logs are to be compacted before.
 
         May run on another thread than `append` and `compact`. A deletion that is broken off leaves whole files.
         """
         self._must_write()
-        kinds = {"all": (self._flow, self._bars), "flow": (self._flow,), "bars": (self._bars,)}[what]
+        marks = (self._marks, self._funding)
+        kinds = {"all": self._kinds, "flow": (self._flow,), "bars": (self._bars,), "marks": marks}[what]
         work = [(kind, path) for kind in kinds for path in kind.months(symbol, start_ms, end_ms)]
         for done, (kind, path) in enumerate(work, 1):
             kind.cut_out(symbol, path, start_ms, end_ms)
@@ -155,24 +185,33 @@ class MarketStore:
     def drop_if_empty(self, symbol: str) -> None:
         """Remove the folders of a symbol in which no minute is left. On the thread of `append`."""
         self._must_write()
-        self._flow.drop_if_empty(symbol)
-        self._bars.drop_if_empty(symbol)
+        for kind in self._kinds:
+            kind.drop_if_empty(symbol)
 
     def expire(self, symbol: str, flow_months: int, bar_months: int) -> int:
-        """Delete the month files older than so many months, counted back from the newest stored one (0 = keep all); how many."""
+        """Delete the month files older than so many months, counted back from the newest stored one (0 = keep all); how many.
+
+        Marks and rates are kept as long as bars.
+        """
         self._must_write()
-        return self._flow.expire(symbol, flow_months) + self._bars.expire(symbol, bar_months)
+        kept_as_bars = (self._bars, self._marks, self._funding)
+        return self._flow.expire(symbol, flow_months) + sum(kind.expire(symbol, bar_months) for kind in kept_as_bars)
 
     def take_put_aside(self) -> list[Path]:
         """Broken files that this writer has renamed since the last call."""
-        taken = self._bars.put_aside + self._flow.put_aside
-        self._bars.put_aside.clear()
-        self._flow.put_aside.clear()
+        taken = [path for kind in self._kinds for path in kind.put_aside]
+        for kind in self._kinds:
+            kind.put_aside.clear()
         return taken
 
     def _must_write(self) -> None:
         if self._read_only:
             raise Refused(f"the market store {self.root} was opened for reading")
+
+
+def _parts(bars: Bars) -> tuple[Minutes, Minutes, Minutes, Minutes]:
+    """What bars and all that came with them are of each kind."""
+    return Minutes.flow_of(bars), Minutes.marks_of(bars), Minutes.funding_of(bars), Minutes.of_bars(bars)
 
 
 def _beside(open_time: NDArray[np.int64], flow: Minutes) -> NDArray[np.float64]:

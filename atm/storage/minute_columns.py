@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from atm.model.bars import Bars, Column, Source
 from atm.model.interval import Interval
+from atm.model.mark import MARK_PRICES, RecordedMarks
 
 _RANK = np.zeros(256, np.uint8)
 _RANK[[Source.STREAM, Source.REST, Source.ARCHIVE]] = [1, 2, 3]
@@ -66,6 +67,11 @@ KLINES = Kind(
 FLOW_COLUMNS = ("imbalance", "known")
 BOOK_COLUMNS = ("spread", "bid_depth", "ask_depth", "reach")
 FLOW = Kind("flow_1m", FLOW_COLUMNS + BOOK_COLUMNS, ("known",), "the order flow of minutes", added=BOOK_COLUMNS)
+
+MARK_COLUMNS = ("open", "high", "low", "close")
+MARKS = Kind("mark_1m", MARK_COLUMNS, (), "the mark prices of minutes")
+FUNDING = Kind("funding", ("rate",), ("rate",), "settled funding rates")
+"""One row a stamp: its open time is the minute that the stamp opens."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +131,31 @@ class Minutes:
         source = np.full(len(bars), int(Source.STREAM), np.uint8)
         book = np.full((len(BOOK_COLUMNS), len(bars)), np.nan) if bars.book is None else bars.book
         return Minutes(bars.open_time, np.vstack((bars.flow, book)), source).chosen(~np.isnan(bars.flow[0]))
+
+    @staticmethod
+    def marks_of(bars: Bars) -> Minutes:
+        """The mark prices that came with one-minute bars, of their source; minutes without are left out."""
+        if bars.mark is None:
+            return Minutes.empty(MARKS)
+        prices = bars.mark[:MARK_PRICES]
+        return Minutes(bars.open_time, prices, bars.source).chosen(~np.isnan(prices.sum(axis=0)))
+
+    @staticmethod
+    def funding_of(bars: Bars) -> Minutes:
+        """The funding rates that were settled where one-minute bars open, of their source."""
+        if bars.mark is None:
+            return Minutes.empty(FUNDING)
+        rates = bars.mark[MARK_PRICES:]
+        return Minutes(bars.open_time, rates, bars.source).chosen(~np.isnan(rates[0]))
+
+    @staticmethod
+    def of_marks(marks: RecordedMarks, source: Source) -> tuple[Minutes, Minutes]:
+        """Mark prices and funding rates that came without bars."""
+        prices, rates = (np.full(len(times), int(source), np.uint8) for times in (marks.open_time, marks.rate_time))
+        return (
+            Minutes(marks.open_time, marks.values, prices),
+            Minutes(marks.rate_time, marks.rate.reshape(1, -1), rates),
+        )
 
 
 def better(new: Minutes, known: Minutes) -> Minutes:

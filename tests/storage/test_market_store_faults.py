@@ -18,22 +18,25 @@ from atm.model.bars import Bar, Bars, Source, TimeRange
 from atm.model.errors import Invalid
 from atm.model.flow import Flow
 from atm.model.interval import MINUTE_MS, parse_time
+from atm.model.mark import Mark
 from atm.storage import minute_files, month_file, tail_log
 from atm.storage.market_store import KIND, MarketStore
-from atm.storage.minute_columns import FLOW, KLINES
+from atm.storage.minute_columns import FLOW, FUNDING, KLINES, MARKS
 
 START = parse_time("2023-08-31 23:50")
 """Ten minutes before a month ends."""
 
 
 def bars(start: int, count: int, source: Source = Source.STREAM, price: float = 1.0) -> Bars:
-    """Those of the stream with order flow."""
+    """Those of the stream with order flow and marks."""
+    streamed = source is Source.STREAM
     rows = [
         Bar(
-            START + m * MINUTE_MS, price, 2, 0.5, price, m, 20, 3, 4, 8, flow_of(m) if source is Source.STREAM else None
+            START + m * MINUTE_MS, price, 2, 0.5, price, m, 20, 3, 4, 8,
+            flow_of(m) if streamed else None, mark_of(m) if streamed else None,
         )
         for m in range(start, start + count)
-    ]
+    ]  # fmt: skip
     return Bars.of(rows, source)
 
 
@@ -41,8 +44,13 @@ def flow_of(minute: int) -> Flow:
     return Flow(-0.25 + minute / 1e6, 0.75, 2e-4, 1000.0 + minute, 2000.0 + minute, 0.5)
 
 
+def mark_of(minute: int) -> Mark:
+    """With a settled rate at every fifth minute."""
+    return Mark(1.5, 2.0 + minute, 0.5, 1.75, minute / 1e6 if minute % 5 == 0 else np.nan)
+
+
 def times(store: MarketStore) -> list[int]:
-    """Minutes from START on; those of the stream must have their flow and book."""
+    """Minutes from START on; those of the stream must have their flow, book and marks."""
     found = store.read("X", 0, 2**60, with_flow=True)
     minutes: list[int] = ((found.open_time - START) // MINUTE_MS).tolist()
     streamed = np.flatnonzero(found.source == Source.STREAM)
@@ -53,6 +61,11 @@ def times(store: MarketStore) -> list[int]:
         book = store.book("X", int(found.open_time[0]), int(found.open_time[-1]) + MINUTE_MS)
         place = (found.open_time[streamed] - book.start_ms) // MINUTE_MS
         assert book.bid_depth[place].tolist() == [flow_of(minutes[index]).bid_depth for index in streamed]
+        end_ms = int(found.open_time[-1]) + MINUTE_MS
+        marks = store.marks("X", book.start_ms, end_ms)
+        highs, rates = marks.dense(book.start_ms, end_ms)[1], marks.dense_rates(book.start_ms, end_ms)
+        np.testing.assert_array_equal(highs[place], [mark_of(minutes[index]).high for index in streamed])
+        np.testing.assert_array_equal(rates[place], [mark_of(minutes[index]).funding_rate for index in streamed])
     return minutes
 
 
@@ -141,7 +154,7 @@ def test_a_power_cut_at_any_step_of_a_compaction_loses_and_doubles_nothing(tmp_p
         successor.compact("X")
         assert times(successor) == list(range(20))
         assert successor.coverage("X") == (TimeRange(START, START + 20 * MINUTE_MS),)
-        for kind in (KLINES, FLOW):
+        for kind in (KLINES, FLOW, MARKS, FUNDING):
             names = sorted(path.name for path in (root / "X" / kind.name).iterdir())
             assert names == ["2023-08.parquet", "2023-09.parquet", kind.log]
         if done:
