@@ -140,7 +140,7 @@ class Bars:
         if self.mark is not None and not np.isnan(self.mark[:, index]).all():
             mark = Mark(*self.mark[:, index].tolist())
         bar = Bar(int(self.open_time[index]), *self.values[:, index].tolist())
-        return bar if flow is mark is None else msgspec.structs.replace(bar, flow=flow, mark=mark)
+        return bar if flow is None and mark is None else msgspec.structs.replace(bar, flow=flow, mark=mark)
 
     def dense(self, start_ms: int, end_ms: int) -> Bars:
         """A gap-free grid of open times start_ms, start_ms + step … < end_ms; missing bars are NaN.
