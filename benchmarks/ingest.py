@@ -22,6 +22,7 @@ from websockets.asyncio.server import ServerConnection, serve
 
 from atm.exchange.client.connection import StreamSocket, open_socket
 from atm.exchange.client.reduction import StreamReduction
+from atm.exchange.client.stream_watch import StreamWatch
 
 if TYPE_CHECKING:  # the serving process needs nothing of the app floor
     from atm.app.bench import BenchRow
@@ -119,7 +120,7 @@ async def _read(port: int) -> float:
     """CPU seconds of this process for all frames of the server."""
     reduction = StreamReduction()
     reduction.collect({f"S{number:03d}USDT" for number in range(SYMBOLS)})
-    socket = await open_socket(f"ws://127.0.0.1:{port}", "market", ("x",), reduction.feed, 10.0)
+    socket = await open_socket(f"ws://127.0.0.1:{port}", "market", reduction.feed, 10.0, StreamWatch(("x",), 0.0))
     if not isinstance(socket, StreamSocket):
         raise RuntimeError(f"the benchmark's own server: {socket}")
     start = time.process_time()

@@ -16,7 +16,8 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus, WebSocketException
 
 from atm.exchange.client.frames import Control
-from atm.exchange.client.stream_plan import address
+from atm.exchange.client.stream_plan import COMMON_STREAMS, address
+from atm.exchange.client.stream_watch import StreamWatch
 
 logger = logging.getLogger(__name__)
 
@@ -31,7 +32,14 @@ class StreamSocket:
     """An open socket with its reader. `awaited`: streams of this socket that have not delivered yet; `closed` completes
     with the reason when it is over."""
 
-    def __init__(self, socket: ClientConnection, streams: Iterable[str], sink: FrameSink, silence_s: float) -> None:
+    def __init__(
+        self,
+        socket: ClientConnection,
+        streams: Iterable[str],
+        sink: FrameSink,
+        silence_s: float,
+        watch: StreamWatch,
+    ) -> None:
         self._socket = socket
         self._sink = sink
         self._silence_s = silence_s
@@ -40,20 +48,23 @@ class StreamSocket:
         self._ids = count(1)
         self._reason = ""
         self.messages = 0
+        self._heard = watch.heard
         self._subscribed = set(streams)
-        self.awaited = set(self._subscribed)
+        self.awaited = self._subscribed - set(COMMON_STREAMS)
         self.all_delivered = asyncio.Event()
         self.closed: asyncio.Task[str] = asyncio.create_task(self._read())
         self._watch = self._loop.call_later(silence_s, self._check_silence)
 
     async def _read(self) -> str:
-        receive, sink, time = self._socket.recv, self._sink, self._loop.time
+        receive, sink, time, heard = self._socket.recv, self._sink, self._loop.time, self._heard
         try:
             while True:
                 frame = await receive(decode=False)
                 self._last_s = time()
                 self.messages += 1
                 stream = sink(frame, self._last_s)
+                if stream in heard:
+                    heard[stream] = self._last_s
                 if self.awaited and stream in self.awaited:
                     self._delivered(stream)
         except ConnectionClosed as closed:
@@ -77,8 +88,16 @@ class StreamSocket:
     async def follow(self, streams: Iterable[str]) -> None:
         """Have exactly these streams, by control messages, paced and in batches."""
         wanted = set(streams)
-        changes = (("UNSUBSCRIBE", self._subscribed - wanted), ("SUBSCRIBE", wanted - self._subscribed))
+        left, added = self._subscribed - wanted, wanted - self._subscribed
         self._subscribed = wanted
+        await self._control(("UNSUBSCRIBE", left), ("SUBSCRIBE", added))
+
+    async def resubscribe(self, streams: Iterable[str]) -> None:
+        """Ask anew for streams of this socket that have fallen silent."""
+        silent = self._subscribed.intersection(streams)
+        await self._control(("UNSUBSCRIBE", silent), ("SUBSCRIBE", silent))
+
+    async def _control(self, *changes: tuple[str, set[str]]) -> None:
         for method, changed in changes:
             streams = tuple(sorted(changed))
             for start in range(0, len(streams), CONTROL_BATCH):
@@ -110,9 +129,10 @@ class StreamSocket:
 
 
 async def open_socket(
-    base: str, route: str, streams: tuple[str, ...], sink: FrameSink, silence_s: float
+    base: str, route: str, sink: FrameSink, silence_s: float, watch: StreamWatch
 ) -> StreamSocket | str:
-    """Connect and subscribe. Returns the running socket, or in words why there is none."""
+    """Connect and subscribe to the streams of `watch`. Returns the running socket, or in words why there is none."""
+    streams = sorted(watch.heard)
     try:
         socket = await connect(
             address(base, route, streams),
@@ -129,4 +149,5 @@ async def open_socket(
         return f"refused with HTTP status {refused.response.status_code}"
     except (OSError, TimeoutError, InvalidHandshake, WebSocketException) as error:
         return f"no connection ({type(error).__name__})"
-    return StreamSocket(socket, streams, sink, silence_s)
+    watch.opened(asyncio.get_running_loop().time())
+    return StreamSocket(socket, streams, sink, silence_s, watch)

@@ -1,7 +1,8 @@
 """Which streams go over which connection. Pure.
 
 Since 2026-04-23 a stream is only delivered on its own route: bars, trades and mark price on /market, books on /public
-(spec: exchange §0.3, §2.1). The streams of one symbol and route share one connection, of at most 200 streams each.
+(spec: exchange §0.3, §2.1). The streams of one symbol and route share one connection. The exchange allows 1,024 streams a
+connection; fewer are put on one, so that what is lost with it is little.
 """
 
 from __future__ import annotations
@@ -17,23 +18,36 @@ ROUTES: dict[str, tuple[str, ...]] = {
     "public": ("depth20@500ms",),
 }
 BOOK_ROUTE = "public"
+COMMON_ROUTE = "market"
+COMMON_STREAMS = ("!contractInfo",)
+"""Streams of the whole market. They go over the oldest connection of their route."""
+
+SILENCE_S: dict[str, float] = {"kline_1m": 150.0, "markPrice@1s": 20.0, "depth20@500ms": 60.0}
+"""Seconds after which a stream is taken for dead although its connection delivers: a multiple of the longest pause that is normal.
+Trades have none: a symbol may go without one for hours."""
 
 
 class Connection(msgspec.Struct, frozen=True):
-    """One planned connection. `number` names it as long as it has symbols."""
+    """One planned connection. `number` names it as long as it has symbols; `common`: whether it carries `COMMON_STREAMS`."""
 
     number: int
     route: str
     symbols: tuple[str, ...]
+    common: bool = False
 
     @property
     def streams(self) -> tuple[str, ...]:
-        return streams_of(self.route, self.symbols)
+        return streams_of(self.route, self.symbols) + (COMMON_STREAMS if self.common else ())
 
 
 def streams_of(route: str, symbols: Iterable[str]) -> tuple[str, ...]:
     """Stream names of these symbols on one route."""
     return tuple(f"{symbol.lower()}@{kind}" for symbol in symbols for kind in ROUTES[route])
+
+
+def silence_limit_s(stream: str) -> float | None:
+    """Seconds of silence after which this stream is taken for dead; None where silence says nothing."""
+    return SILENCE_S.get(stream.partition("@")[2])
 
 
 def address(base: str, route: str, streams: Iterable[str]) -> str:
@@ -48,14 +62,14 @@ def replan(
 
     Freed places are filled first, then new connections are opened; a connection without symbols is gone.
     """
-    wanted = list(dict.fromkeys(symbols))
+    wanted = dict.fromkeys(symbols)
     kept = list(previous)
     number = max((connection.number for connection in kept), default=0)
     planned: list[Connection] = []
     for route, kinds in ROUTES.items():
-        room = max(1, max_streams // len(kinds))
+        room = max(1, (max_streams - len(COMMON_STREAMS)) // len(kinds))
         groups = [
-            (connection.number, [symbol for symbol in connection.symbols if symbol in set(wanted)])
+            (connection.number, [symbol for symbol in connection.symbols if symbol in wanted])
             for connection in kept
             if connection.route == route
         ]
@@ -69,5 +83,7 @@ def replan(
                 free = []
                 groups.append((number, free))
             free.append(symbol)
-        planned += [Connection(name, route, tuple(group)) for name, group in groups if group]
+        groups = [entry for entry in groups if entry[1]]
+        bearer = min((name for name, _ in groups), default=0) if route == COMMON_ROUTE else 0
+        planned += [Connection(name, route, tuple(group), name == bearer) for name, group in groups]
     return tuple(planned)

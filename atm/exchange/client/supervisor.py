@@ -15,7 +15,9 @@ from collections.abc import Callable, Iterable
 import msgspec
 
 from atm.exchange.client.connection import FrameSink, StreamSocket, open_socket
+from atm.exchange.client.handshake_pace import HandshakePace
 from atm.exchange.client.stream_plan import Connection, replan
+from atm.exchange.client.stream_watch import StreamWatch
 
 logger = logging.getLogger(__name__)
 
@@ -24,11 +26,18 @@ LOST_DEGRADED = 3
 
 
 class StreamTimes(msgspec.Struct, frozen=True):
-    """Seconds. Binance cuts every connection after 24 h."""
+    """Seconds. Binance cuts every connection after 24 h.
+
+    silence: of a whole connection; check: single streams are looked at so often; stagger: between two connections that are
+    opened; renewal_retry: after a renewal for which no socket could be had.
+    """
 
     silence: float = 10.0
+    check: float = 5.0
+    stagger: float = 0.1
     renewal: float = 23 * 3_600.0
     renewal_jitter: float = 1_800.0
+    renewal_retry: float = 60.0
     overlap: float = 30.0
     first_wait: float = 0.25
     longest_wait: float = 30.0
@@ -49,6 +58,7 @@ class _Runner:
         self._supervisor = supervisor
         self._changed = asyncio.Event()
         self._renew = asyncio.Event()
+        self._watch = StreamWatch(plan.streams, asyncio.get_running_loop().time())
         self.task = asyncio.create_task(self._run())
         self.task.add_done_callback(self._ended)
 
@@ -61,6 +71,7 @@ class _Runner:
 
     def follow(self, plan: Connection) -> None:
         self.plan = plan
+        self._watch.follow(plan.streams, asyncio.get_running_loop().time())
         self._changed.set()
 
     def renew(self) -> None:
@@ -81,8 +92,9 @@ class _Runner:
 
     async def _open(self) -> StreamSocket | str:
         supervisor = self._supervisor
+        await supervisor.admitted()
         return await open_socket(
-            supervisor.base, self.plan.route, self.plan.streams, supervisor.sink, supervisor.times.silence
+            supervisor.base, self.plan.route, supervisor.sink, supervisor.times.silence, self._watch
         )
 
     async def _attend(self, socket: StreamSocket) -> tuple[str, bool]:
@@ -94,17 +106,19 @@ class _Runner:
         loop = asyncio.get_running_loop()
         try:
             while not socket.closed.done():
-                await self._wait(socket, max(0.0, due - loop.time()))
+                await self._wait(socket, min(max(0.0, due - loop.time()), self._supervisor.times.check))
                 if socket.closed.done():
                     break
                 if self._changed.is_set():
                     self._changed.clear()
                     await socket.follow(self.plan.streams)
+                await self._revive(socket)
                 if self._renew.is_set() or loop.time() >= due:
                     self._renew.clear()
-                    due = self._next_renewal()
                     held.append(await self._relieve(socket))
+                    due = loop.time() + self._supervisor.times.renewal_retry
                     if held[-1] is not socket:
+                        due = self._next_renewal()
                         self._changed.set()  # the plan may have changed while it was being opened
                         await socket.close()
                         self._supervisor.renewals += 1
@@ -114,6 +128,19 @@ class _Runner:
         finally:
             for entry in held:
                 await entry.close()
+
+    async def _revive(self, socket: StreamSocket) -> None:
+        """Streams that are silent on a living socket are asked for anew; where that did not help, a new socket is."""
+        silent = self._watch.silent(asyncio.get_running_loop().time())
+        if not silent:
+            return
+        supervisor, some = self._supervisor, ", ".join(sorted(silent)[:3])
+        supervisor.revivals += len(silent)
+        logger.warning("%d streams of connection %d are silent: %s", len(silent), self.plan.number, some)
+        if 2 in silent.values():
+            self._renew.set()
+        else:
+            await socket.resubscribe(silent)
 
     def _next_renewal(self) -> float:
         times = self._supervisor.times
@@ -167,6 +194,8 @@ class StreamSupervisor:
         self.draw = draw
         self.reconnects = 0
         self.renewals = 0
+        self.revivals = 0
+        self._pace = HandshakePace(self.times.stagger)
         self._on_change = on_change
         self._runners: dict[int, _Runner] = {}
         self._lost_s: deque[float] = deque(maxlen=LOST_DEGRADED + 1)
@@ -220,6 +249,10 @@ class StreamSupervisor:
             runner.task.cancel()
         if runners:
             await asyncio.wait([runner.task for runner in runners])
+
+    async def admitted(self) -> None:
+        """Wait until one more connection may be opened."""
+        await asyncio.sleep(self._pace.book(asyncio.get_running_loop().time()))
 
     def restart(self, runner: _Runner) -> None:
         """Replace a runner that has failed, if its connection is still wanted."""

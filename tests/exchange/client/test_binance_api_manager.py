@@ -215,7 +215,7 @@ async def test_live_prices_instruments_and_state_arrive(
     assert program.events[BookTop][-1].asks == ((3.0, 4.0),)
     instruments = {i.symbol: i for i in program.events[Instruments][-1].instruments}
     assert instruments["BTCUSDT"].tick_size == "0.10" and instruments["BTCUSDT"].brackets[0].max_leverage == 20
-    await program.until(lambda: program.events[ConnectionState][-1].streams == 4)
+    await program.until(lambda: program.events[ConnectionState][-1].streams == 5)
     state = program.events[ConnectionState][-1]
     assert state.endpoint == "demo" and state.weight_limit == 2400 and state.used_weight > 0
     assert abs(state.market_offset_ms - (market.now() - time.time() * 1000)) < 2_000

@@ -8,12 +8,10 @@ from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from atm.exchange.client.clock import ExchangeClock
 from atm.exchange.client.reduction import MAX_CLOSED_WAITING, StreamReduction
-from atm.exchange.client.stream_plan import ROUTES, Connection, address, replan
+from atm.exchange.client.stream_plan import SILENCE_S, Connection, address, replan
 from atm.exchange.client.supervisor import StreamSupervisor, StreamTimes, reconnect_wait
 from atm.ipc.messages import BookTop, LastTrade, MarkPrice, OpenBar
 
@@ -36,26 +34,13 @@ def frame(stream: str, payload: dict[str, Any]) -> bytes:
 
 def test_each_stream_is_asked_for_on_the_route_that_serves_it() -> None:
     plan = {connection.route: connection for connection in replan((), ["BTCUSDT"])}
-    assert plan["market"].streams == ("btcusdt@kline_1m", "btcusdt@aggTrade", "btcusdt@markPrice@1s")
+    assert plan["market"].streams == (
+        "btcusdt@kline_1m", "btcusdt@aggTrade", "btcusdt@markPrice@1s", "!contractInfo",
+    )  # fmt: skip
     assert plan["public"].streams == ("btcusdt@depth20@500ms",)
     assert address("wss://x/", "public", plan["public"].streams) == (
         "wss://x/public/stream?streams=btcusdt@depth20@500ms"
     )
-
-
-@given(st.lists(st.sets(st.integers(0, 60)), min_size=1, max_size=6))
-def test_replanning_serves_every_symbol_once_moves_none_and_keeps_the_limit(sets: list[set[int]]) -> None:
-    plan: tuple[Connection, ...] = ()
-    for wanted in sets:
-        symbols = [f"S{number}USDT" for number in sorted(wanted)]
-        before = {(c.route, s): c.number for c in plan for s in c.symbols}
-        plan = replan(plan, symbols, max_streams=30)
-        for route in ROUTES:
-            served = [s for c in plan if c.route == route for s in c.symbols]
-            assert sorted(served) == sorted(symbols)
-        assert all(0 < len(c.streams) <= 30 for c in plan)
-        assert len({c.number for c in plan}) == len(plan)
-        assert all(before.get((c.route, s), c.number) == c.number for c in plan for s in c.symbols)
 
 
 # --- reduction --------------------------------------------------------------------------------------------------
@@ -157,7 +142,9 @@ def test_the_rate_of_a_replay_is_found_and_jitter_is_not_taken_for_one() -> None
 
 # --- sockets ----------------------------------------------------------------------------------------------------
 
-FAST = StreamTimes(silence=0.3, renewal=3_600, renewal_jitter=0, overlap=2.0, first_wait=0.01, longest_wait=0.05)
+FAST = StreamTimes(
+    silence=0.3, stagger=0.0, renewal=3_600, renewal_jitter=0, overlap=2.0, first_wait=0.01, longest_wait=0.05
+)
 Streams = Callable[..., StreamSupervisor]
 
 
@@ -221,11 +208,11 @@ async def test_connections_follow_the_set_of_symbols(exchange: Any, streams: Str
     await seen.until(lambda: sum(b'"result"' in content for content in seen.frames) == 2)
     await exchange.send("ethusdt@aggTrade", TRADE)
     await seen.until(lambda: any(b"ethusdt@aggTrade" in content for content in seen.frames))
-    assert len(exchange.sockets) == 2 and supervisor.streams == 8
+    assert len(exchange.sockets) == 2 and supervisor.streams == 9
     await supervisor.collect(["ETHUSDT"])
     await seen.until(lambda: sum(b'"result"' in content for content in seen.frames) == 4)
     assert {s for _, _, subscribed in exchange.sockets for s in subscribed} == {
-        "ethusdt@kline_1m", "ethusdt@aggTrade", "ethusdt@markPrice@1s", "ethusdt@depth20@500ms",
+        "ethusdt@kline_1m", "ethusdt@aggTrade", "ethusdt@markPrice@1s", "ethusdt@depth20@500ms", "!contractInfo",
     }  # fmt: skip
     await supervisor.collect([])
     await exchange.wait_for_sockets(0)
@@ -293,7 +280,7 @@ async def test_renewal_overlaps_and_closes_the_old_socket_when_all_streams_have_
 async def test_renewals_never_leave_more_than_two_sockets_per_connection(
     exchange: Any, streams: Streams, seen: Seen
 ) -> None:
-    supervisor = streams(StreamTimes(renewal=0.02, renewal_jitter=0.01, overlap=0.01, first_wait=0.01))
+    supervisor = streams(StreamTimes(stagger=0.0, renewal=0.02, renewal_jitter=0.01, overlap=0.01, first_wait=0.01))
     await supervisor.collect(["BTCUSDT"])
     most = 0
     async with asyncio.timeout(10):
@@ -325,3 +312,35 @@ async def test_a_defect_in_the_sink_costs_one_socket_not_the_supervisor(exchange
     await exchange.send("btcusdt@aggTrade", TRADE)
     await seen.until(lambda: len(seen.frames) == 1)
     await supervisor.close()
+
+
+async def test_a_stream_that_is_silent_alone_is_asked_for_anew_and_then_gets_another_socket(
+    exchange: Any, streams: Streams, seen: Seen, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(SILENCE_S, "kline_1m", 0.2)
+    supervisor = streams(StreamTimes(check=0.05, stagger=0.0, overlap=0.1))
+    await supervisor.collect(["BTCUSDT"])
+    await seen.until(lambda: supervisor.connected == 2)
+
+    async def trades_go_on_until(condition: Callable[[], bool]) -> None:
+        async with asyncio.timeout(5):
+            while not condition():
+                await exchange.send("btcusdt@aggTrade", TRADE)
+                await asyncio.sleep(0.02)
+
+    await trades_go_on_until(lambda: sum(b'"result"' in content for content in seen.frames) == 2)
+    assert exchange.opened.count("/market/stream") == 1 and supervisor.renewals == 0
+    await trades_go_on_until(lambda: supervisor.renewals == 1)
+    assert exchange.opened.count("/market/stream") == 2 and supervisor.reconnects == 0
+
+
+async def test_a_renewal_that_fails_is_tried_again_soon(exchange: Any, streams: Streams, seen: Seen) -> None:
+    supervisor = streams(StreamTimes(stagger=0.0, overlap=0.05, renewal_retry=0.05))
+    await supervisor.collect(["BTCUSDT"])
+    await seen.until(lambda: supervisor.connected == 2)
+    exchange.refuse_sockets = 3
+    supervisor.renew()
+    async with asyncio.timeout(5):
+        while supervisor.renewals < 2:
+            await asyncio.sleep(0.01)
+    assert (exchange.refuse_sockets, supervisor.reconnects, supervisor.connected) == (0, 0, 2)
