@@ -9,7 +9,7 @@ An event type is delivered in one of two ways (`delivery`):
   and handed to whoever subscribes later (so a restarted process or a late window knows the state at once).
 
 Those about analyses and their configurations stand in `analysis_messages`, those about stored data in `data_messages`, those of
-the demo exchange in `demo_messages`, those of trials in `trial_messages`; all are imported from here.
+faults in `fault_messages`, those of trials in `trial_messages`; all are imported from here.
 """
 
 from __future__ import annotations
@@ -63,13 +63,7 @@ from atm.ipc.data_messages import (
     SetRetention as SetRetention,
     StartDownload as StartDownload,
 )
-from atm.ipc.demo_messages import (
-    AskDemo as AskDemo,
-    ControlDemo as ControlDemo,
-    DemoKey as DemoKey,
-    DemoState as DemoState,
-    MakeDemoKey as MakeDemoKey,
-)
+from atm.ipc.fault_messages import ControlFaults as ControlFaults, FaultsTold as FaultsTold
 from atm.ipc.message_forms import (
     Delivery as Delivery,
     Done as Done,

@@ -286,6 +286,18 @@ class FaultSchedule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     symbols: tuple[str, ...] = ()
 
 
+class FaultCommand(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """What is to be done about faults; what is set comes beside what is set already.
+
+    clear: numbers of faults; clear_faults: all. These end first, then `fault` and `schedule` begin.
+    """
+
+    fault: Fault | None = None
+    schedule: FaultSchedule | None = None
+    clear: tuple[int, ...] = ()
+    clear_faults: bool = False
+
+
 FaultPhase = Literal["waiting", "active", "over", "cleared"]
 
 
