@@ -17,7 +17,6 @@ from atm.exchange.client.reduction import StreamReduction
 from atm.exchange.client.rest import FuturesClient
 from atm.exchange.client.stream_plan import BOOK_ROUTE, Connection
 from atm.exchange.client.supervisor import StreamSupervisor, StreamTimes
-from atm.exchange.client.transport import wall_ms
 from atm.ipc.messages import ClosedBar, ConnectionState, Event
 from atm.model.bars import Bar
 from atm.model.errors import ATMError, Refused
@@ -83,7 +82,7 @@ class MarketFeed:
 
     def market_ms(self) -> float:
         """The exchange's time."""
-        return self._rest.clock.now_ms(wall_ms())
+        return self._rest.clock.now_ms(self._rest.wall_ms())
 
     # --- symbols ----------------------------------------------------------------------------------------------
 
@@ -204,7 +203,7 @@ class MarketFeed:
         count = 0
         while True:
             await asyncio.sleep(self._times.tick)
-            now_s, past_ms = self._loop.time(), int(self._rest.clock.surely_past_ms(wall_ms()))
+            now_s, past_ms = self._loop.time(), int(self._rest.clock.surely_past_ms(self._rest.wall_ms()))
             for symbol, sequence in list(self.sequences.items()):
                 self._carry_out(symbol, sequence.expect(past_ms, now_s), sequence)
                 self._carry_out(symbol, sequence.tick(now_s), sequence)
@@ -238,7 +237,7 @@ class MarketFeed:
 
     def state(self) -> ConnectionState:
         """The connection as it is now."""
-        budget, window_ms, local_ms = self._rest.budget, self._rest.gate.now_ms(), wall_ms()
+        budget, window_ms, local_ms = self._rest.budget, self._rest.gate.now_ms(), self._rest.wall_ms()
         state, reason = self._judge(budget.banned(window_ms))
         age_ms = (self._loop.time() - self.reduction.newest_s) * 1000
         return ConnectionState(

@@ -7,7 +7,7 @@ Throttled, Banned; Unavailable where nothing was done or nothing can be known fr
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -42,14 +42,23 @@ def _requests(kind: RequestClass) -> Iterator[None]:
 
 
 class FuturesClient:
-    """One account (or none: market data only) at one endpoint. Build inside a running loop; `close` at the end."""
+    """One account (or none: market data only) at one endpoint. Build inside a running loop; `close` at the end.
 
-    def __init__(self, addresses: Addresses, credentials: Credentials | None = None) -> None:
+    wall_ms(): the local clock, Unix ms.
+    """
+
+    def __init__(
+        self,
+        addresses: Addresses,
+        credentials: Credentials | None = None,
+        wall_ms: Callable[[], float] = wall_ms,
+    ) -> None:
+        self.wall_ms = wall_ms
         self.clock = ExchangeClock()
         self.budget = RateBudget()
         self.gate = RateGate(self.budget, lambda: self.clock.window_ms(wall_ms()))
         self.signs = credentials is not None
-        self._library = transport_class(addresses)(credentials or Credentials(), self.gate, self.clock)
+        self._library = transport_class(addresses)(credentials or Credentials(), self.gate, self.clock, wall_ms)
 
     async def __aenter__(self) -> FuturesClient:
         return self
@@ -107,7 +116,7 @@ class FuturesClient:
                     symbol=symbol, interval="1m", startTime=str(start_ms), endTime=str(end_ms), limit=str(limit)
                 )
             rows = answers.kline_rows(answer)
-            if rows and rows[-1][1] >= self.clock.surely_past_ms(wall_ms()):
+            if rows and rows[-1][1] >= self.clock.surely_past_ms(self.wall_ms()):
                 rows.pop()
                 limit = len(rows) + 1  # the newest bar of all: there is no further page
             found += [bar for bar, _ in rows if start_ms <= bar.open_time < end_ms]

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from collections.abc import Callable
 from contextvars import ContextVar
 from typing import Any
 from urllib.parse import urlsplit
@@ -81,7 +82,14 @@ class FuturesTransport(AsyncClient):  # type: ignore[misc]  # the library is unt
 
     REQUEST_RECVWINDOW = 5_000
 
-    def __init__(self, credentials: Credentials, gate: RateGate, clock: ExchangeClock) -> None:
+    def __init__(
+        self,
+        credentials: Credentials,
+        gate: RateGate,
+        clock: ExchangeClock,
+        wall_ms: Callable[[], float] = wall_ms,
+    ) -> None:
+        self._wall_ms = wall_ms
         self._gate = gate
         self._clock = clock
         super().__init__(credentials.key, credentials.secret, requests_params={"timeout": _TIMEOUT})
@@ -91,8 +99,8 @@ class FuturesTransport(AsyncClient):  # type: ignore[misc]  # the library is unt
 
     @property
     def timestamp_offset(self) -> int:
-        """Milliseconds that the library adds to the local clock to stamp a signed request."""
-        return self._clock.offset_ms(wall_ms())
+        """Milliseconds that the library adds to the machine's own clock to stamp a signed request."""
+        return round(self._clock.now_ms(self._wall_ms()) - time.time() * 1000)
 
     @timestamp_offset.setter
     def timestamp_offset(self, value: int) -> None:
@@ -100,9 +108,9 @@ class FuturesTransport(AsyncClient):  # type: ignore[misc]  # the library is unt
 
     async def synchronise(self) -> None:
         """Measure the exchange's clock once."""
-        sent_ms = wall_ms()
+        sent_ms = self._wall_ms()
         answer = await self.futures_time()
-        self._clock.sample(sent_ms, wall_ms(), float(answer["serverTime"]))
+        self._clock.sample(sent_ms, self._wall_ms(), float(answer["serverTime"]))
 
     async def close(self) -> None:
         """Close the HTTP session."""
@@ -180,7 +188,7 @@ class FuturesTransport(AsyncClient):  # type: ignore[misc]  # the library is unt
         after_ms = None if answer.retry_after is None else answer.retry_after * 1000
         if answer.status == 418:
             wait_ms = budget.ban(now_ms, after_ms, banned_until_ms(answer.text)) - now_ms
-            return wait_ms / 1000, wall_ms() + wait_ms
+            return wait_ms / 1000, self._wall_ms() + wait_ms
         if answer.code == TOO_MANY_ORDERS:
             return budget.exhaust_orders(now_ms) / 1000, 0.0
         if answer.status == 403:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -52,7 +52,7 @@ def wall_ms() -> float:
 
 
 class DemoExchange:
-    """Clock, accounts, REST and streams put together."""
+    """Clock, accounts, REST and streams put together. wall_ms(): the clock that stands for real time, Unix ms."""
 
     def __init__(
         self,
@@ -60,7 +60,9 @@ class DemoExchange:
         source: BarSource,
         instruments: tuple[Instrument, ...],
         exchange_info: dict[str, Any],
+        wall_ms: Callable[[], float] = wall_ms,
     ) -> None:
+        self._wall_ms = wall_ms
         recorded = set(source.symbols())
         self.markets = {entry.symbol: Market(entry, source) for entry in instruments if entry.symbol in recorded}
         if not self.markets:
@@ -68,8 +70,8 @@ class DemoExchange:
         symbols = [entry for entry in exchange_info["symbols"] if entry["symbol"] in self.markets]
         self._path = options.home / state_file.NAME if options.home is not None else None
         start_ms = DEFAULT_START_MS if options.start_ms is None else options.start_ms
-        fresh = MarketClock(float(start_ms), wall_ms()).with_speed(wall_ms(), options.speed)
-        self.clock, state = state_file.restored(self._path, fresh, set(self.markets), wall_ms())
+        fresh = MarketClock(float(start_ms), self._wall_ms()).with_speed(self._wall_ms(), options.speed)
+        self.clock, state = state_file.restored(self._path, fresh, set(self.markets), self._wall_ms())
         rules = {entry["symbol"]: Rules.of(entry) for entry in symbols}
         self.engine = Engine(self.markets, rules, state, self._emit)
         passage.compile_kernels(self.engine)
@@ -79,7 +81,7 @@ class DemoExchange:
         )  # fmt: skip
         self._stirred = asyncio.Event()
         self.streams = Streams(self.markets, self.rest.owner_of, self._stirred.set)
-        self._streamed_ms = self.clock.at(wall_ms())
+        self._streamed_ms = self.clock.at(self._wall_ms())
 
     def _emit(self, account: Any, event: documents.Document) -> None:
         self.streams.user_event(account.name, event)
@@ -90,7 +92,7 @@ class DemoExchange:
         """Write the state file."""
         self.engine.changed = False
         if self._path is not None:
-            state_file.keep(self._path, self.clock, self.engine.state, wall_ms())
+            state_file.keep(self._path, self.clock, self.engine.state, self._wall_ms())
 
     def _after_request(self) -> None:
         """A signed request may have changed something that must be kept, or given the market something to do."""
@@ -102,7 +104,7 @@ class DemoExchange:
         """Every two seconds: keep the state and end the streams of listen keys that have run out."""
         while True:
             for account, key in self.rest.expired():
-                self.streams.key_expired(key, documents.key_expired_event(key, self.clock.at(wall_ms())))
+                self.streams.key_expired(key, documents.key_expired_event(key, self.clock.at(self._wall_ms())))
                 logger.info("the listen key of account %s has expired", account.name)
             self.keep()
             await asyncio.sleep(HEARTBEAT_S)
@@ -111,7 +113,7 @@ class DemoExchange:
 
     def _present_ms(self) -> int:
         """Market time, once everything has happened up to it."""
-        now_ms = self.clock.at(wall_ms())
+        now_ms = self.clock.at(self._wall_ms())
         self._advance(now_ms)
         return now_ms
 
@@ -127,10 +129,10 @@ class DemoExchange:
             self._stirred.clear()
             if not self.streams.wanted and not passage.is_busy(self.engine):
                 await self._stirred.wait()
-                self._streamed_ms = max(self._streamed_ms, self.clock.at(wall_ms()))
+                self._streamed_ms = max(self._streamed_ms, self.clock.at(self._wall_ms()))
                 continue
             due_ms = next_moment(self._streamed_ms, self.clock.speed)
-            late_ms = wall_ms() - self.clock.wall_of(due_ms)
+            late_ms = self._wall_ms() - self.clock.wall_of(due_ms)
             if late_ms < 0:
                 with suppress(TimeoutError):
                     async with asyncio.timeout(-late_ms / 1000):
@@ -153,7 +155,7 @@ class DemoExchange:
             try:
                 wanted = msgspec.json.decode(await request.read(), type=Control)
                 if wanted.speed is not None:
-                    self.clock = self.clock.with_speed(wall_ms(), wanted.speed)
+                    self.clock = self.clock.with_speed(self._wall_ms(), wanted.speed)
                     self._stirred.set()
                     self.keep()
             except (msgspec.DecodeError, Invalid) as error:
@@ -162,7 +164,7 @@ class DemoExchange:
                 self.streams.drop()
             if wanted.make_key:
                 made = dict(zip(("key", "secret"), self.rest.make_key(wanted.make_key), strict=True))
-        state = {"speed": self.clock.speed, "market_ms": self.clock.at(wall_ms())}
+        state = {"speed": self.clock.speed, "market_ms": self.clock.at(self._wall_ms())}
         return web.json_response(state | made | {"sockets": len(self.streams.subscribers)})
 
     def application(self) -> web.Application:
@@ -199,10 +201,14 @@ def next_moment(after_ms: int, speed: float) -> int:
 
 @asynccontextmanager
 async def running_demo_exchange(
-    options: DemoExchangeOptions, source: BarSource, instruments: tuple[Instrument, ...], exchange_info: dict[str, Any]
+    options: DemoExchangeOptions,
+    source: BarSource,
+    instruments: tuple[Instrument, ...],
+    exchange_info: dict[str, Any],
+    wall_ms: Callable[[], float] = wall_ms,
 ) -> AsyncIterator[Addresses]:
     """Serve while the context is open. Raises Invalid for a source without bars, OSError when the port is taken."""
-    exchange = DemoExchange(options, source, instruments, exchange_info)
+    exchange = DemoExchange(options, source, instruments, exchange_info, wall_ms)
     runner = web.AppRunner(exchange.application(), access_log=None, shutdown_timeout=0.5)
     await runner.setup()
     tasks: list[asyncio.Task[None]] = []

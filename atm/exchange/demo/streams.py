@@ -99,7 +99,7 @@ class Streams:
         self, markets: Mapping[str, Market], owner_of: Callable[[str], str], stirred: Callable[[], None]
     ) -> None:
         self._markets, self._owner_of, self._stirred = markets, owner_of, stirred
-        self.subscribers: set[Subscriber] = set()
+        self.subscribers: dict[Subscriber, None] = {}  # in order of arrival, so that a run can be repeated
 
     @property
     def wanted(self) -> bool:
@@ -116,7 +116,7 @@ class Streams:
         subscriber = Subscriber(socket, route, combined, _users(request, named), request)
         names = request.query.get("streams", "") if combined else named
         subscriber.follow(name for name in names.split("/") if "@" in name)
-        self.subscribers.add(subscriber)
+        self.subscribers[subscriber] = None
         self._stirred()
         try:
             async for message in socket:
@@ -124,7 +124,7 @@ class Streams:
                     subscriber.send(json.dumps(_control(subscriber, message.data)))
                     self._stirred()
         finally:
-            self.subscribers.discard(subscriber)
+            self.subscribers.pop(subscriber, None)
             subscriber.writer.cancel()
         return socket
 

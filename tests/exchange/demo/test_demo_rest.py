@@ -14,7 +14,6 @@ import aiohttp
 import pytest
 from yarl import URL
 
-from atm.exchange.demo import server
 from atm.exchange.demo.access import RateLimits, weight
 from atm.exchange.demo.refusal import ExchangeRefusal
 from atm.exchange.demo.server import DemoExchangeOptions, running_demo_exchange
@@ -57,11 +56,10 @@ class Asker:
 
 
 @pytest.fixture
-async def ask(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Asker]:
-    monkeypatch.setattr(server, "wall_ms", lambda: WALL_MS)
+async def ask() -> AsyncIterator[Asker]:
     options = DemoExchangeOptions(speed=1.0, start_ms=T0)
     arguments = (options, MarketStore(ASSETS / "sample"), load_instruments(ASSETS), load_exchange_info(ASSETS))
-    async with running_demo_exchange(*arguments) as addresses, aiohttp.ClientSession() as session:
+    async with running_demo_exchange(*arguments, lambda: WALL_MS) as addresses, aiohttp.ClientSession() as session:
         yield Asker(session, addresses.rest)
 
 

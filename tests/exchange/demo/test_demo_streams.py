@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Any
@@ -26,10 +27,12 @@ T0 = 1_694_131_200_000
 DEMO = Credentials("demo", "demo")
 
 
-def serving(speed: float, home: Path | None = None) -> AbstractAsyncContextManager[Addresses]:
+def serving(
+    speed: float, home: Path | None = None, wall_ms: Callable[[], float] = server.wall_ms
+) -> AbstractAsyncContextManager[Addresses]:
     options = DemoExchangeOptions(speed=speed, start_ms=T0, home=home)
     return running_demo_exchange(
-        options, MarketStore(ASSETS / "sample"), load_instruments(ASSETS), load_exchange_info(ASSETS)
+        options, MarketStore(ASSETS / "sample"), load_instruments(ASSETS), load_exchange_info(ASSETS), wall_ms
     )
 
 
@@ -122,9 +125,8 @@ async def test_a_listen_key_can_be_subscribed_to_and_left() -> None:
 
 async def test_an_expired_listen_key_ends_its_stream(monkeypatch: pytest.MonkeyPatch) -> None:
     now = [1_790_000_000_000.0]
-    monkeypatch.setattr(server, "wall_ms", lambda: now[0])
     monkeypatch.setattr(server, "HEARTBEAT_S", 0.01)
-    async with serving(1.0) as addresses, aiohttp.ClientSession() as session:
+    async with serving(1.0, wall_ms=lambda: now[0]) as addresses, aiohttp.ClientSession() as session:
         async with session.post(f"{addresses.rest}/fapi/v1/listenKey", headers={"X-MBX-APIKEY": "demo"}) as answer:
             key = (await answer.json())["listenKey"]
         async with session.ws_connect(f"{addresses.stream}/private/ws/{key}") as socket:

@@ -1,0 +1,72 @@
+"""Client and demo exchange in one thread and in virtual time: real sockets, real libraries, no waiting."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from atm.exchange.client import answers
+from atm.exchange.client.feed import MarketFeed
+from atm.exchange.client.rest import FuturesClient
+from atm.exchange.client.transport import Credentials
+from atm.exchange.demo.server import DemoExchangeOptions, running_demo_exchange
+from atm.ipc.messages import ClosedBar, Event
+from atm.ipc.virtual_loop import VirtualRunner
+from atm.model.bars import Bar, Bars, Source, TimeRange
+from atm.model.interval import MINUTE_MS
+
+T0 = 1_694_131_200_000  # 2023-09-08 00:00 UTC
+INFO = Path(__file__).parents[3] / "assets" / "sample" / "exchange_info.json"
+
+
+class Recording:
+    def symbols(self) -> list[str]:
+        return ["FILUSDT"]
+
+    def coverage(self, symbol: str) -> tuple[TimeRange, ...]:
+        return (TimeRange(T0 - 60 * MINUTE_MS, T0 + 60 * MINUTE_MS),)
+
+    def read(self, symbol: str, start_ms: int, end_ms: int) -> Bars:
+        row = (3.0, 3.004, 2.997, 3.001, 1_000.0, 3_000.0, 50.0, 500.0, 1_500.0)
+        minutes = range(T0 - 60 * MINUTE_MS, T0 + 60 * MINUTE_MS, MINUTE_MS)
+        return Bars.of((Bar(ms, *row) for ms in minutes), Source.SAMPLE).between(start_ms, end_ms)
+
+
+async def five_minutes(wall_ms: Callable[[], float], log: list[tuple[float, str]]) -> None:
+    info = json.loads(INFO.read_text())
+    listed = tuple(entry for entry in answers.instruments(info)[0] if entry.symbol == "FILUSDT")
+    options = DemoExchangeOptions(speed=1.0, start_ms=T0)
+
+    def emit(event: Event, key: str) -> None:
+        kind = f"{event.bar.open_time} {event.source}" if isinstance(event, ClosedBar) else type(event).__name__
+        log.append((wall_ms(), kind))
+
+    async with (
+        running_demo_exchange(options, Recording(), listed, info, wall_ms) as addresses,
+        FuturesClient(addresses, Credentials("demo", "demo"), wall_ms) as client,
+    ):
+        feed = MarketFeed(client, addresses.stream, "demo", emit)
+        try:
+            await feed.collect(["FILUSDT"], {"FILUSDT": T0 - 3 * MINUTE_MS})
+            assert (await client.balance())[0].balance == 10_000.0  # the signed request's time is the virtual one
+            await asyncio.sleep(5 * 60 + 1)
+        finally:
+            await feed.close()
+
+
+def test_five_minutes_of_market_in_real_time_take_seconds_and_repeat_themselves() -> None:
+    logs: list[list[tuple[float, str]]] = [[], []]
+    began = time.monotonic()
+    for log in logs:
+        with VirtualRunner(T0) as runner:
+            runner.run(five_minutes(runner.wall_ms, log))
+    assert time.monotonic() - began < 60.0
+    assert logs[0] == logs[1]
+    bars = [kind for _, kind in logs[0] if kind[0].isdigit()]
+    rest, stream = int(Source.REST), int(Source.STREAM)
+    assert bars == [f"{T0 + minute * MINUTE_MS} {rest if minute < 0 else stream}" for minute in range(-2, 5)]
+    closed_ms = [ms - T0 for ms, kind in logs[0] if kind == f"{T0} {stream}"]
+    assert closed_ms == [60_000.0]
