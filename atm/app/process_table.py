@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from atm.ipc.messages import BINANCE_API, DATA, GUI, NEURAL_NETWORK, SIMULATION, TRADE
+from atm.ipc.messages import BINANCE_API, DATA, GUI, NEURAL_NETWORK, NOTIFIER, SIMULATION, TRADE
 
 
 class Program(NamedTuple):
@@ -26,10 +26,14 @@ MANAGERS = (
     Program(SIMULATION, "atm.managers.simulation"),
     Program(NEURAL_NETWORK, "atm.managers.neural_network"),
 )
-WORKERS = {"analyzer": "atm.analyzers.process", "simulator": "atm.simulators.process"}
+WORKERS = {
+    "analyzer": "atm.analyzers.process",
+    "simulator": "atm.simulators.process",
+    NOTIFIER: "atm.notifications.process",
+}
 
-STOP_ORDER = (GUI, "simulator", TRADE, SIMULATION, "analyzer", NEURAL_NETWORK, BINANCE_API, DATA)
-"""The window first, the store last, so that nothing is produced that nobody keeps."""
+STOP_ORDER = (GUI, "simulator", TRADE, SIMULATION, "analyzer", NEURAL_NETWORK, BINANCE_API, DATA, NOTIFIER)
+"""The window first, the store late, so that nothing is produced that nobody keeps; last who tells the user of it."""
 PRELOAD = ("atm.app.preload",)
 """Loaded once in the fork server and shared by all children but the window."""
 

@@ -15,10 +15,11 @@ from atm.app.exchange_keeper import ExchangeKeeper
 from atm.app.process_table import process_context
 from atm.app.single_instance import SingleInstance
 from atm.app.supervisor import Supervisor
-from atm.ipc.messages import MAIN, AttachWindow
+from atm.ipc.messages import MAIN, NOTIFIER, AttachWindow
 from atm.model.endpoint import Addresses, Endpoint
 from atm.model.errors import ATMError
 from atm.model.program import ProgramContext
+from atm.notifications.settings_file import wanted
 
 
 def run_program(context: ProgramContext, speed: float) -> int:
@@ -32,7 +33,8 @@ def run_program(context: ProgramContext, speed: float) -> int:
             context, addresses=Addresses(f"http://127.0.0.1:{port}", f"ws://127.0.0.1:{port}")
         )
         keeper = ExchangeKeeper(process_context(), context, port, speed)
-    supervisor = Supervisor(context, keeper)
+    at_start = (NOTIFIER,) if wanted(context.home, os.environ) else ()
+    supervisor = Supervisor(context, keeper, at_start=at_start)
     addresses = context.addresses
     control = ControlServer(context.home, lambda command: _handle(supervisor, addresses, command))
     if context.headless:

@@ -24,6 +24,7 @@ from atm.ipc.assistant import IPCAssistant
 from atm.ipc.messages import (
     GUI,
     MAIN,
+    NOTIFIER,
     AttachWindow,
     CloseWindow,
     Done,
@@ -76,11 +77,14 @@ class Supervisor:
         exchange: ExchangeKeeper | None = None,
         managers: Sequence[Program] = MANAGERS,
         workers: Mapping[str, str] = WORKERS,
+        at_start: Sequence[str] = (),
     ) -> None:
+        """at_start: kinds of workers that are wanted from the start, one of each."""
         self._context = context
         self._managers = managers
         self._workers = workers
         self._exchange = exchange
+        self._at_start = at_start
         self._attached = False
         self._mp = process_context()
         self._switchboard = Switchboard(MAIN, lambda envelope: self.assistant.accept(envelope), self._on_overdue)
@@ -112,6 +116,8 @@ class Supervisor:
             self._exchange.start()
         for program in self._managers:
             self._start(program)
+        for kind in self._at_start:
+            self._on_start_worker(StartWorker(kind))
         self.assistant.every(PING_SECONDS, self._ping)
         self.assistant.every(MEMORY_SECONDS, self._measure)
         self.assistant.run()
@@ -239,7 +245,8 @@ class Supervisor:
         return Done()
 
     def _on_start_worker(self, request: StartWorker) -> Reply:
-        limit = {"analyzer": self._context.analyzers, "simulator": self._context.simulators}.get(request.kind)
+        limits = {"analyzer": self._context.analyzers, "simulator": self._context.simulators, NOTIFIER: 1}
+        limit = limits.get(request.kind)
         if limit is None:
             raise Refused(f"there is no worker of the kind {request.kind}")
         for number in range(limit):

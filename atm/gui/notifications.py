@@ -5,14 +5,13 @@ from __future__ import annotations
 from imgui_bundle import ImVec2, ImVec4, imgui
 
 from atm.gui import formats, icons, widgets
+from atm.gui.notice_sentence import notice_sentence
 from atm.gui.theme import Color
 from atm.gui.ui import Ui
-from atm.model.notice import Notice, Severity
+from atm.model.notice import Severity
 
 TOAST_WIDTH = 380.0
 LIST_WIDTH = 440.0
-_WORDS = {"side": "side", "reason": "trade_reason"}
-"""Parameters whose values are words of the program, and where the catalogue has them."""
 
 
 def tone(ui: Ui, severity: Severity) -> tuple[str, Color]:
@@ -23,15 +22,6 @@ def tone(ui: Ui, severity: Severity) -> tuple[str, Color]:
         Severity.WARNING: (icons.WARNING, ui.colors.warning),
         Severity.CRITICAL: (icons.CRITICAL, ui.colors.bad),
     }[severity]
-
-
-def sentence(ui: Ui, notice: Notice) -> str:
-    """The notice in the user's language, its parameters too where they are words of ours (BUY, ENTRY …)."""
-    parameters: dict[str, object] = {}
-    for name, value in notice.parameters.items():
-        key = f"{_WORDS[name]}.{value}" if name in _WORDS else ""
-        parameters[name] = ui.t(key) if ui.t.has(key) else value
-    return ui.t(notice.text, **parameters)
 
 
 def draw_toasts(ui: Ui, corner: tuple[float, float]) -> None:
@@ -46,7 +36,7 @@ def draw_toasts(ui: Ui, corner: tuple[float, float]) -> None:
     )
     for toast in list(reversed(ui.model.toasts)):
         icon, color = tone(ui, toast.notice.severity)
-        lines = widgets.wrap(sentence(ui, toast.notice), ui.px(TOAST_WIDTH - 74))
+        lines = widgets.wrap(notice_sentence(ui.t, toast.notice), ui.px(TOAST_WIDTH - 74))
         tall, gap = imgui.get_text_line_height(), imgui.get_style().item_spacing.y
         height = ui.px(28) + len(lines) * (tall + gap) - gap
         y -= height
@@ -110,7 +100,7 @@ def draw_notices(ui: Ui, most: int) -> None:
         ui.text(icon, color)
         imgui.same_line(ui.px(28) + imgui.get_style().window_padding.x)
         imgui.begin_group()
-        ui.wrapped(sentence(ui, notice), ui.colors.text)
+        ui.wrapped(notice_sentence(ui.t, notice), ui.colors.text)
         ui.text(
             f"{formats.moment(notice.time_ms, seconds=True)} UTC · {notice.sender}",
             ui.colors.faint,

@@ -75,6 +75,14 @@ from atm.ipc.message_forms import (
     Request as Request,
     message_types as message_types,
 )
+from atm.ipc.notification_messages import (
+    NOTIFIER as NOTIFIER,
+    ChannelsSet as ChannelsSet,
+    NotificationsUpdated as NotificationsUpdated,
+    SetChannels as SetChannels,
+    SetNotifications as SetNotifications,
+    TestNotification as TestNotification,
+)
 from atm.ipc.trial_messages import (
     CloseTrial as CloseTrial,
     OpenTrial as OpenTrial,

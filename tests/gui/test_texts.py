@@ -11,7 +11,7 @@ import pytest
 from atm.gui.analysis_draft import groups_of
 from atm.gui.data.symbol_detail import TABS as DATA_TABS
 from atm.gui.data.symbol_table import FILTERS
-from atm.gui.notifications import sentence
+from atm.gui.notice_sentence import notice_sentence
 from atm.gui.pages.currency_analysis import TABS
 from atm.gui.pages.simulation_result import TABS as RESULT_TABS
 from atm.gui.result.compare import VIEWS
@@ -112,6 +112,7 @@ STATES = {
     "account_kind": [kind.value for kind in AccountKind],
     "simulation_status": [status.value for status in SimulationStatus],
     "severity": [severity.value for severity in Severity],
+    "report_title": [severity.value for severity in Severity],
     "statistic": FIGURES,
     "statistic_group": GROUPS,
     "tear_sheet": ("trend", "volatility"),
@@ -241,7 +242,7 @@ def test_an_unknown_text_is_shown_by_its_key_with_its_parameters() -> None:
 def test_words_of_the_program_inside_a_notice_are_translated(pilot: Pilot) -> None:
     pilot.ui.texts.choose("ko")
     parameters = {"account": "a", "side": "SELL", "quantity": "2", "symbol": "X", "price": "3", "reason": "STOP_CLOSE"}
-    text = sentence(pilot.ui, Notice(0, "trade", Severity.WARNING, "notice.stop", parameters))
+    text = notice_sentence(pilot.ui.t, Notice(0, "trade", Severity.WARNING, "notice.stop", parameters))
     assert text == "a: 손절, X 2 매도, 가격 3 (손절 (종가))"
 
 
