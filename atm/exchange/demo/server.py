@@ -208,7 +208,13 @@ async def running_demo_exchange(
     wall_ms: Callable[[], float] = wall_ms,
 ) -> AsyncIterator[Addresses]:
     """Serve while the context is open. Raises Invalid for a source without bars, OSError when the port is taken."""
-    exchange = DemoExchange(options, source, instruments, exchange_info, wall_ms)
+    async with serving(DemoExchange(options, source, instruments, exchange_info, wall_ms), options) as addresses:
+        yield addresses
+
+
+@asynccontextmanager
+async def serving(exchange: DemoExchange, options: DemoExchangeOptions) -> AsyncIterator[Addresses]:
+    """Serve an exchange that is there already. Raises OSError when the port is taken."""
     runner = web.AppRunner(exchange.application(), access_log=None, shutdown_timeout=0.5)
     await runner.setup()
     tasks: list[asyncio.Task[None]] = []
