@@ -9,7 +9,7 @@ from __future__ import annotations
 from sqlalchemy import BigInteger, Double, ForeignKey, Index, LargeBinary, Text
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
-HEAD = "0004"
+HEAD = "0005"
 
 
 class Base(DeclarativeBase):
@@ -67,6 +67,24 @@ class AccountEquityRow(Base):
     account: Mapped[str] = mapped_column(ForeignKey("accounts.name", ondelete="CASCADE"), primary_key=True)
     time_ms: Mapped[int] = mapped_column(primary_key=True)
     equity: Mapped[float]
+
+
+class OrderJournalRow(Base):
+    """An entry of the write-ahead journal of a live account: kind: the name of its struct; client_id and symbol "" where it names
+    none. It has no foreign key: it stays when the account is removed."""
+
+    __tablename__ = "order_journal"
+    account: Mapped[str] = mapped_column(primary_key=True)
+    number: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    stored_ms: Mapped[int]
+    kind: Mapped[str]
+    symbol: Mapped[str]
+    client_id: Mapped[str]
+    payload: Mapped[bytes]
+    __table_args__ = (
+        Index("order_journal_kind", "account", "kind", "number"),
+        Index("order_journal_order", "account", "client_id"),
+    )
 
 
 class SimulationRow(Base):

@@ -1,0 +1,122 @@
+"""The write-ahead journal of live accounts in the relational store: appended to, never changed.
+
+`append` returns when the entries are on the disk (SQLite: WAL with synchronous=FULL), all of them or none.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+
+import msgspec
+from sqlalchemy import Engine, func, insert, select
+from sqlalchemy.orm import Session
+
+from atm.model.errors import Fatal
+from atm.model.journal import Adjusted, Checkpoint, Halted, JournalEntry, Resumed, TargetSet
+from atm.model.order_facts import Intended
+from atm.storage.repository import Repository
+from atm.storage.schema import OrderJournalRow
+
+log = logging.getLogger(__name__)
+
+_encoder = msgspec.json.Encoder()
+_decoder: msgspec.json.Decoder[JournalEntry] = msgspec.json.Decoder(JournalEntry)
+
+
+def encoded(entry: JournalEntry) -> bytes:
+    """An entry as it is stored."""
+    return _encoder.encode(entry)
+
+
+def decoded(payload: bytes) -> JournalEntry:
+    """A stored entry. Raises `ValueError` (msgspec's included) where it is none."""
+    return _decoder.decode(payload)
+
+
+class OrderJournal(Repository):
+    def __init__(self, engine: Engine, wall_ms: Callable[[], int]) -> None:
+        super().__init__(engine)
+        self._wall_ms = wall_ms
+
+    def append(self, account: str, entries: Sequence[JournalEntry]) -> None:
+        """Commit entries, in their order. Raises `Unavailable` when the database refuses: then nothing was stored, and nothing
+        that follows from them may be sent."""
+        if not entries:
+            return
+        stored_ms = self._wall_ms()
+        with self._writing() as session:
+            first = self._last(session, account) + 1
+            rows = [
+                {
+                    "account": account,
+                    "number": number,
+                    "stored_ms": stored_ms,
+                    "kind": type(entry).__name__,
+                    "symbol": _symbol(entry),
+                    "client_id": "" if not hasattr(entry, "client_id") else entry.client_id,
+                    "payload": encoded(entry),
+                }
+                for number, entry in enumerate(entries, first)
+            ]
+            session.execute(insert(OrderJournalRow), rows)
+
+    def load(self, account: str) -> list[JournalEntry]:
+        """All entries from the newest checkpoint on. Raises `Fatal` for one that this version cannot read: to leave it out could
+        double an order."""
+        with self._reading() as session:
+            since = session.scalar(
+                select(func.max(OrderJournalRow.number)).where(
+                    OrderJournalRow.account == account, OrderJournalRow.kind == Checkpoint.__name__
+                )
+            )
+            query = select(OrderJournalRow.number, OrderJournalRow.payload).where(OrderJournalRow.account == account)
+            query = query.where(OrderJournalRow.number >= (since or 0)).order_by(OrderJournalRow.number)
+            return [_read(account, number, payload) for number, payload in session.execute(query)]
+
+    def of_order(self, account: str, client_id: str) -> list[JournalEntry]:
+        """The story of one order."""
+        query = select(OrderJournalRow.number, OrderJournalRow.payload).where(
+            OrderJournalRow.account == account, OrderJournalRow.client_id == client_id
+        )
+        with self._reading() as session:
+            rows = session.execute(query.order_by(OrderJournalRow.number))
+            return [_read(account, number, payload) for number, payload in rows]
+
+    def count(self, account: str) -> int:
+        """How many entries there are."""
+        with self._reading() as session:
+            return self._last(session, account)
+
+    def accounts(self) -> list[str]:
+        """Accounts that have a journal."""
+        with self._reading() as session:
+            return list(session.scalars(select(OrderJournalRow.account).distinct().order_by(OrderJournalRow.account)))
+
+    @staticmethod
+    def _last(session: Session, account: str) -> int:
+        query = select(func.max(OrderJournalRow.number)).where(OrderJournalRow.account == account)
+        return session.scalar(query) or 0
+
+
+def _read(account: str, number: int, payload: bytes) -> JournalEntry:
+    try:
+        return decoded(payload)
+    except ValueError as error:
+        raise Fatal(
+            f"entry {number} of the order journal of {account} cannot be read ({error}); "
+            "use the version of the program that wrote it, or check the account by hand and remove its journal"
+        ) from error
+
+
+def _symbol(entry: JournalEntry) -> str:
+    match entry:
+        case Intended():
+            return entry.intent.symbol
+        case TargetSet():
+            return entry.target.symbol
+        case Adjusted():
+            return entry.symbol
+        case Halted() | Resumed():
+            return entry.scope
+    return ""

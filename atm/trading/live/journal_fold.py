@@ -1,0 +1,111 @@
+"""From journal entries to the state of a live account, one after the other."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from decimal import Decimal
+
+from atm.model.journal import (
+    Adjusted,
+    Book,
+    Checkpoint,
+    Halted,
+    JournalEntry,
+    LiveState,
+    Resumed,
+    TargetSet,
+)
+from atm.model.live_order import LiveOrder
+from atm.model.order_facts import Filled, Intended, OrderFact, Reported
+from atm.trading.live.order_machine import advance
+
+KEPT_COMPLETE = 64
+"""Complete orders that are remembered so that late events find them."""
+
+
+def restored(entries: Iterable[JournalEntry]) -> LiveState:
+    """The state that a journal adds up to."""
+    state = LiveState()
+    for entry in entries:
+        state = apply(state, entry)
+    return state
+
+
+def apply(state: LiveState, entry: JournalEntry) -> LiveState:
+    """The state with one more entry (the same object, changed; a new one after a checkpoint)."""
+    match entry:
+        case Checkpoint():
+            return entry.state
+        case TargetSet():
+            state.targets[entry.target.symbol] = entry.target
+        case Adjusted():
+            _adjust(state, entry)
+        case Halted():
+            state.halts[entry.scope] = entry
+        case Resumed():
+            state.halts.pop(entry.scope, None)
+        case Intended():
+            _intend(state, entry)
+        case _:
+            _learn(state, entry)
+    return state
+
+
+def is_news(state: LiveState, fact: OrderFact) -> bool:
+    """Whether a fact about a known order says anything new."""
+    order = state.orders.get(fact.client_id)
+    return order is not None and advance(order, fact) is not order
+
+
+def _intend(state: LiveState, entry: Intended) -> None:
+    intent = entry.intent
+    state.orders.setdefault(intent.client_id, LiveOrder(intent))
+    book = _book(state, intent.symbol)
+    taken = intent.slice + 1
+    book.next_slice = max(book.next_slice, taken) if book.decision_ms == intent.decision_ms else taken
+    book.decision_ms = intent.decision_ms
+
+
+def _learn(state: LiveState, fact: OrderFact) -> None:
+    order = state.orders.get(fact.client_id)
+    if order is None:
+        return
+    known = advance(order, fact)
+    if known is order:
+        return
+    state.orders[fact.client_id] = known
+    _move(state, order.intent.symbol, known.signed_executed - order.signed_executed, _time_of(fact))
+    if known.is_complete:
+        _forget_oldest(state)
+
+
+def _time_of(fact: OrderFact) -> int:
+    if isinstance(fact, Filled):
+        return fact.fill.time_ms
+    return fact.time_ms if isinstance(fact, Reported) else 0
+
+
+def _move(state: LiveState, symbol: str, change: Decimal, time_ms: int) -> None:
+    if change:
+        book = _book(state, symbol)
+        book.own += change
+        book.changed_ms = max(book.changed_ms, time_ms)
+
+
+def _adjust(state: LiveState, entry: Adjusted) -> None:
+    book = _book(state, entry.symbol)
+    if entry.foreign:
+        book.foreign += entry.quantity
+    else:
+        book.own += entry.quantity
+    book.changed_ms = max(book.changed_ms, entry.time_ms)
+
+
+def _book(state: LiveState, symbol: str) -> Book:
+    return state.books.setdefault(symbol, Book())
+
+
+def _forget_oldest(state: LiveState) -> None:
+    complete = [name for name, order in state.orders.items() if order.is_complete]
+    for name in complete[:-KEPT_COMPLETE]:
+        del state.orders[name]
