@@ -30,6 +30,7 @@ from atm.ipc.messages import (
     MarkPrice,
     MethodsUpdated,
     NoticeRaised,
+    NotificationsUpdated,
     OpenBar,
     ProcessState,
     SimulationUpdated,
@@ -112,6 +113,7 @@ class ReadModel:
     trade_configurations: dict[str, TradeConfiguration] = field(default_factory=dict)
     simulations: dict[str, SimulationState] = field(default_factory=dict)
     simulators: SimulatorPool | None = None
+    notifications: NotificationsUpdated | None = None
     processes: dict[str, ProcessState] = field(default_factory=dict)
     notices: deque[Notice] = field(default_factory=lambda: deque(maxlen=MOST_NOTICES))
     toasts: list[Toast] = field(default_factory=list)
@@ -217,6 +219,9 @@ class ReadModel:
     def _on_data_jobs(self, event: DataJobsUpdated) -> None:
         self.data_jobs = {job.number: job for job in event.jobs}
 
+    def _on_notifications(self, event: NotificationsUpdated) -> None:
+        self.notifications = event
+
     def _on_disk(self, event: DiskUseUpdated) -> None:
         self.disk = event
 
@@ -305,6 +310,7 @@ _HANDLERS: dict[type[Event], Callable[[ReadModel, Any], None]] = {
     CollectionUpdated: ReadModel._on_collection,
     DataJobsUpdated: ReadModel._on_data_jobs,
     DiskUseUpdated: ReadModel._on_disk,
+    NotificationsUpdated: ReadModel._on_notifications,
     AnalysisReady: ReadModel._on_analysis,
     AnalyzerLoad: ReadModel._on_load,
     IndicatorsUpdated: ReadModel._on_indicators,

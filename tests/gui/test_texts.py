@@ -28,8 +28,9 @@ from atm.model.builtin_analyses import BUILT_IN
 from atm.model.data_job import JobKind, JobStatus
 from atm.model.endpoint import Endpoint
 from atm.model.notice import Notice, Severity
+from atm.model.notification import NotificationSettings
 from atm.model.order import Side
-from atm.model.parameter import Parameter
+from atm.model.parameter import Parameter, parameters_of
 from atm.model.simulation import SimulationPhase, SimulationStatus
 from atm.model.trade_configuration import (
     LimitOrder,
@@ -101,6 +102,7 @@ def every(parameters: Iterable[Parameter]) -> Iterator[Parameter]:
 
 
 TRADE = list(every(trade_parameters()))
+NOTIFICATIONS = [each for each in parameters_of(NotificationSettings) if each.name != "enabled"]
 VARIANTS = {variant.key.lower() for each in TRADE for variant in each.variants}
 STATES = {
     "connection": ("connecting", "connected", "degraded", "disconnected", "banned"),
@@ -142,8 +144,10 @@ STATES = {
     "parameter": {each.name for group in groups_of(()) for each in group.parameters}
     | moved_names()
     | {each.name for each in COSTS}
-    | {each.name for each in TRADE if each.name != "code"},
-    "option": VARIANTS | {choice.lower() for each in (*TRADE, *COSTS) for choice in each.choices},
+    | {each.name for each in TRADE if each.name != "code"}
+    | {each.name for each in NOTIFICATIONS},
+    "option": VARIANTS | {choice.lower() for each in (*TRADE, *COSTS, *NOTIFICATIONS) for choice in each.choices},
+    "notify": ("channel", "delivered", "waiting", "lost", "error", "kept", "not_kept"),
     "about": VARIANTS,
     "mismatch": ("market_order", "stop_close", "span", "first_deviation", "fall", "more", "less"),
     "simulation_phase": [phase.value for phase in SimulationPhase],

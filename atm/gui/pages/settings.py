@@ -5,6 +5,7 @@ from __future__ import annotations
 from imgui_bundle import ImVec2, imgui
 
 from atm.gui import widgets
+from atm.gui.pages.notification_card import NotificationCard
 from atm.gui.texts import LANGUAGES
 from atm.gui.theme import DIRECTION_COLORS, hexa
 from atm.gui.ui import Ui
@@ -15,6 +16,9 @@ SCALES = (0.75, 0.9, 1.0, 1.1, 1.25, 1.5, 2.0)
 class SettingsPage:
     """See the module."""
 
+    def __init__(self) -> None:
+        self._notifications = NotificationCard()
+
     def draw(self, ui: Ui) -> None:
         width = min(ui.px(720), imgui.get_content_region_avail().x)
         with widgets.card(ui, "look", width, -1, ui.t("settings.look")):
@@ -24,6 +28,8 @@ class SettingsPage:
             self._scale(ui)
         with widgets.card(ui, "keys", width, -1, ui.t("settings.keys")):
             self._keys(ui)
+        with widgets.card(ui, "notifications", width, -1, ui.t("settings.notifications")):
+            self._notifications.draw(ui)
         with widgets.card(ui, "rest", width, -1, ui.t("settings.later_title")):
             ui.wrapped(ui.t("settings.later"))
 
