@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from atm.app import program_config
+from atm.app.demo_command import ACTIONS, control_demo, described, read_command
 from atm.app.pool import pool_sizes
 from atm.model.endpoint import FIXED_ADDRESSES, Addresses, Endpoint
 from atm.model.errors import ATMError, Invalid
@@ -101,6 +102,14 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--port", type=int, default=8787)
     command.add_argument("--speed", type=float, default=1.0)
     command.add_argument("--data", type=Path, help="a market store to replay (default: the shipped sample)")
+    command = add("demo", _demo, "control the demo exchange: speed, pause, step, jump, keys and accounts")
+    actions = "; ".join(f"{name}: {text}" for name, text in ACTIONS.items())
+    command.add_argument("action", choices=list(ACTIONS), metavar="ACTION", help=actions)
+    command.add_argument("values", nargs="*", metavar="VALUE")
+    command.add_argument(
+        "--address", default="", help="of a demo exchange that runs alone (default: the running program's)"
+    )
+    command.add_argument("--json", action="store_true")
     command = add("bench", _bench, "measure the budgets")
     command.add_argument("name", nargs="?")
     command.add_argument("--json", action="store_true")
@@ -252,6 +261,18 @@ def _demo_exchange(options: Any) -> int:
 
     home = _home(options) if hasattr(options, "home") else None
     run_demo_exchange(options.port, options.speed, home, options.data, ROOT / "assets", ready)
+    return 0
+
+
+def _demo(options: Any) -> int:
+    from atm.app.tables import print_demo
+
+    wanted = read_command(options.action, options.values)
+    state, made = control_demo(_home(options), options.address, wanted)
+    if options.json:
+        print(msgspec.json.encode(described(state, made)).decode())
+    else:
+        print_demo(state, made)
     return 0
 
 

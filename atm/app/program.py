@@ -15,7 +15,7 @@ from atm.app.exchange_keeper import ExchangeKeeper
 from atm.app.process_table import process_context
 from atm.app.single_instance import SingleInstance
 from atm.app.supervisor import Supervisor
-from atm.ipc.messages import MAIN, NOTIFIER, AttachWindow
+from atm.ipc.messages import BINANCE_API, MAIN, NOTIFIER, AttachWindow, DescribeDemo, Request
 from atm.model.endpoint import Addresses, Endpoint
 from atm.model.errors import ATMError
 from atm.model.program import ProgramContext
@@ -36,7 +36,7 @@ def run_program(context: ProgramContext, speed: float) -> int:
     at_start = (NOTIFIER,) if wanted(context.home, os.environ) else ()
     supervisor = Supervisor(context, keeper, at_start=at_start)
     addresses = context.addresses
-    control = ControlServer(context.home, lambda command: _handle(supervisor, addresses, command))
+    control = ControlServer(context.home, lambda command: _handle(supervisor, addresses, keeper is not None, command))
     if context.headless:
         print(f"running without a window, process {os.getpid()}; ./run.sh attach opens one", file=sys.stderr)
     try:
@@ -49,16 +49,22 @@ def run_program(context: ProgramContext, speed: float) -> int:
     return 0
 
 
-def _handle(supervisor: Supervisor, addresses: Addresses, command: dict[str, Any]) -> dict[str, Any]:
+def _handle(supervisor: Supervisor, addresses: Addresses, is_demo: bool, command: dict[str, Any]) -> dict[str, Any]:
     if command.get("command") == "status":
-        return {"pid": os.getpid(), "processes": supervisor.processes(), "rest": addresses.rest}
+        return {"pid": os.getpid(), "processes": supervisor.processes(), "rest": addresses.rest, "demo": is_demo}
+    if command.get("command") == "demo_changed":
+        return _ask(supervisor, BINANCE_API, DescribeDemo())
     if command.get("command") == "attach":
-        try:
-            supervisor.assistant.request(MAIN, AttachWindow(command.get("environment", {})))
-        except ATMError as error:
-            return {"error": str(error)}
-        return {"done": True}
+        return _ask(supervisor, MAIN, AttachWindow(command.get("environment", {})))
     return {"error": f"unknown command {command.get('command')!r}"}
+
+
+def _ask(supervisor: Supervisor, to: str, request: Request) -> dict[str, Any]:
+    try:
+        supervisor.assistant.request(to, request)
+    except ATMError as error:
+        return {"error": str(error)}
+    return {"done": True}
 
 
 def _free_port() -> int:

@@ -7,6 +7,8 @@ import unicodedata
 from atm.app.bench import BenchRow
 from atm.app.doctor import Finding
 from atm.gui.texts import Texts
+from atm.model.demo_state import DemoKeyPair, DemoState
+from atm.model.interval import format_time
 from atm.model.simulation import SimulationSummary
 from atm.simulators.comparison import Comparison
 from atm.simulators.figures import FIGURES, GROUPS, shown
@@ -27,6 +29,19 @@ def print_summary(s: SimulationSummary, t: Texts) -> None:
     for method, version in s.methods.items():
         print(f"! {t('tear_sheet.method', name=method, version=version)}")
     print(f"\n{s.bars:,} minutes ({s.missing_bars:,} missing) in {s.wall_seconds:.3f} s, trade hash {s.trade_hash}")
+
+
+def print_demo(state: DemoState, made: DemoKeyPair | None) -> None:
+    """The state of a demo exchange, and a key pair that was made."""
+    pace = "held" if state.paused else f"{state.speed:g}×"
+    print(f"market time  {format_time(state.market_ms, seconds=True)} UTC, {pace}")
+    print(f"recording    {format_time(state.first_ms)} to {format_time(state.last_ms)}, then anew")
+    print(f"sockets      {state.sockets}")
+    for account in state.accounts:
+        holdings = f"{account.positions} positions, {account.open_orders} open orders, {len(account.keys)} keys"
+        print(f"account      {account.name}: {account.balance:,.2f} USDT, {holdings}")
+    if made is not None:
+        print(f"API key      {made.key}\nsecret       {made.secret}  (not shown again)")
 
 
 def print_comparison(comparison: Comparison, t: Texts) -> None:

@@ -8,8 +8,9 @@ An event type is delivered in one of two ways (`delivery`):
 * "latest":  only the newest per key counts; an unread older one is overwritten, and the newest is kept by the router
   and handed to whoever subscribes later (so a restarted process or a late window knows the state at once).
 
-Those about analyses and their configurations stand in `analysis_messages`, those about stored data in `data_messages`, those of
-faults in `fault_messages`, those of trials in `trial_messages`; all are imported from here.
+Those about analyses and their configurations stand in `analysis_messages`, those about stored data in `data_messages`, those about
+the demo exchange in `demo_messages`, those of its faults in `fault_messages`, those of trials in `trial_messages`; all are
+imported from here.
 """
 
 from __future__ import annotations
@@ -62,6 +63,13 @@ from atm.ipc.data_messages import (
     SetCollection as SetCollection,
     SetRetention as SetRetention,
     StartDownload as StartDownload,
+)
+from atm.ipc.demo_messages import (
+    ControlDemo as ControlDemo,
+    DemoKeyMade as DemoKeyMade,
+    DemoUpdated as DemoUpdated,
+    DescribeDemo as DescribeDemo,
+    MakeDemoKey as MakeDemoKey,
 )
 from atm.ipc.fault_messages import ControlFaults as ControlFaults, FaultsTold as FaultsTold
 from atm.ipc.message_forms import (

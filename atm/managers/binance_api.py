@@ -29,6 +29,7 @@ from atm.ipc.messages import (
     NoticeRaised,
     Reply,
 )
+from atm.managers.demo_desk import DemoDesk
 from atm.model.endpoint import Endpoint
 from atm.model.errors import ATMError, Invalid, Refused
 from atm.model.instrument import Instrument
@@ -66,6 +67,7 @@ class BinanceAPIManager:
         self._timer: asyncio.TimerHandle | None = None
         self._woken = False
         self._failure: BaseException | None = None
+        self._demo: DemoDesk | None = None
 
     async def serve(self) -> None:
         """Until the assistant is stopped."""
@@ -82,6 +84,8 @@ class BinanceAPIManager:
         self._assistant.answer(CollectSymbols, self._on_collect)
         self._assistant.answer(FetchBars, self._on_fetch)
         self._assistant.answer(FindFirstBar, self._on_find_first)
+        if self._context.endpoint is Endpoint.DEMO:
+            self._demo = DemoDesk(self._assistant, self._context.addresses.rest, self._spawn, self._rest.clock)
         self._assistant.set_waker(self._wake)
         self._changed.set()
         self._spawn(self._keep_symbols())
@@ -225,6 +229,8 @@ class BinanceAPIManager:
                 instruments = await self._rest.exchange_info()
                 if self._rest.signs:
                     instruments = await self._bracketed(instruments)
+                if self._demo is not None:
+                    await self._demo.look()
             except ATMError as error:
                 level = logging.INFO if failed < EXPECTED_TRIES else logging.WARNING
                 logger.log(level, "the exchange's instruments cannot be read: %s", error)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 _NORMAL_RATE = 0.25  # a measured rate closer to 1 than this is measuring error, not an accelerated replay
+_FASTEST = 1_250.0  # a measured rate beyond this is no rate: the replay was moved forward in between
 
 
 class ExchangeClock:
     """Exchange time as a linear function of the local one. All times Unix ms; nothing here reads a clock.
 
     The rate is 1 on Binance. A demo exchange that replays at a multiple of real time has that multiple as its rate,
-    found from two samples that lie far enough apart compared with their round trips.
+    found from two samples that lie far enough apart compared with their round trips; one that is held has the rate 0.
     """
 
     def __init__(self) -> None:
@@ -29,12 +30,19 @@ class ExchangeClock:
         self.latency_ms = round_trip_ms
         self.samples += 1
 
+    def tell(self, local_ms: float, exchange_ms: float, rate: float) -> None:
+        """Take the word of a replay for its time and rate (0: it is held), which somebody may just have changed."""
+        self._local_ms, self._exchange_ms, self.rate = local_ms, exchange_ms, rate
+        self.samples += 1
+
     def _measure_rate(self, local_ms: float, exchange_ms: float, round_trip_ms: float) -> None:
         uncertain_ms = (round_trip_ms + self.latency_ms) / 2 + 1.0
         if local_ms < 4 * uncertain_ms:
             return
         rate = exchange_ms / local_ms
-        self.rate = 1.0 if rate <= 0 or abs(rate - 1) < _NORMAL_RATE + uncertain_ms / local_ms else rate
+        if rate > _FASTEST:
+            return
+        self.rate = 1.0 if rate < 0 or abs(rate - 1) < _NORMAL_RATE + uncertain_ms / local_ms else rate
 
     def now_ms(self, local_ms: float) -> float:
         """Exchange time at the local time `local_ms`; the local time itself before the first sample."""

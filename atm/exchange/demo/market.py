@@ -55,6 +55,11 @@ class Market:
         """Whether the recording has begun."""
         return ms >= self.start_ms
 
+    def pass_ends_ms(self, ms: int) -> int:
+        """End of the pass over the recording in which a moment lies; before the first one, the end of that."""
+        length_ms = self.recording.length * MINUTE_MS
+        return self.start_ms + (max(0, ms - self.start_ms) // length_ms + 1) * length_ms
+
     def minute(self, ms: int) -> Minute:
         """The minute that is replayed at a moment; the newest ones asked for are remembered."""
         ordinal = self.recording.ordinal(ms)

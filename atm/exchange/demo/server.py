@@ -7,13 +7,14 @@ import logging
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import msgspec
 from aiohttp import web
 
-from atm.exchange.demo import documents, passage, state_file
+from atm.exchange.demo import administration, control, documents, passage, state_file
 from atm.exchange.demo.access import RateLimits
 from atm.exchange.demo.clock import DEFAULT_START_MS, MarketClock
 from atm.exchange.demo.engine import Engine
@@ -23,16 +24,19 @@ from atm.exchange.demo.recording import BarSource
 from atm.exchange.demo.rest import Rest
 from atm.exchange.demo.rules import Rules
 from atm.exchange.demo.streams import Streams
+from atm.model.demo_state import DemoState
 from atm.model.endpoint import Addresses
 from atm.model.errors import Invalid
 from atm.model.instrument import Instrument
-from atm.model.interval import MINUTE_MS
+from atm.model.interval import DAY_MS, MINUTE_MS, format_time
 
 logger = logging.getLogger(__name__)
 
 UPDATE_WALL_MS = 250.0
 HEARTBEAT_S = 2.0
 SILENT_BEHIND_MS = 10_000.0
+JUMP_SLICE_MS = DAY_MS
+"""A jump goes in such steps, between which others are served."""
 
 
 class DemoExchangeOptions(msgspec.Struct, frozen=True):
@@ -77,7 +81,7 @@ class DemoExchange:
         passage.compile_kernels(self.engine)
         self.rest = Rest(
             self.engine, {**exchange_info, "symbols": symbols}, RateLimits(), self._present_ms, wall_ms,
-            lambda: self.clock.speed == 1, self._after_request,
+            lambda: self.clock.speed == 1 and not self.clock.paused, self._after_request,
         )  # fmt: skip
         self._stirred = asyncio.Event()
         self.streams = Streams(self.markets, self.rest.owner_of, self._stirred.set)
@@ -132,6 +136,9 @@ class DemoExchange:
                 self._streamed_ms = max(self._streamed_ms, self.clock.at(self._wall_ms()))
                 continue
             due_ms = next_moment(self._streamed_ms, self.clock.speed)
+            if self.clock.paused and due_ms > self.clock.market_ms:
+                await self._stirred.wait()
+                continue
             late_ms = self._wall_ms() - self.clock.wall_of(due_ms)
             if late_ms < 0:
                 with suppress(TimeoutError):
@@ -148,24 +155,60 @@ class DemoExchange:
             self.streams.market_moment(self._streamed_ms, ms)
         self._streamed_ms = ms
 
-    async def control(self, request: web.Request) -> web.StreamResponse:
-        """GET: state. POST {"speed": 1 to 1000, "drop_connections": true, "make_key": "name of an account"}: change it."""
-        made: dict[str, str] = {}
-        if request.method == "POST":
-            try:
-                wanted = msgspec.json.decode(await request.read(), type=Control)
-                if wanted.speed is not None:
-                    self.clock = self.clock.with_speed(self._wall_ms(), wanted.speed)
-                    self._stirred.set()
-                    self.keep()
-            except (msgspec.DecodeError, Invalid) as error:
-                return web.json_response({"error": str(error)}, status=400)
-            if wanted.drop_connections:
-                self.streams.drop()
-            if wanted.make_key:
-                made = dict(zip(("key", "secret"), self.rest.make_key(wanted.make_key), strict=True))
-        state = {"speed": self.clock.speed, "market_ms": self.clock.at(self._wall_ms())}
-        return web.json_response(state | made | {"sockets": len(self.streams.subscribers)})
+    # --- control ----------------------------------------------------------------------------------------------
+
+    def set_speed(self, speed: float) -> None:
+        """Let the market run at another speed from now on. Raises Invalid."""
+        self._set_clock(self.clock.with_speed(self._wall_ms(), speed))
+
+    def set_pause(self, paused: bool) -> None:
+        """Hold the market, or let it go on."""
+        self._set_clock(self.clock.with_pause(self._wall_ms(), paused))
+
+    def step(self, minutes: int) -> None:
+        """Hold the market, that many minutes later: what happens in them is streamed at once."""
+        held = self.clock.with_pause(self._wall_ms(), True)
+        self._set_clock(held.moved(self._wall_ms(), held.market_ms + minutes * MINUTE_MS))
+
+    async def jump(self, ms: int) -> None:
+        """Move the market forward. Everything between happens (orders fill, funding is paid) but is not streamed; its bars can be
+        had by REST. Raises Invalid for a time that has passed or that lies behind the end of the recording."""
+        now_ms, last_ms = self.clock.at(self._wall_ms()), self.last_ms
+        if not now_ms < ms <= last_ms:
+            first, last = format_time(now_ms), format_time(last_ms)
+            allowed = f"a time after the market's present, {first}, up to the end of its recording, {last}"
+            raise Invalid("jump", format_time(ms), allowed)
+        while (now_ms := self.clock.at(self._wall_ms())) < ms:
+            self.clock = self.clock.moved(self._wall_ms(), min(ms, now_ms + JUMP_SLICE_MS))
+            reached_ms = self.clock.at(self._wall_ms())
+            self._advance(reached_ms)
+            self._streamed_ms = max(self._streamed_ms, reached_ms)
+            await asyncio.sleep(0)
+        self._stirred.set()
+        self.keep()
+
+    def _set_clock(self, clock: MarketClock) -> None:
+        self.clock = clock
+        self._stirred.set()
+        self.keep()
+
+    @property
+    def last_ms(self) -> int:
+        """End of the present pass over the recording that ends first; it begins anew then."""
+        now_ms = self.clock.at(self._wall_ms())
+        return min(market.pass_ends_ms(now_ms) for market in self.markets.values())
+
+    def state(self) -> DemoState:
+        """What the exchange is doing."""
+        return DemoState(
+            self._present_ms(),
+            self.clock.speed,
+            self.clock.paused,
+            min(market.start_ms for market in self.markets.values()),
+            self.last_ms,
+            len(self.streams.subscribers),
+            administration.described(self.engine),
+        )
 
     def application(self) -> web.Application:
         """All routes."""
@@ -175,18 +218,10 @@ class DemoExchange:
             router.add_get(prefix + "/{mode:ws}", self.streams.handle)
             router.add_get(prefix + "/{mode:ws}/{names:.+}", self.streams.handle)
             router.add_get(prefix + "/{mode:stream}", self.streams.handle)
-        router.add_route("*", "/demo/control", self.control)
+        router.add_route("*", "/demo/control", partial(control.handle, self))
         router.add_route("*", "/fapi/{version:v[123]}/{path:.+}", self.rest.handle)
         router.add_get("/api/{version:v3}/{path:ping|time}", self.rest.handle)
         return application
-
-
-class Control(msgspec.Struct, forbid_unknown_fields=True):
-    """Body of POST /demo/control. `make_key`: a new key pair for the account of that name, made if there is none."""
-
-    speed: float | None = None
-    drop_connections: bool = False
-    make_key: str = ""
 
 
 def next_moment(after_ms: int, speed: float) -> int:

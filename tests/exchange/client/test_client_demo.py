@@ -189,6 +189,27 @@ async def test_a_change_of_speed_loses_no_minute_and_invents_no_gap() -> None:
     listener.assert_whole()
 
 
+async def test_a_held_stepped_and_moved_market_loses_no_minute_and_invents_no_gap() -> None:
+    """What a jump leaves out of the streams is had by REST."""
+    listener = Listener()
+    async with demo(60.0) as addresses, FuturesClient(addresses) as client:
+        feed = MarketFeed(client, addresses.stream, "demo", listener, FEED)
+        try:
+            await feed.collect(["FILUSDT"], {"FILUSDT": T0 - MINUTE_MS})
+            await listener.until(lambda: len(listener.bars) > 2)
+            held = await control(addresses, pause=True)
+            await control(addresses, step=3)
+            await listener.until(lambda: listener.bars[-1].bar.open_time >= held["market_ms"] + MINUTE_MS)
+            there_ms = held["market_ms"] + 400 * MINUTE_MS
+            await control(addresses, jump=there_ms)
+            await listener.until(lambda: listener.bars[-1].bar.open_time >= there_ms - 2 * MINUTE_MS)
+            await control(addresses, pause=False)
+            await listener.until(lambda: listener.bars[-1].bar.open_time > there_ms + 2 * MINUTE_MS)
+        finally:
+            await feed.close()
+    listener.assert_whole()
+
+
 async def test_the_demo_exchange_gone_and_back(tmp_path: Path) -> None:
     listener = Listener()
     async with demo(600.0, tmp_path) as addresses:

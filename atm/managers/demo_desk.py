@@ -1,0 +1,59 @@
+"""What the Binance API manager does for the demo exchange's page: asks its control end point. Answers nothing elsewhere."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Coroutine
+
+from atm.exchange.client.clock import ExchangeClock
+from atm.exchange.client.demo_control import control
+from atm.exchange.client.transport import wall_ms
+from atm.ipc.assistant import Deferred, IPCAssistant
+from atm.ipc.messages import ControlDemo, DemoKeyMade, DemoUpdated, DescribeDemo, Done, MakeDemoKey
+from atm.model.demo_state import DemoCommand, DemoKeyPair
+from atm.model.errors import ATMError
+
+logger = logging.getLogger(__name__)
+
+
+class DemoDesk:
+    """spawn: runs a coroutine on the manager's loop; clock: of the client, told what a command has changed."""
+
+    def __init__(
+        self,
+        assistant: IPCAssistant,
+        rest: str,
+        spawn: Callable[[Coroutine[None, None, None]], None],
+        clock: ExchangeClock,
+    ) -> None:
+        self._assistant, self._rest, self._spawn, self._clock = assistant, rest, spawn, clock
+        assistant.answer(DescribeDemo, lambda _: self._ask(None))
+        assistant.answer(ControlDemo, lambda request: self._ask(request.command))
+        assistant.answer(MakeDemoKey, lambda request: self._ask(DemoCommand(make_key=request.account)))
+
+    async def look(self) -> None:
+        """Learn and tell the state; what is no answer is left to the next look."""
+        try:
+            await self._carry_out(None)
+        except ATMError as error:
+            logger.info("the demo exchange does not tell its state: %s", error)
+
+    def _ask(self, command: DemoCommand | None) -> Deferred:
+        answer = Deferred()
+        self._spawn(self._answer(command, answer))
+        return answer
+
+    async def _answer(self, command: DemoCommand | None, answer: Deferred) -> None:
+        try:
+            made = await self._carry_out(command)
+        except ATMError as error:
+            answer.fail(error)
+        else:
+            answer.reply(Done() if made is None else DemoKeyMade(made))
+
+    async def _carry_out(self, command: DemoCommand | None) -> DemoKeyPair | None:
+        state, made = await control(self._rest, command)
+        now_ms = wall_ms()
+        self._clock.tell(now_ms, float(state.market_ms), 0.0 if state.paused else state.speed)
+        self._assistant.publish(DemoUpdated(state, int(now_ms)))
+        return made
