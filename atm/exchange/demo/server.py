@@ -178,9 +178,9 @@ class DemoExchange:
             first, last = format_time(now_ms), format_time(last_ms)
             allowed = f"a time after the market's present, {first}, up to the end of its recording, {last}"
             raise Invalid("jump", format_time(ms), allowed)
-        while (now_ms := self.clock.at(self._wall_ms())) < ms:
-            self.clock = self.clock.moved(self._wall_ms(), min(ms, now_ms + JUMP_SLICE_MS))
-            reached_ms = self.clock.at(self._wall_ms())
+        while (now_ms := self.clock.at(wall := self._wall_ms())) < ms:
+            self.clock = self.clock.moved(wall, min(ms, now_ms + JUMP_SLICE_MS))
+            reached_ms = self.clock.at(wall)
             self._advance(reached_ms)
             self._streamed_ms = max(self._streamed_ms, reached_ms)
             await asyncio.sleep(0)
