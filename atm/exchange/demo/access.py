@@ -88,7 +88,7 @@ def weight(method: str, path: str, given: Mapping[str, str]) -> int:
     if path == "v1/batchOrders":
         return 1 if method == "DELETE" else 5
     limit = int(given["limit"]) if given.get("limit", "").isdecimal() else 500
-    if path in ("v1/klines", "v1/continuousKlines"):
+    if path.lower().endswith("klines"):
         return 1 if limit < 100 else 2 if limit < 500 else 5 if limit <= 1000 else 10
     if path == "v1/depth":
         return 2 if limit <= 50 else {100: 5, 500: 10}.get(limit, 20)

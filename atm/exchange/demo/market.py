@@ -8,17 +8,14 @@ from zlib import crc32
 import msgspec
 import numpy as np
 
+from atm.exchange.demo.marks import SECOND_MS, Marks
 from atm.exchange.demo.minute import AGGREGATES, Aggregate, Grid, Minute
 from atm.exchange.demo.recording import BarSource, Floats, Recording
 from atm.model.bars import Bar, Column
 from atm.model.instrument import Instrument
 from atm.model.interval import DAY_MS, MINUTE_MS, Interval
 
-FUNDING_PERIOD_MS = 8 * 3_600_000
-FUNDING_RATE = 0.0001
 INTERVALS = {interval.value: interval for interval in Interval}
-INDEX_LAGS_MS = (0, 20_000, 40_000)
-"""The index is the mean of the prices that long ago."""
 BOOK_MINUTES = 60
 _KEPT_MINUTES = 48
 _MOST_AT_ONCE = 50_000
@@ -45,6 +42,7 @@ class Market:
         self.quantity_decimals = decimals_of(instrument.step_size)
         self.recording = Recording(source, self.symbol, self.price_decimals, self.quantity_decimals)
         self.start_ms = self.recording.start_ms
+        self.marks = Marks(self.recording)
         points = round(self.tick * 10**self.price_decimals)
         self._grid = Grid(self.price_decimals, self.quantity_decimals, points)
         self._seed = crc32(self.symbol.encode())
@@ -79,13 +77,12 @@ class Market:
         return self.minute(ms).price(ms)
 
     def index(self, ms: int) -> float:
-        """Index price: the mean of the last price now and a little ago."""
-        prices = [self.price(max(self.start_ms, ms - lag_ms)) for lag_ms in INDEX_LAGS_MS]
-        return sum(prices) / len(prices)
+        """Index price, see `marks`."""
+        return self.marks.index(ms)
 
     def mark(self, ms: int) -> float:
-        """Mark price: index · (1 + funding rate · share of the period that is left until funding)."""
-        return self.index(ms) * (1 + FUNDING_RATE * (next_funding_ms(ms) - ms) / FUNDING_PERIOD_MS)
+        """Mark price, see `marks`."""
+        return self.marks.mark(ms)
 
     def span(self, from_ms: int, to_ms: int) -> tuple[float, float]:
         """(lowest, highest) recorded price of the minutes that a stretch of time touches."""
@@ -101,10 +98,10 @@ class Market:
         return found
 
     def moments(self, after_ms: int, to_ms: int, with_mark: bool) -> list[int]:
-        """Moments with after_ms < time <= to_ms at which the last price moves, and those at which the index follows it."""
+        """Moments with after_ms < time <= to_ms at which the last price moves, and those at which the mark price does."""
         found = {ms for ms, _ in self.moves(after_ms, to_ms)}
-        for lag_ms in INDEX_LAGS_MS[1:] if with_mark else ():
-            found.update(ms + lag_ms for ms, _ in self.moves(after_ms - lag_ms, to_ms - lag_ms))
+        if with_mark:
+            found.update(range((after_ms // SECOND_MS + 1) * SECOND_MS, to_ms + 1, SECOND_MS))
         return sorted(found)
 
     def traded_at(self, ms: int) -> float:
@@ -195,6 +192,19 @@ class Market:
     ) -> list[Bar]:
         """At most `limit` bars with start <= open time <= end, ascending; the newest ones without start. The last one
         may be the running one."""
+        edges = self.edges(now_ms, interval, start_ms, end_ms, limit)
+        if not edges:
+            return []
+        runs = edges[-1] > now_ms
+        whole = edges[:-1] if runs else edges
+        bars: list[Bar] = []
+        at_once = max(1, _MOST_AT_ONCE * MINUTE_MS // interval.nominal_ms)
+        for place in range(0, len(whole) - 1, at_once):
+            bars += self._closed(whole[place : place + at_once + 1])
+        return [*bars, self.running(now_ms, interval)] if runs else bars
+
+    def edges(self, now_ms: int, interval: Interval, start_ms: int | None, end_ms: int | None, limit: int) -> list[int]:
+        """Open times of the bars that `history` gives, and the end of the last one, which lies in the future if it runs."""
         last = interval.open_time(now_ms if end_ms is None else min(now_ms, end_ms))
         first = interval.open_time(self.start_ms)
         if start_ms is None:
@@ -209,13 +219,7 @@ class Market:
         edges = edges[-limit:] if start_ms is None else edges[:limit]
         if not edges or now_ms < self.start_ms:
             return []
-        runs = interval.next_open(edges[-1]) > now_ms
-        whole = edges if runs else [*edges, interval.next_open(edges[-1])]
-        bars: list[Bar] = []
-        at_once = max(1, _MOST_AT_ONCE * MINUTE_MS // interval.nominal_ms)
-        for place in range(0, len(whole) - 1, at_once):
-            bars += self._closed(whole[place : place + at_once + 1])
-        return [*bars, self.running(now_ms, interval)] if runs else bars
+        return [*edges, interval.next_open(edges[-1])]
 
     def day(self, now_ms: int) -> Day:
         """The last 24 hours in whole minutes and the running one."""
@@ -242,11 +246,6 @@ class Market:
         return [bar.open_time, n(bar.open), n(bar.high), n(bar.low), n(bar.close), n(bar.volume),
                 interval.next_open(bar.open_time) - 1, n(bar.quote_volume), int(bar.trades), n(bar.taker_buy_volume),
                 n(bar.taker_buy_quote_volume), "0"]  # fmt: skip
-
-
-def next_funding_ms(ms: int) -> int:
-    """The first funding stamp after `ms`."""
-    return (ms // FUNDING_PERIOD_MS + 1) * FUNDING_PERIOD_MS
 
 
 def number(value: float) -> str:

@@ -7,11 +7,13 @@ from typing import Any
 
 from atm.exchange.demo.book import book_at, level_texts
 from atm.exchange.demo.documents import Document, money
-from atm.exchange.demo.market import FUNDING_PERIOD_MS, FUNDING_RATE, INTERVALS, Market, next_funding_ms
+from atm.exchange.demo.market import INTERVALS, Market
+from atm.exchange.demo.marks import FUNDING_PERIOD_MS, FUNDING_RATE, SECOND_MS, Read, next_funding_ms
 from atm.exchange.demo.minute import Aggregate
+from atm.exchange.demo.recording import Floats
 from atm.exchange.demo.refusal import ExchangeRefusal
 from atm.exchange.demo.request import Asked, Handler, integer, limit, listed, times
-from atm.model.interval import DAY_MS, HOUR_MS
+from atm.model.interval import DAY_MS, HOUR_MS, Interval
 
 _DEPTHS = ("5", "10", "20", "50", "100", "500", "1000")
 _TRADES_BACK_MS = 2 * DAY_MS
@@ -32,6 +34,9 @@ class MarketAnswers:
             ("GET", "v1/exchangeInfo"): self._exchange_info,
             ("GET", "v1/klines"): lambda asked: self._klines(asked, asked.given.get("symbol")),
             ("GET", "v1/continuousKlines"): self._continuous_klines,
+            ("GET", "v1/markPriceKlines"): lambda asked: self._derived(asked, "symbol", lambda _, mark: mark),
+            ("GET", "v1/indexPriceKlines"): lambda asked: self._derived(asked, "pair", lambda index, _: index),
+            ("GET", "v1/premiumIndexKlines"): lambda asked: self._derived(asked, "symbol", _premium_index),
             ("GET", "v1/depth"): self._depth,
             ("GET", "v1/trades"): self._trades,
             ("GET", "v1/aggTrades"): self._aggregate_trades,
@@ -60,15 +65,31 @@ class MarketAnswers:
         return {**self._info, "serverTime": asked.now_ms, "symbols": symbols}
 
     def _klines(self, asked: Asked, symbol: str | None) -> Any:
-        market, given = self._find(symbol), asked.given
-        if not given.get("interval"):
-            raise ExchangeRefusal(-1102, "interval")
-        interval = INTERVALS.get(given["interval"])
-        if interval is None:
-            raise ExchangeRefusal(-1120)
-        start_ms, end_ms = times(given)
-        bars = market.history(asked.now_ms, interval, start_ms, end_ms, limit(given, 500, 1500))
+        market, interval = self._find(symbol), _interval(asked)
+        bars = market.history(asked.now_ms, interval, *times(asked.given), limit(asked.given, 500, 1500))
         return [market.kline_row(bar, interval) for bar in bars]
+
+    def _derived(self, asked: Asked, named: str, read: Read) -> Any:
+        """Rows of bars of what `read` makes of index and mark price."""
+        if not asked.given.get(named):
+            raise ExchangeRefusal(-1102, named)
+        market, interval = self._find(asked.given[named]), _interval(asked)
+        edges = market.edges(asked.now_ms, interval, *times(asked.given), limit(asked.given, 500, 1500))
+        bars = market.marks.bars(edges, asked.now_ms, read)
+        return [
+            [
+                opened,
+                *map(money, bar),
+                "0",
+                ended - 1,
+                "0",
+                (min(ended, asked.now_ms) - opened) // SECOND_MS,
+                "0",
+                "0",
+                "0",
+            ]
+            for bar, opened, ended in zip(bars, edges[:-1], edges[1:], strict=True)
+        ]
 
     def _continuous_klines(self, asked: Asked) -> Any:
         pair = asked.given.get("pair")
@@ -139,6 +160,19 @@ class MarketAnswers:
             ]  # fmt: skip
         rows.sort(key=lambda row: row["fundingTime"])
         return rows[:most] if start_ms is not None else rows[-most:]
+
+
+def _interval(asked: Asked) -> Interval:
+    if not asked.given.get("interval"):
+        raise ExchangeRefusal(-1102, "interval")
+    interval = INTERVALS.get(asked.given["interval"])
+    if interval is None:
+        raise ExchangeRefusal(-1120)
+    return interval
+
+
+def _premium_index(index: Floats, mark: Floats) -> Floats:
+    return mark / index - 1.0
 
 
 def aggregate_row(market: Market, each: Aggregate) -> Document:

@@ -15,7 +15,7 @@ from atm.exchange.demo import algo, documents
 from atm.exchange.demo.account import Account, Order, Trade, margins
 from atm.exchange.demo.conditional import may_fire
 from atm.exchange.demo.engine import LIQUIDATED, Engine
-from atm.exchange.demo.market import FUNDING_PERIOD_MS, FUNDING_RATE
+from atm.exchange.demo.marks import FUNDING_PERIOD_MS, FUNDING_RATE
 from atm.exchange.demo.matching import by_priority, is_passed
 from atm.ledger.balance import available_balance, is_liquidated, max_addable, max_removable, max_withdrawal
 from atm.ledger.fill import commission, funding_payment, realized_profit
@@ -84,7 +84,7 @@ def _pass(engine: Engine, account: Account, from_ms: int, to_ms: int) -> None:
     moments = sorted(
         (ms, symbol)
         for symbol in symbols
-        for ms in engine.markets[symbol].moments(from_ms, to_ms, with_mark=symbol in by_mark)
+        for ms in engine.markets[symbol].moments(from_ms, to_ms, with_mark=endangered or symbol in by_mark)
     )
     for ms, symbol in moments:
         price = engine.markets[symbol].price(ms)

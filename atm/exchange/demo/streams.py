@@ -17,8 +17,9 @@ from aiohttp import WSMsgType, web
 
 from atm.exchange.demo.book import book_at, level_texts
 from atm.exchange.demo.documents import Document, money
-from atm.exchange.demo.market import FUNDING_RATE, INTERVALS, Market, next_funding_ms, number
+from atm.exchange.demo.market import INTERVALS, Market, number
 from atm.exchange.demo.market_answers import aggregate_row, book_ticker
+from atm.exchange.demo.marks import FUNDING_RATE, next_funding_ms
 from atm.model.bars import Bar
 from atm.model.interval import MINUTE_MS, Interval
 
@@ -28,7 +29,9 @@ QUEUE_LIMIT = 2_000
 LONGEST_ID = 36
 _PUBLIC = re.compile(r"@(bookTicker|depth(5|10|20)(@\d+ms)?)$")
 _DEPTH = re.compile(r"depth(5|10|20)(?:@(100|500)ms)?")
-_MARK_PERIODS_MS = {"markPrice": 3_000, "markPrice@1s": 1_000}
+_MARK_PERIOD_MS = 3_000
+_MOST_MARKS = 5
+"""A step of more seconds (beyond 20-fold speed) tells the mark prices of those alone that make the bars of its minutes."""
 _ALL_EVENTS: frozenset[str] = frozenset()
 
 
@@ -147,14 +150,14 @@ class Streams:
                 _send_private(subscriber, listen_key, event)
 
     def market_moment(self, after_ms: int, ms: int) -> None:
-        """The market has gone from `after_ms` to `ms`: send what is due to whoever asked for it. Trades go out before the bar
-        that they close, and at the start of a minute that bar before the first state of the new one."""
+        """The market has gone from `after_ms` to `ms`: send what is due to whoever asked for it. Trades and mark prices go out
+        before the bar that they close, and at the start of a minute that bar before the first state of the new one."""
         wanted: dict[str, list[Subscriber]] = {}
         for subscriber in self.subscribers:
             for stream in subscriber.streams:
                 if subscriber.hears(stream):
                     wanted.setdefault(stream, []).append(subscriber)
-        for stream, listeners in sorted(wanted.items(), key=lambda item: item[0]):  # "aggTrade" before "kline"
+        for stream, listeners in sorted(wanted.items(), key=lambda item: _rank(item[0])):
             for event in self._events(stream, after_ms, ms):
                 bare = msgspec.json.encode(event).decode()
                 wrapped = f'{{"stream":"{stream}","data":{bare}}}'
@@ -174,14 +177,21 @@ class Streams:
                 {"e": "aggTrade", "E": ms, "s": market.symbol, **aggregate_row(market, each), "st": 1}
                 for each in market.aggregates(after_ms, ms)
             ]
-        if kind in _MARK_PERIODS_MS:
-            return [_mark(market, ms)] if _passes(after_ms, ms, _MARK_PERIODS_MS[kind]) else []
+        if kind == "markPrice@1s":
+            return [_mark(market, second) for second in market.marks.telling(after_ms, ms, _MOST_MARKS)]
+        if kind == "markPrice":
+            return [_mark(market, ms)] if _passes(after_ms, ms, _MARK_PERIOD_MS) else []
         if kind == "bookTicker":
             return [_book_ticker(market, ms)]
         depth = _DEPTH.fullmatch(kind)
         if depth is None or not _passes(after_ms, ms, int(depth[2] or 250)):
             return []
         return [_depth(market, after_ms, ms, int(depth[1]))]
+
+
+def _rank(stream: str) -> tuple[bool, str]:
+    """Mark prices first; "aggTrade" before "kline"."""
+    return ("@markPrice" not in stream, stream)
 
 
 def _users(request: web.Request, named: str) -> dict[str, frozenset[str]]:

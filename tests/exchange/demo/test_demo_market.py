@@ -168,7 +168,9 @@ def test_mark_price_is_the_index_and_the_premium_until_funding(written: MakeMark
     assert market.index(T0 + HOUR_MS) == 2.0
     assert market.mark(T0) == pytest.approx(2.0 * 1.0001, abs=1e-12)
     assert market.mark(T0 + 4 * HOUR_MS) == pytest.approx(2.0 * 1.00005, abs=1e-12)
-    assert market.mark(T0 + 8 * HOUR_MS - 1) == pytest.approx(2.0, abs=1e-9)
+    assert market.mark(T0 + 8 * HOUR_MS - 1) == pytest.approx(
+        2.0 * (1 + 0.0001 / 28_800), abs=1e-12
+    )  # of the last second
 
 
 def test_mark_price_moves_slower_than_the_last_price(market: Market) -> None:
