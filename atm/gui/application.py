@@ -14,8 +14,10 @@ from concurrent.futures import ThreadPoolExecutor
 from atm.gui import preferences as stored_preferences
 from atm.gui.commands import Command, Commands
 from atm.gui.pages.registry import all_pages
+from atm.gui.player import Player
 from atm.gui.read_model import EVENTS, ReadModel
 from atm.gui.shell import Shell
+from atm.gui.sounds import Sound, sound_of
 from atm.gui.store_results import StoreResults
 from atm.gui.stored import Stored, background
 from atm.gui.texts import Texts
@@ -32,6 +34,7 @@ from atm.ipc.messages import (
     Failed,
     LastTrade,
     MarkPrice,
+    NoticeRaised,
     OpenBar,
     Reply,
     Request,
@@ -46,6 +49,7 @@ INPUT_PERIOD = 1 / 60
 DATA_PERIOD = 1 / 10
 IDLE_PERIOD = 1.0
 PRICE_EVENTS: set[type[Event]] = {OpenBar, ClosedBar, MarkPrice, BookTop, LastTrade}
+SOUND_SECONDS = 2.0
 SETTLE_FRAMES = 3
 """Frames drawn after input, since ImGui lays out what a click has opened one frame later."""
 
@@ -72,8 +76,10 @@ class GUIManager:
             ask=self._ask,
             on_preferences=self._store_preferences,
             on_full_screen=self.window.toggle_full_screen,
+            on_sound=self._play,
         )
         self._shell = Shell(all_pages())
+        self._player = Player()
         self._applied: Theme | None = None
         self._data_ready = False
         self._closing = False
@@ -113,9 +119,24 @@ class GUIManager:
 
     def _take(self, event: Event) -> None:
         self.ui.model.apply(event)
+        if isinstance(event, NoticeRaised):
+            self._sound(event.notice)
         if not self._has_market and isinstance(event, OpenBar):
             self._has_market = True
             log.info("first market data")
+
+    def _sound(self, notice: Notice) -> None:
+        chosen, sound = self.ui.preferences.sounds, sound_of(notice)
+        if sound is not None and chosen.on and sound.value not in chosen.silent:
+            self._play(sound)
+
+    def _play(self, sound: Sound) -> None:
+        if self._player.play(sound, self.ui.preferences.sounds.volume):
+            self._assistant.call_later(SOUND_SECONDS, self._rest)
+
+    def _rest(self) -> None:
+        if not self._player.rest():
+            self._assistant.call_later(SOUND_SECONDS, self._rest)
 
     def _concerns_the_page(self) -> bool:
         """Whether something arrived that the shown page shows; prices tick on the Market page alone."""

@@ -37,6 +37,14 @@ class ChartPreferences(msgspec.Struct):
     heights: dict[str, float] = {}
 
 
+class SoundPreferences(msgspec.Struct):
+    """volume: 0 … 1; silent: events that are not heard (values of `atm.gui.sounds.Sound`)."""
+
+    on: bool = True
+    volume: Annotated[float, msgspec.Meta(ge=0, le=1)] = 0.6
+    silent: tuple[str, ...] = ()
+
+
 class Preferences(msgspec.Struct):
     """scale: of everything on the screen, 1 = 100 %; direction_colors: up/down pair; symbol, interval: of the Market page."""
 
@@ -48,6 +56,7 @@ class Preferences(msgspec.Struct):
     symbol: str = ""
     interval: str = "15m"
     chart: ChartPreferences = msgspec.field(default_factory=ChartPreferences)
+    sounds: SoundPreferences = msgspec.field(default_factory=SoundPreferences)
 
 
 def load(path: Path, language: str, theme: str) -> Preferences:

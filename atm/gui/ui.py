@@ -17,6 +17,7 @@ from atm.gui.commands import Commands
 from atm.gui.preferences import Preferences
 from atm.gui.read_model import ReadModel
 from atm.gui.results import Results
+from atm.gui.sounds import Sound
 from atm.gui.stored import Stored
 from atm.gui.texts import Texts
 from atm.gui.theme import Color, Palette, Theme
@@ -80,6 +81,7 @@ class Ui:
     ask: Ask = _nobody
     on_preferences: Callable[[], None] = lambda: None
     on_full_screen: Callable[[], None] = lambda: None
+    on_sound: Callable[[Sound], None] = lambda _: None
     probe: dict[str, Rect] | None = None
 
     @property

@@ -18,6 +18,7 @@ from atm.gui.result.compare import VIEWS
 from atm.gui.result.reports import MODES
 from atm.gui.result.view import GROUPINGS
 from atm.gui.simulation_draft import COSTS
+from atm.gui.sounds import Sound
 from atm.gui.texts import LANGUAGES, Texts, placeholders, read_catalogue
 from atm.gui.trade_draft import trade_parameters
 from atm.gui.ui import PageName
@@ -113,6 +114,7 @@ STATES = {
     "page": [page.value for page in PageName],
     "account_kind": [kind.value for kind in AccountKind],
     "simulation_status": [status.value for status in SimulationStatus],
+    "sound": [sound.value for sound in Sound],
     "severity": [severity.value for severity in Severity],
     "report_title": [severity.value for severity in Severity],
     "statistic": FIGURES,

@@ -6,6 +6,7 @@ from imgui_bundle import ImVec2, imgui
 
 from atm.gui import widgets
 from atm.gui.pages.notification_card import NotificationCard
+from atm.gui.pages.sound_card import draw_sounds
 from atm.gui.texts import LANGUAGES
 from atm.gui.theme import DIRECTION_COLORS, hexa
 from atm.gui.ui import Ui
@@ -28,6 +29,8 @@ class SettingsPage:
             self._scale(ui)
         with widgets.card(ui, "keys", width, -1, ui.t("settings.keys")):
             self._keys(ui)
+        with widgets.card(ui, "sounds", width, -1, ui.t("settings.sounds")):
+            draw_sounds(ui)
         with widgets.card(ui, "notifications", width, -1, ui.t("settings.notifications")):
             self._notifications.draw(ui)
         with widgets.card(ui, "rest", width, -1, ui.t("settings.later_title")):
