@@ -144,4 +144,5 @@ def _course(values: Floats) -> Floats:
     rises = high - opened <= opened - low
     nearer, other = np.where(rises, high, low), np.where(rises, low, high)
     by_open, by_nearer, by_other, by_close = _SHARES
-    return ((opened * by_open + nearer * by_nearer) + (other * by_other + close * by_close)).ravel()
+    course: Floats = (opened * by_open + nearer * by_nearer) + (other * by_other + close * by_close)
+    return course.ravel()
