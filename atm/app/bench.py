@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import ModuleType
 
 import msgspec
 
@@ -30,11 +31,19 @@ def modules(folder: Path) -> dict[str, Path]:
     return {path.stem: path for path in sorted(folder.glob("*.py")) if not path.stem.startswith("_")}
 
 
-def run(folder: Path, name: str | None, announce: Callable[[str], None]) -> list[BenchRow]:
-    """Rows of one benchmark or of all. Raises `Invalid` for an unknown name."""
-    known = modules(folder)
+def run(
+    folder: Path, name: str | None, announce: Callable[[str], None], settings: Mapping[str, float] | None = None
+) -> list[BenchRow]:
+    """Rows of one benchmark or of all.
+
+    settings: numbers for the benchmark that is named, in place of those in its `SETTINGS`. Raises `Invalid` for an unknown
+    name and for a setting that the benchmark does not have.
+    """
+    known, given = modules(folder), dict(settings or {})
     if name is not None and name not in known:
         raise Invalid("benchmark", name, ", ".join(known))
+    if name is None and given:
+        raise Invalid("benchmark", "all", "the name of one where settings are given")
     rows: list[BenchRow] = []
     for stem, path in known.items():
         if name in (None, stem):
@@ -44,5 +53,17 @@ def run(folder: Path, name: str | None, announce: Callable[[str], None]) -> list
                 raise Invalid("benchmark", str(path), "a Python file")
             module = importlib.util.module_from_spec(spec)
             spec.loader.exec_module(module)
-            rows.extend(module.rows())
+            rows.extend(_rows(module, stem, given))
     return rows
+
+
+def _rows(module: ModuleType, name: str, given: dict[str, float]) -> list[BenchRow]:
+    """Rows of a benchmark that takes settings, or of one that takes none."""
+    defaults: dict[str, float] = getattr(module, "SETTINGS", {})
+    for setting, value in given.items():
+        if setting not in defaults:
+            raise Invalid(setting, value, f"a setting of the benchmark {name}: {', '.join(defaults) or 'it has none'}")
+        if not value > 0:
+            raise Invalid(setting, value, "a number above 0")
+    found: list[BenchRow] = module.rows(defaults | given) if defaults else module.rows()
+    return found

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from atm.gui.texts import Texts
 
 ROOT = Path(__file__).parent.parent.parent
+BENCH_SETTINGS = ("minutes", "hours", "symbols", "rate", "speed")
 _TABLES = {
     "trades": "every fill with the signal that caused it",
     "trips": "every round trip with its excursions",
@@ -112,6 +113,8 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--json", action="store_true")
     command = add("bench", _bench, "measure the budgets")
     command.add_argument("name", nargs="?")
+    for setting in BENCH_SETTINGS:
+        command.add_argument(f"--{setting}", type=float, help="of the benchmarks that have it (docs/benchmarks.md)")
     command.add_argument("--json", action="store_true")
     command = add("doctor", _doctor, "check configuration, disk, database, packages and the running program")
     command.add_argument("--json", action="store_true")
@@ -280,7 +283,8 @@ def _bench(options: Any) -> int:
     from atm.app.bench import run
     from atm.app.tables import print_bench
 
-    rows = run(ROOT / "benchmarks", options.name, lambda name: print(f"measuring {name} …", file=sys.stderr))
+    given = {name: value for name in BENCH_SETTINGS if (value := getattr(options, name)) is not None}
+    rows = run(ROOT / "benchmarks", options.name, lambda name: print(f"measuring {name} …", file=sys.stderr), given)
     if options.json:
         print(msgspec.json.encode(rows).decode())
     else:

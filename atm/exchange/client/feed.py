@@ -27,6 +27,7 @@ logger = logging.getLogger(__name__)
 FRESH_DAYS = 3
 MAX_FILL_DAYS = 90
 RECENT_MINUTES = 60
+SYMBOLS_A_TURN = 25
 CLOCK_PERIODS_S = (1.0, 5.0, 30.0)
 CLOCK_RETRY_S = (0.5, 1.0, 2.0, 4.0, 8.0, 15.0, 30.0)
 
@@ -140,9 +141,20 @@ class MarketFeed:
                 self._carry_out(symbol, sequence.over(open_ms, now_s), sequence)
 
     def _flush_latest(self) -> None:
-        self._latest_scheduled = False
-        for message in self.reduction.take_changed():
+        self._flush_some(self.reduction.take_touched())
+
+    def _flush_some(self, symbols: list[str]) -> None:
+        """Tell what has changed, few symbols a turn of the loop, so that what comes in waits for a millisecond at most."""
+        turn = symbols[-SYMBOLS_A_TURN:]
+        del symbols[-SYMBOLS_A_TURN:]
+        for message in self.reduction.changes(turn):
             self._emit(message, message.symbol)
+        if symbols:
+            self._loop.call_soon(self._flush_some, symbols)
+            return
+        self._latest_scheduled = bool(self.reduction.touched)
+        if self._latest_scheduled:
+            self._loop.call_later(self._times.conflation, self._flush_latest)
 
     def _connection_changed(self, plan: Connection, opened: bool) -> None:
         for symbol in plan.symbols:

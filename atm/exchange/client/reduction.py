@@ -11,6 +11,7 @@ Around a renewal two connections deliver the same streams: an event older than t
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 import msgspec
@@ -172,11 +173,18 @@ class StreamReduction:
         taken, self.later = self.later, {}
         return taken
 
-    def take_changed(self) -> list[OpenBar | BookTop | MarkPrice | LastTrade]:
-        """The newest state of everything that has changed since the last call, as messages."""
+    def take_touched(self) -> list[str]:
+        """Symbols of which something has changed since the last call; what has is told by `changes`."""
+        taken, self.touched = list(self.touched), set()
+        return taken
+
+    def changes(self, symbols: Iterable[str]) -> list[OpenBar | BookTop | MarkPrice | LastTrade]:
+        """The newest state of everything of these symbols that has changed since it was last told, as messages."""
         messages: list[OpenBar | BookTop | MarkPrice | LastTrade] = []
-        for symbol in self.touched:
-            slot = self.slots[symbol]
+        for symbol in symbols:
+            slot = self.slots.get(symbol)
+            if slot is None:
+                continue
             changed, slot.changed = slot.changed, 0
             if changed & BAR and slot.bar is not None and not slot.bar.kline.closed:
                 messages.append(OpenBar(symbol, bar_of(slot.bar)))
@@ -187,8 +195,11 @@ class StreamReduction:
                 messages.append(mark_of(slot.mark))
             if changed & BOOK and slot.book is not None:
                 messages.append(BookTop(symbol, slot.book.time_ms, slot.book.bids, slot.book.asks))
-        self.touched.clear()
         return messages
+
+    def take_changed(self) -> list[OpenBar | BookTop | MarkPrice | LastTrade]:
+        """The newest state of everything that has changed since the last call."""
+        return self.changes(self.take_touched())
 
 
 def bar_of(event: KlineEvent) -> Bar:
