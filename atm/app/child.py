@@ -10,6 +10,7 @@ import signal
 import sys
 
 from atm.app import logs
+from atm.app.core_dumps import forbid_core_dumps
 from atm.ipc.assistant import IPCAssistant
 from atm.ipc.flow import SendCredit
 from atm.ipc.queues import Channel, ChildTransport
@@ -24,6 +25,7 @@ def run_child(
     name: str, module: str, channel: Channel, context: ProgramContext, environment: dict[str, str], main_pid: int
 ) -> None:
     """Import `module` and run its `run(assistant, context)` until it is stopped or main is gone."""
+    forbid_core_dumps()
     os.environ.update(environment)
     # Ctrl+C and a service manager's SIGTERM reach the whole group; only main decides what they mean.
     signal.signal(signal.SIGINT, signal.SIG_IGN)

@@ -11,6 +11,7 @@ import msgspec
 
 from atm.app import logs
 from atm.app.control import ControlServer
+from atm.app.core_dumps import forbid_core_dumps
 from atm.app.exchange_keeper import ExchangeKeeper
 from atm.app.process_table import process_context
 from atm.app.single_instance import SingleInstance
@@ -24,6 +25,7 @@ from atm.notifications.settings_file import wanted
 
 def run_program(context: ProgramContext, speed: float) -> int:
     """Run until the end is asked for. Raises `Refused` when the program runs already on this home."""
+    forbid_core_dumps()
     instance = SingleInstance(context.home)
     logs.set_up(context.home, MAIN)
     keeper = None

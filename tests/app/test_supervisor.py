@@ -1,5 +1,6 @@
 import os
 import queue
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -13,6 +14,7 @@ from atm.app.process_table import Program
 from atm.app.supervisor import Supervisor
 from atm.ipc.messages import (
     MAIN,
+    NOTIFIER,
     CloseWindow,
     Done,
     ProcessState,
@@ -134,3 +136,24 @@ def test_the_end_leaves_nothing_running(home: Path) -> None:
     assert not running.thread.is_alive()
     mine = {child.pid for child in psutil.Process(os.getpid()).children(recursive=True)}
     assert not mine & set(pids)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="limits of another process are asked of Linux")
+def test_no_child_leaves_a_core_dump_with_keys_in_it(program: Running) -> None:
+    process = psutil.Process(int(program.ask("trade", "hello").parameters["pid"]))
+    assert process.rlimit(psutil.RLIMIT_CORE) == (0, 0)
+
+
+def test_the_notifier_is_there_from_the_start_where_it_is_wanted_and_alone(home: Path) -> None:
+    context = ProgramContext(home, home, Endpoint.DEMO, Addresses("", ""), 1, 1, ("X",), headless=True)
+    supervisor = Supervisor(context, None, (), {NOTIFIER: CHILD}, at_start=(NOTIFIER,))
+    states: queue.Queue[ProcessState] = queue.Queue()
+    supervisor.assistant.subscribe(ProcessState, states.put)
+    thread = threading.Thread(target=supervisor.run)
+    thread.start()
+    assert (states.get(timeout=30).name, set(supervisor.processes())) == ("notifier-0", {"notifier-0"})
+    with pytest.raises(Refused, match="all 1 notifiers are running"):
+        supervisor.assistant.request(MAIN, StartWorker(NOTIFIER), 20)
+    supervisor.end()
+    thread.join(30)
+    assert not thread.is_alive()
