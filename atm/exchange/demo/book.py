@@ -1,18 +1,33 @@
-"""The order book around the last price: one tick between the best prices, quantities drawn from the time."""
+"""The order book around the last price: one tick between the best prices, quantities drawn from the time.
+
+The near levels are drawn anew every second. Those behind them keep their quantity for two minutes, each from a moment of its
+own, so that few levels change at a time. Everything is a function of time: what has changed between two moments
+(`changes`) needs no book of before.
+"""
 
 from __future__ import annotations
 
 import msgspec
+import numpy as np
+from numpy.typing import NDArray
 
 from atm.exchange.demo.market import Market
+from atm.model.interval import MINUTE_MS
 
 MOST_LEVELS = 1_000
 SHARE_OF_MINUTE = 0.1
 """Mean quantity of the best level: this share of what is traded in a minute."""
+NEAR_LEVELS = 20
+FAR_PERIOD_MS = 120_000
+WIDEST = 20_000
+"""A change of the book over a wider range of prices than this is not told."""
 _GROWTH = 0.05
+_MIX, _STIR = np.uint64(0x9E3779B97F4A7C15), np.uint64(0xD6E8FEB86659FD93)
+_SHIFT = np.uint64(32)
 
 Level = tuple[int, int]
 """Price in ticks, quantity in units of the last decimal of a quantity."""
+Integers = NDArray[np.int64]
 
 
 class Book(msgspec.Struct, frozen=True):
@@ -23,22 +38,98 @@ class Book(msgspec.Struct, frozen=True):
 
 
 def book_at(market: Market, now_ms: int, levels: int = MOST_LEVELS) -> Book:
-    """The book at a moment. The last trade was at the best bid if its taker sold, else at the best ask."""
+    """The book at a moment."""
+    bid = best_bid(market, now_ms)
+    bids, asks = bid - np.arange(min(levels, bid)), bid + 1 + np.arange(levels)
+    return Book(
+        _levels(bids, _quantities(market, now_ms, bid, 0, bids)),
+        _levels(asks, _quantities(market, now_ms, bid, 1, asks)),
+    )
+
+
+def changes(market: Market, after_ms: int, to_ms: int) -> Book | None:
+    """Every level that was another at any moment in (after_ms, to_ms], with its quantity at to_ms (0: gone); None if prices
+    went over more than `WIDEST` ticks. Applied to the book of any moment in [after_ms, to_ms] it gives that at to_ms."""
+    bid, low, high = _bids_between(market, after_ms, to_ms)
+    if high - low > WIDEST:
+        return None
+    prices = np.arange(max(1, low - MOST_LEVELS + 1), high + MOST_LEVELS + 1)
+    moved = low != high
+    phases = _drawn(market, prices, 0, FAR_PERIOD_MS)
+    touched = (after_ms + phases) // FAR_PERIOD_MS != (to_ms + phases) // FAR_PERIOD_MS
+    if moved or after_ms // 1000 != to_ms // 1000:
+        touched |= (prices > low - NEAR_LEVELS) & (prices <= high + NEAR_LEVELS)
+    if moved:
+        touched |= (prices <= high - MOST_LEVELS + 1) | (prices >= low + MOST_LEVELS)
+    prices = prices[touched]
+    sides = []
+    for side, found in enumerate((prices[prices <= high][::-1], prices[prices > low])):
+        level = bid - found if side == 0 else found - bid - 1
+        inside = (level >= 0) & (level < MOST_LEVELS)
+        units = np.zeros(len(found), dtype=np.int64)
+        units[inside] = _quantities(market, to_ms, bid, side, found[inside])
+        sides.append(_levels(found, units))
+    return Book(*sides)
+
+
+def best_bid(market: Market, now_ms: int) -> int:
+    """Best bid in ticks. The last trade was at the best bid if its taker sold, else at the best ask."""
     minute = market.minute(now_ms)
     last = minute.traded(minute.bar.open_time - 1, now_ms)
     ticks = round(minute.price(now_ms) / market.tick)
-    bid = ticks if last and last[-1].buyer_is_maker else ticks - 1
+    return ticks if last and last[-1].buyer_is_maker else ticks - 1
+
+
+def _bids_between(market: Market, after_ms: int, to_ms: int) -> tuple[int, int, int]:
+    """Best bid at `to_ms`, and a lowest and highest one that it did not leave in [after_ms, to_ms]; these differ if it moved."""
+    bid, before = best_bid(market, to_ms), best_bid(market, after_ms)
+    moves = [round(price / market.tick) for _, price in market.moves(after_ms, to_ms)]
+    if not moves and bid == before and len(market.aggregates(after_ms, to_ms)) < 2:
+        return bid, bid, bid
+    moves.append(round(market.price(after_ms) / market.tick))
+    return bid, min(moves) - 1, max(moves)
+
+
+def _levels(prices: Integers, units: Integers) -> list[Level]:
+    return list(zip(prices.tolist(), units.tolist(), strict=True))
+
+
+def _quantities(market: Market, now_ms: int, bid: int, side: int, prices: Integers) -> Integers:
+    """Units at these prices of one side (0 bids, 1 asks)."""
     step = round(float(market.instrument.step_size) * 10**market.quantity_decimals)
+    level = bid - prices if side == 0 else prices - bid - 1
+    near = level < NEAR_LEVELS
+    sizes = np.empty(len(prices))
+    drawn = (now_ms // 1000 * 2_654_435_761 + level[near] * 40_503 + side * 97_561) % 1000
     typical = market.typical_units(now_ms) * SHARE_OF_MINUTE / step
-    second = now_ms // 1000 * 2_654_435_761
-    sides: tuple[list[Level], list[Level]] = ([], [])
-    for level in range(levels):
-        size = typical * (1 + _GROWTH * level)
-        for side, price in enumerate((bid - level, bid + 1 + level)):
-            drawn = (second + level * 40_503 + side * 97_561) % 1000 / 1000
-            if price > 0:
-                sides[side].append((price, max(1, round(size * (0.5 + drawn))) * step))
-    return Book(*sides)
+    sizes[near] = typical * (1 + _GROWTH * level[near]) * (0.5 + drawn / 1000)
+    if not near.all():
+        sizes[~near] = _far_sizes(market, now_ms, prices[~near]) * SHARE_OF_MINUTE / step
+    units: Integers = np.maximum(1, np.rint(sizes)).astype(np.int64) * step
+    return units
+
+
+def _far_sizes(market: Market, now_ms: int, prices: Integers) -> NDArray[np.float64]:
+    """Sizes of far levels, as of the minute in which each was drawn: they grow with the distance from its opening price."""
+    phases = _drawn(market, prices, 0, FAR_PERIOD_MS)
+    epochs = (now_ms + phases) // FAR_PERIOD_MS
+    ordinals = np.maximum(0, (epochs * FAR_PERIOD_MS - phases - market.start_ms) // MINUTE_MS)
+    sizes = np.empty(len(prices))
+    for ordinal in np.unique(ordinals).tolist():
+        there = ordinals == ordinal
+        ms = market.start_ms + ordinal * MINUTE_MS
+        opened = round(market.minute(ms).prices[0] / market.tick)
+        away = np.clip(np.abs(prices[there] - opened), NEAR_LEVELS, MOST_LEVELS)
+        sizes[there] = market.typical_units(ms) * (1 + _GROWTH * away)
+    return sizes * (0.5 + _drawn(market, prices, epochs, 1000) / 1000)
+
+
+def _drawn(market: Market, prices: Integers, epochs: Integers | int, range_: int) -> Integers:
+    """A number in 0 … range_ − 1 for each price and epoch, always the same one."""
+    mixed = (prices + (np.asarray(epochs) << 24) + market.seed).astype(np.uint64) * _MIX
+    mixed = (mixed ^ (mixed >> _SHIFT)) * _STIR
+    drawn: Integers = ((mixed ^ (mixed >> _SHIFT)) % np.uint64(range_)).astype(np.int64)
+    return drawn
 
 
 def price_of(market: Market, ticks: int) -> float:

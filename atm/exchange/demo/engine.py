@@ -42,15 +42,17 @@ Emit = Callable[[Account, documents.Document], None]
 
 
 class Engine:
-    """Orders of all accounts. `emit(account, event)` gets the events of the user stream; `changed` is set whenever
-    something happened that must survive a restart, and reset by whoever stores it."""
+    """Orders of all accounts. `emit(account, event)` gets the events of the user stream, `publish(event)` those that everybody
+    may see (liquidations); `changed` is set whenever something happened that must survive a restart, and reset by whoever
+    stores it."""
 
     def __init__(
-        self, markets: Mapping[str, Market], rules: Mapping[str, Rules], state: ExchangeState, emit: Emit
-    ) -> None:
+        self, markets: Mapping[str, Market], rules: Mapping[str, Rules], state: ExchangeState, emit: Emit,
+        publish: Callable[[documents.Document], None] = lambda _: None,
+    ) -> None:  # fmt: skip
         self.markets, self.rules, self.state = markets, rules, state
         self.brackets = {symbol: bracket_table(market.instrument.brackets) for symbol, market in markets.items()}
-        self.emit = emit
+        self.emit, self.publish = emit, publish
         self.changed = True
 
     def market(self, symbol: str | None) -> Market:

@@ -45,9 +45,9 @@ class Market:
         self.marks = Marks(self.recording)
         points = round(self.tick * 10**self.price_decimals)
         self._grid = Grid(self.price_decimals, self.quantity_decimals, points)
-        self._seed = crc32(self.symbol.encode())
+        self.seed = crc32(self.symbol.encode())
         self._minutes: dict[int, Minute] = {}
-        self._typical: tuple[int, float] = (-1, 0.0)
+        self._typical: dict[int, float] = {}
 
     def is_listed(self, ms: int) -> bool:
         """Whether the recording has begun."""
@@ -64,7 +64,7 @@ class Market:
         found = self._minutes.get(ordinal)
         if found is None:
             first_id = self.recording.trades_before(ordinal) + 1
-            found = Minute(self.recording.bar(ordinal), ordinal, first_id, self._grid, self._seed)
+            found = Minute(self.recording.bar(ordinal), ordinal, first_id, self._grid, self.seed)
             self._minutes[ordinal] = found
             if len(self._minutes) > _KEPT_MINUTES:
                 del self._minutes[next(iter(self._minutes))]
@@ -111,11 +111,14 @@ class Market:
     def typical_units(self, ms: int) -> float:
         """Steps that were traded in a minute of the last hour, on average."""
         ordinal = self.recording.ordinal(ms)
-        if self._typical[0] != ordinal:
+        found = self._typical.get(ordinal)
+        if found is None:
             first = max(0, ordinal - BOOK_MINUTES + 1)
             volume = self.recording.values(first, ordinal - first + 1)[Column.VOLUME].mean()
-            self._typical = (ordinal, float(volume) * 10**self.quantity_decimals)
-        return self._typical[1]
+            found = self._typical[ordinal] = float(volume) * 10**self.quantity_decimals
+            if len(self._typical) > _KEPT_MINUTES:
+                del self._typical[next(iter(self._typical))]
+        return found
 
     # --- trades -----------------------------------------------------------------------------------------------
 

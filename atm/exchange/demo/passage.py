@@ -16,6 +16,7 @@ from atm.exchange.demo.account import Account, Order, Trade, margins
 from atm.exchange.demo.conditional import may_fire
 from atm.exchange.demo.engine import LIQUIDATED, Engine
 from atm.exchange.demo.marks import FUNDING_PERIOD_MS, FUNDING_RATE
+from atm.exchange.demo.market_events import force_order
 from atm.exchange.demo.matching import by_priority, is_passed
 from atm.ledger.balance import available_balance, is_liquidated, max_addable, max_removable, max_withdrawal
 from atm.ledger.fill import commission, funding_payment, realized_profit
@@ -261,6 +262,7 @@ def _take_over(
     engine.archive(account, order)
     engine.emit(account, documents.account_event(account, "ORDER", insurance, ms, symbol, mark))
     engine.report(account, order, "TRADE", fill, ms)
+    engine.publish(force_order(symbol, action, order.quantity, order.price, ms))
     engine.fit_reductions(account, symbol, ms)
 
 

@@ -77,7 +77,9 @@ class DemoExchange:
         fresh = MarketClock(float(start_ms), self._wall_ms()).with_speed(self._wall_ms(), options.speed)
         self.clock, state = state_file.restored(self._path, fresh, set(self.markets), self._wall_ms())
         rules = {entry["symbol"]: Rules.of(entry) for entry in symbols}
-        self.engine = Engine(self.markets, rules, state, self._emit)
+        self.engine = Engine(
+            self.markets, rules, state, self._emit, lambda event: self.streams.events.liquidated(event)
+        )
         passage.compile_kernels(self.engine)
         self.rest = Rest(
             self.engine, {**exchange_info, "symbols": symbols}, RateLimits(), self._present_ms, wall_ms,

@@ -9,29 +9,19 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-import re
 from collections.abc import Callable, Iterable, Mapping
 
 import msgspec
 from aiohttp import WSMsgType, web
 
-from atm.exchange.demo.book import book_at, level_texts
-from atm.exchange.demo.documents import Document, money
-from atm.exchange.demo.market import INTERVALS, Market, number
-from atm.exchange.demo.market_answers import aggregate_row, book_ticker
-from atm.exchange.demo.marks import FUNDING_RATE, next_funding_ms
-from atm.model.bars import Bar
-from atm.model.interval import MINUTE_MS, Interval
+from atm.exchange.demo.documents import Document
+from atm.exchange.demo.market import Market
+from atm.exchange.demo.market_events import PUBLIC, MarketEvents
 
 logger = logging.getLogger(__name__)
 
 QUEUE_LIMIT = 2_000
 LONGEST_ID = 36
-_PUBLIC = re.compile(r"@(bookTicker|depth(5|10|20)(@\d+ms)?)$")
-_DEPTH = re.compile(r"depth(5|10|20)(?:@(100|500)ms)?")
-_MARK_PERIOD_MS = 3_000
-_MOST_MARKS = 5
-"""A step of more seconds (beyond 20-fold speed) tells the mark prices of those alone that make the bars of its minutes."""
 _ALL_EVENTS: frozenset[str] = frozenset()
 
 
@@ -78,7 +68,7 @@ class Subscriber:
     def follow(self, streams: Iterable[str]) -> None:
         """Add streams; those that belong to another route stay silent. On the private route a name is a listen key."""
         for name in streams:
-            if self.route == "private" and "@" not in name:
+            if self.route == "private" and not _is_stream(name):
                 self.users[name] = _ALL_EVENTS
             else:
                 self.streams.add(name)
@@ -91,7 +81,7 @@ class Subscriber:
 
     def hears(self, stream: str) -> bool:
         """Whether the stream belongs to the route this socket came by."""
-        return self.route == ("public" if _PUBLIC.search(stream) else "market")
+        return self.route == ("public" if PUBLIC.fullmatch(stream) else "market")
 
 
 class Streams:
@@ -101,7 +91,8 @@ class Streams:
     def __init__(
         self, markets: Mapping[str, Market], owner_of: Callable[[str], str], stirred: Callable[[], None]
     ) -> None:
-        self._markets, self._owner_of, self._stirred = markets, owner_of, stirred
+        self._owner_of, self._stirred = owner_of, stirred
+        self.events = MarketEvents(markets)
         self.subscribers: dict[Subscriber, None] = {}  # in order of arrival, so that a run can be repeated
 
     @property
@@ -118,7 +109,7 @@ class Streams:
         named = request.match_info.get("names", "")
         subscriber = Subscriber(socket, route, combined, _users(request, named), request)
         names = request.query.get("streams", "") if combined else named
-        subscriber.follow(name for name in names.split("/") if "@" in name)
+        subscriber.follow(name for name in names.split("/") if _is_stream(name))
         self.subscribers[subscriber] = None
         self._stirred()
         try:
@@ -157,46 +148,16 @@ class Streams:
             for stream in subscriber.streams:
                 if subscriber.hears(stream):
                     wanted.setdefault(stream, []).append(subscriber)
-        for stream, listeners in sorted(wanted.items(), key=lambda item: _rank(item[0])):
-            for event in self._events(stream, after_ms, ms):
-                bare = msgspec.json.encode(event).decode()
-                wrapped = f'{{"stream":"{stream}","data":{bare}}}'
-                for listener in listeners:
-                    listener.send(wrapped if listener.combined else bare)
-
-    def _events(self, stream: str, after_ms: int, ms: int) -> list[Document]:
-        name, _, kind = stream.partition("@")
-        continuous = kind.startswith("continuousKline_")
-        market = self._markets.get(name.removesuffix("_perpetual").upper() if continuous else name.upper())
-        if market is None or not market.is_listed(ms):
-            return []
-        if kind.startswith("kline_") or continuous:
-            return _klines(market, kind.partition("_")[2], after_ms, ms, continuous)
-        if kind == "aggTrade":
-            return [
-                {"e": "aggTrade", "E": ms, "s": market.symbol, **aggregate_row(market, each), "st": 1}
-                for each in market.aggregates(after_ms, ms)
-            ]
-        if kind == "markPrice@1s":
-            return [_mark(market, second) for second in market.marks.telling(after_ms, ms, _MOST_MARKS)]
-        if kind == "markPrice":
-            return [_mark(market, ms)] if _passes(after_ms, ms, _MARK_PERIOD_MS) else []
-        if kind == "bookTicker":
-            return [_book_ticker(market, ms)]
-        depth = _DEPTH.fullmatch(kind)
-        if depth is None or not _passes(after_ms, ms, int(depth[2] or 250)):
-            return []
-        return [_depth(market, after_ms, ms, int(depth[1]))]
-
-
-def _rank(stream: str) -> tuple[bool, str]:
-    """Mark prices first; "aggTrade" before "kline"."""
-    return ("@markPrice" not in stream, stream)
+        for stream, event in self.events.between(wanted, after_ms, ms):
+            bare = msgspec.json.encode(event).decode()
+            wrapped = f'{{"stream":"{stream}","data":{bare}}}'
+            for listener in wanted[stream]:
+                listener.send(wrapped if listener.combined else bare)
 
 
 def _users(request: web.Request, named: str) -> dict[str, frozenset[str]]:
     """Listen keys of an address with the events that are wanted of each."""
-    users: dict[str, frozenset[str]] = {named: _ALL_EVENTS} if named and "@" not in named else {}
+    users: dict[str, frozenset[str]] = {named: _ALL_EVENTS} if named and not _is_stream(named) else {}
     newest = named
     for name, value in request.query.items():
         if name == "listenKey":
@@ -206,13 +167,13 @@ def _users(request: web.Request, named: str) -> dict[str, frozenset[str]]:
     return users
 
 
+def _is_stream(name: str) -> bool:
+    """Whether a name is that of a market stream; else it is a listen key."""
+    return "@" in name or name.startswith("!")
+
+
 def _send_private(subscriber: Subscriber, key: str, event: Document) -> None:
     subscriber.send(json.dumps({"stream": key, "data": event} if subscriber.combined else event))
-
-
-def _passes(after_ms: int, ms: int, period_ms: int) -> bool:
-    """Whether a multiple of the period lies in (after_ms, ms]."""
-    return after_ms // period_ms < ms // period_ms
 
 
 def _control(subscriber: Subscriber, text: str) -> Document:
@@ -248,49 +209,3 @@ def _is_id(value: object) -> bool:
     if isinstance(value, str):
         return 0 < len(value) <= LONGEST_ID
     return isinstance(value, int) and not isinstance(value, bool) and value >= 0
-
-
-def _klines(market: Market, text: str, after_ms: int, ms: int, continuous: bool) -> list[Document]:
-    interval = INTERVALS.get(text)
-    if interval is None:
-        return []
-    bars, opened = [], interval.open_time(ms)
-    if after_ms < opened and market.is_listed(opened - 1):
-        bars.append((market.closed(interval.open_time(opened - 1), interval), True))
-    bars.append((market.running(ms, interval), False))
-    return [_kline(market, interval, bar, closed, ms, continuous) for bar, closed in bars]
-
-
-def _kline(market: Market, interval: Interval, bar: Bar, closed: bool, ms: int, continuous: bool) -> Document:
-    trades, first = int(bar.trades), market.first_trade_id(bar.open_time)
-    body = {
-        "t": bar.open_time, "T": interval.next_open(bar.open_time) - 1, "s": market.symbol, "i": interval.value,
-        "f": first if trades else -1, "L": first + trades - 1 if trades else -1, "o": number(bar.open),
-        "c": number(bar.close), "h": number(bar.high), "l": number(bar.low), "v": number(bar.volume), "n": trades,
-        "x": closed, "q": number(bar.quote_volume), "V": number(bar.taker_buy_volume),
-        "Q": number(bar.taker_buy_quote_volume), "B": "0",
-    }  # fmt: skip
-    if continuous:
-        del body["s"]
-        return {"e": "continuous_kline", "E": ms, "ps": market.symbol, "ct": "PERPETUAL", "k": body}
-    return {"e": "kline", "E": ms, "s": market.symbol, "k": body}
-
-
-def _mark(market: Market, ms: int) -> Document:
-    mark, index = money(market.mark(ms)), money(market.index(ms))
-    mean = money((market.mark(ms) + market.mark(max(market.start_ms, ms - MINUTE_MS))) / 2)
-    return {"e": "markPriceUpdate", "E": ms, "s": market.symbol, "p": mark, "ap": mean, "i": index, "P": index,
-            "r": money(FUNDING_RATE), "T": next_funding_ms(ms), "st": 1}  # fmt: skip
-
-
-def _book_ticker(market: Market, ms: int) -> Document:
-    row = book_ticker(market, ms)
-    return {"e": "bookTicker", "u": ms, "E": ms, "T": ms, "s": market.symbol, "b": row["bidPrice"], "B": row["bidQty"],
-            "a": row["askPrice"], "A": row["askQty"], "ps": market.symbol, "st": 1}  # fmt: skip
-
-
-def _depth(market: Market, after_ms: int, ms: int, levels: int) -> Document:
-    book = book_at(market, ms, levels)
-    return {"e": "depthUpdate", "E": ms, "T": ms, "s": market.symbol, "U": ms, "u": ms, "pu": after_ms,
-            "b": level_texts(market, book.bids), "a": level_texts(market, book.asks), "ps": market.symbol,
-            "st": 1}  # fmt: skip
