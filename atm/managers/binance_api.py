@@ -10,6 +10,7 @@ import asyncio
 import logging
 from collections.abc import Coroutine
 
+from atm.exchange.client.book_feed import BookFeed, BookTimes
 from atm.exchange.client.feed import FeedTimes, MarketFeed
 from atm.exchange.client.rate_budget import RequestClass
 from atm.exchange.client.rest import FuturesClient, with_brackets
@@ -23,6 +24,7 @@ from atm.ipc.messages import (
     FetchedBars,
     FindFirstBar,
     FirstBar,
+    FollowBooks,
     Instruments,
     LastStored,
     LastStoredReply,
@@ -56,10 +58,18 @@ def run(assistant: IPCAssistant, context: ProgramContext) -> None:
 class BinanceAPIManager:
     """Connects the market feed and the REST client to the bus."""
 
-    def __init__(self, assistant: IPCAssistant, context: ProgramContext, times: FeedTimes | None = None) -> None:
+    def __init__(
+        self,
+        assistant: IPCAssistant,
+        context: ProgramContext,
+        times: FeedTimes | None = None,
+        book_times: BookTimes | None = None,
+    ) -> None:
         self._assistant = assistant
         self._context = context
         self._times = times
+        self._book_times = book_times
+        self._books: BookFeed | None = None
         self._asked: dict[str, tuple[str, ...]] = {"collection": context.symbols}
         self._symbols: tuple[str, ...] = tuple(dict.fromkeys(context.symbols))
         self._instruments: tuple[Instrument, ...] = ()
@@ -83,6 +93,7 @@ class BinanceAPIManager:
         )
         self._assistant.answer(CollectSymbols, self._on_collect)
         self._assistant.answer(FetchBars, self._on_fetch)
+        self._assistant.answer(FollowBooks, self._on_follow_books)
         self._assistant.answer(FindFirstBar, self._on_find_first)
         if self._context.endpoint is Endpoint.DEMO:
             self._demo = DemoDesk(self._assistant, self._context.addresses.rest, self._spawn, self._rest.clock)
@@ -105,6 +116,8 @@ class BinanceAPIManager:
         for task in self._tasks:
             task.cancel()
         await self._feed.close()
+        if self._books is not None:
+            await self._books.close()
         if self._tasks:
             await asyncio.wait(self._tasks)
         await self._rest.close()
@@ -149,6 +162,17 @@ class BinanceAPIManager:
         self._asked[request.by] = request.symbols
         self._symbols = tuple(dict.fromkeys(symbol for asked in self._asked.values() for symbol in asked))
         self._changed.set()
+        return Done()
+
+    def _on_follow_books(self, request: FollowBooks) -> Reply:
+        listed = {instrument.symbol for instrument in self._instruments}
+        for symbol in request.symbols:
+            if symbol not in listed:
+                raise Invalid("symbols", symbol, "perpetual contracts that the exchange lists")
+        if self._books is None:
+            base = self._context.addresses.stream
+            self._books = BookFeed(self._rest, base, self._assistant.publish, self._book_times)
+        self._books.follow(request.by, request.symbols, request.levels)
         return Done()
 
     def _on_fetch(self, request: FetchBars) -> Reply | Deferred:

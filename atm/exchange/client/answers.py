@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from atm.exchange.client.local_book import DepthSnapshot
 from atm.model.bars import Bar
 from atm.model.errors import Unavailable, Unknown
 from atm.model.instrument import Instrument, LeverageBracket
@@ -90,6 +91,13 @@ class RateLimit(msgspec.Struct, frozen=True, rename="camel"):
     interval: str = ""
     interval_num: int = 0
     limit: int = 0
+
+
+class _Depth(msgspec.Struct, frozen=True, rename={"update_id": "lastUpdateId", "time_ms": "E"}):
+    update_id: int
+    bids: tuple[tuple[float, float], ...]
+    asks: tuple[tuple[float, float], ...]
+    time_ms: int = 0
 
 
 class _Filter(msgspec.Struct, frozen=True, rename="camel"):
@@ -236,3 +244,9 @@ def order_report(answer: Any) -> OrderReport:
         reduce_only=order.reduce_only,
         update_ms=order.update_time,
     )
+
+
+def depth_snapshot(answer: Any, limit: int) -> DepthSnapshot:
+    """`GET /fapi/v1/depth` that was asked for so many levels. Raises Unavailable for one that cannot be read."""
+    found = convert(answer, _Depth)
+    return DepthSnapshot(found.update_id, found.time_ms, found.bids, found.asks, limit)

@@ -20,6 +20,7 @@ _WEIGHTS: dict[str, int] = {
 }
 _ORDER_ENTRY = frozenset((("POST", "order"), ("PUT", "order"), ("POST", "algoOrder")))
 KLINES_LIMIT = 1_500
+BOOK_LIMIT = 1_000
 
 
 def klines_weight(limit: int) -> int:

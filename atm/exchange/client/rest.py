@@ -16,8 +16,9 @@ import msgspec
 from atm.exchange.client import answers
 from atm.exchange.client.answers import AccountState, LeverageSet, PositionRisk, WalletBalance
 from atm.exchange.client.clock import ExchangeClock
-from atm.exchange.client.costs import KLINES_LIMIT
+from atm.exchange.client.costs import BOOK_LIMIT, KLINES_LIMIT
 from atm.exchange.client.failures import NO_CHANGE_NEEDED
+from atm.exchange.client.local_book import DepthSnapshot
 from atm.exchange.client.rate_budget import RateBudget, RequestClass
 from atm.exchange.client.rate_gate import RateGate
 from atm.exchange.client.transport import REQUEST_CLASS, Credentials, transport_class, wall_ms
@@ -124,6 +125,12 @@ class FuturesClient:
                 break
             start_ms = rows[-1][0].open_time + MINUTE_MS
         return tuple(found)
+
+    async def order_book(self, symbol: str, kind: RequestClass = RequestClass.REPAIR) -> DepthSnapshot:
+        """The book with up to 1,000 levels of both sides (weight 20)."""
+        with _requests(kind):
+            answer = await self._library.futures_order_book(symbol=symbol, limit=str(BOOK_LIMIT))
+        return answers.depth_snapshot(answer, BOOK_LIMIT)
 
     async def first_bar(self, symbol: str) -> int:
         """Open time of the first one-minute bar that the exchange has. Raises Refused where there is none."""

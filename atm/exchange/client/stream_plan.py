@@ -7,7 +7,7 @@ connection; fewer are put on one, so that what is lost with it is little.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from urllib.parse import quote
 
 import msgspec
@@ -18,11 +18,13 @@ ROUTES: dict[str, tuple[str, ...]] = {
     "public": ("depth20@500ms",),
 }
 BOOK_ROUTE = "public"
+WHOLE_BOOK_ROUTES = {BOOK_ROUTE: ("depth",)}
+"""Differences of the whole book every 250 ms, for the symbols that somebody asks it of."""
 COMMON_ROUTE = "market"
 COMMON_STREAMS = ("!contractInfo",)
 """Streams of the whole market. They go over the oldest connection of their route."""
 
-SILENCE_S: dict[str, float] = {"kline_1m": 150.0, "markPrice@1s": 20.0, "depth20@500ms": 60.0}
+SILENCE_S: dict[str, float] = {"kline_1m": 150.0, "markPrice@1s": 20.0, "depth20@500ms": 60.0, "depth": 60.0}
 """Seconds after which a stream is taken for dead although its connection delivers: a multiple of the longest pause that is normal.
 Trades have none: a symbol may go without one for hours."""
 
@@ -34,15 +36,13 @@ class Connection(msgspec.Struct, frozen=True):
     route: str
     symbols: tuple[str, ...]
     common: bool = False
+    kinds: tuple[str, ...] = ()
 
     @property
     def streams(self) -> tuple[str, ...]:
-        return streams_of(self.route, self.symbols) + (COMMON_STREAMS if self.common else ())
-
-
-def streams_of(route: str, symbols: Iterable[str]) -> tuple[str, ...]:
-    """Stream names of these symbols on one route."""
-    return tuple(f"{symbol.lower()}@{kind}" for symbol in symbols for kind in ROUTES[route])
+        """Names of the streams of its symbols, of each all kinds."""
+        names = tuple(f"{symbol.lower()}@{kind}" for symbol in self.symbols for kind in self.kinds)
+        return names + (COMMON_STREAMS if self.common else ())
 
 
 def silence_limit_s(stream: str) -> float | None:
@@ -56,7 +56,10 @@ def address(base: str, route: str, streams: Iterable[str]) -> str:
 
 
 def replan(
-    previous: Iterable[Connection], symbols: Iterable[str], max_streams: int = MAX_STREAMS
+    previous: Iterable[Connection],
+    symbols: Iterable[str],
+    max_streams: int = MAX_STREAMS,
+    routes: Mapping[str, tuple[str, ...]] = ROUTES,
 ) -> tuple[Connection, ...]:
     """The connections for a new set of symbols, moving none that is already placed.
 
@@ -66,7 +69,7 @@ def replan(
     kept = list(previous)
     number = max((connection.number for connection in kept), default=0)
     planned: list[Connection] = []
-    for route, kinds in ROUTES.items():
+    for route, kinds in routes.items():
         room = max(1, (max_streams - len(COMMON_STREAMS)) // len(kinds))
         groups = [
             (connection.number, [symbol for symbol in connection.symbols if symbol in wanted])
@@ -85,5 +88,5 @@ def replan(
             free.append(symbol)
         groups = [entry for entry in groups if entry[1]]
         bearer = min((name for name, _ in groups), default=0) if route == COMMON_ROUTE else 0
-        planned += [Connection(name, route, tuple(group), name == bearer) for name, group in groups]
+        planned += [Connection(name, route, tuple(group), name == bearer, kinds) for name, group in groups]
     return tuple(planned)

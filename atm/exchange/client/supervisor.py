@@ -10,13 +10,13 @@ import asyncio
 import logging
 import random
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 
 import msgspec
 
 from atm.exchange.client.connection import FrameSink, StreamSocket, open_socket
 from atm.exchange.client.handshake_pace import HandshakePace
-from atm.exchange.client.stream_plan import Connection, replan
+from atm.exchange.client.stream_plan import ROUTES, Connection, replan
 from atm.exchange.client.stream_watch import StreamWatch
 
 logger = logging.getLogger(__name__)
@@ -187,8 +187,10 @@ class StreamSupervisor:
         on_change: Callable[[Connection, bool], None],
         times: StreamTimes | None = None,
         draw: Callable[[], float] = random.random,
+        routes: Mapping[str, tuple[str, ...]] = ROUTES,
     ) -> None:
         self.base = base
+        self._routes = routes
         self.sink = sink
         self.times = times or StreamTimes()
         self.draw = draw
@@ -224,7 +226,7 @@ class StreamSupervisor:
 
     async def collect(self, symbols: Iterable[str]) -> None:
         """Stream exactly these symbols from now on."""
-        plans = {plan.number: plan for plan in replan(self.planned, symbols)}
+        plans = {plan.number: plan for plan in replan(self.planned, symbols, routes=self._routes)}
         await self._end([self._runners.pop(number) for number in self._runners.keys() - plans.keys()])
         for number, plan in plans.items():
             runner = self._runners.get(number)

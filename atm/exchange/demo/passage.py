@@ -15,8 +15,8 @@ from atm.exchange.demo import algo, documents
 from atm.exchange.demo.account import Account, Order, Trade, margins
 from atm.exchange.demo.conditional import may_fire
 from atm.exchange.demo.engine import LIQUIDATED, Engine
-from atm.exchange.demo.marks import FUNDING_PERIOD_MS, FUNDING_RATE
 from atm.exchange.demo.market_events import force_order
+from atm.exchange.demo.marks import FUNDING_PERIOD_MS, FUNDING_RATE
 from atm.exchange.demo.matching import by_priority, is_passed
 from atm.ledger.balance import available_balance, is_liquidated, max_addable, max_removable, max_withdrawal
 from atm.ledger.fill import commission, funding_payment, realized_profit
