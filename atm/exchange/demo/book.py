@@ -40,11 +40,15 @@ class Book(msgspec.Struct, frozen=True):
 def book_at(market: Market, now_ms: int, levels: int = MOST_LEVELS) -> Book:
     """The book at a moment."""
     bid = best_bid(market, now_ms)
-    bids, asks = bid - np.arange(min(levels, bid)), bid + 1 + np.arange(levels)
-    return Book(
-        _levels(bids, _quantities(market, now_ms, bid, 0, bids)),
-        _levels(asks, _quantities(market, now_ms, bid, 1, asks)),
-    )
+    near = min(levels, NEAR_LEVELS)
+    bids = list(zip(range(bid, max(0, bid - near), -1), _near_units(market, now_ms, 0, near), strict=False))
+    asks = list(zip(range(bid + 1, bid + 1 + near), _near_units(market, now_ms, 1, near), strict=True))
+    if levels > near:
+        below = np.arange(bid - near, max(0, bid - levels), -1)
+        above = np.arange(bid + 1 + near, bid + 1 + levels)
+        bids += _levels(below, _far_units(market, now_ms, below))
+        asks += _levels(above, _far_units(market, now_ms, above))
+    return Book(bids, asks)
 
 
 def changes(market: Market, after_ms: int, to_ms: int) -> Book | None:
@@ -67,7 +71,9 @@ def changes(market: Market, after_ms: int, to_ms: int) -> Book | None:
         level = bid - found if side == 0 else found - bid - 1
         inside = (level >= 0) & (level < MOST_LEVELS)
         units = np.zeros(len(found), dtype=np.int64)
-        units[inside] = _quantities(market, to_ms, bid, side, found[inside])
+        is_near, is_far = inside & (level < NEAR_LEVELS), inside & (level >= NEAR_LEVELS)
+        units[is_near] = np.array(_near_units(market, to_ms, side, NEAR_LEVELS))[level[is_near]]
+        units[is_far] = _far_units(market, to_ms, found[is_far])
         sides.append(_levels(found, units))
     return Book(*sides)
 
@@ -94,34 +100,39 @@ def _levels(prices: Integers, units: Integers) -> list[Level]:
     return list(zip(prices.tolist(), units.tolist(), strict=True))
 
 
-def _quantities(market: Market, now_ms: int, bid: int, side: int, prices: Integers) -> Integers:
-    """Units at these prices of one side (0 bids, 1 asks)."""
-    step = round(float(market.instrument.step_size) * 10**market.quantity_decimals)
-    level = bid - prices if side == 0 else prices - bid - 1
-    near = level < NEAR_LEVELS
-    sizes = np.empty(len(prices))
-    drawn = (now_ms // 1000 * 2_654_435_761 + level[near] * 40_503 + side * 97_561) % 1000
+def _step(market: Market) -> int:
+    """The step of quantities in units."""
+    return round(float(market.instrument.step_size) * 10**market.quantity_decimals)
+
+
+def _near_units(market: Market, now_ms: int, side: int, levels: int) -> list[int]:
+    """Units of the first levels of one side (0 bids, 1 asks)."""
+    step, second = _step(market), now_ms // 1000 * 2_654_435_761
     typical = market.typical_units(now_ms) * SHARE_OF_MINUTE / step
-    sizes[near] = typical * (1 + _GROWTH * level[near]) * (0.5 + drawn / 1000)
-    if not near.all():
-        sizes[~near] = _far_sizes(market, now_ms, prices[~near]) * SHARE_OF_MINUTE / step
-    units: Integers = np.maximum(1, np.rint(sizes)).astype(np.int64) * step
+    units = []
+    for level in range(levels):
+        drawn = (second + level * 40_503 + side * 97_561) % 1000 / 1000
+        units.append(max(1, round(typical * (1 + _GROWTH * level) * (0.5 + drawn))) * step)
     return units
 
 
-def _far_sizes(market: Market, now_ms: int, prices: Integers) -> NDArray[np.float64]:
-    """Sizes of far levels, as of the minute in which each was drawn: they grow with the distance from its opening price."""
+def _far_units(market: Market, now_ms: int, prices: Integers) -> Integers:
+    """Units at far prices, as of the minute in which each was drawn: they grow with the distance from its opening price."""
+    if not len(prices):
+        return prices
     phases = _drawn(market, prices, 0, FAR_PERIOD_MS)
     epochs = (now_ms + phases) // FAR_PERIOD_MS
     ordinals = np.maximum(0, (epochs * FAR_PERIOD_MS - phases - market.start_ms) // MINUTE_MS)
-    sizes = np.empty(len(prices))
-    for ordinal in np.unique(ordinals).tolist():
-        there = ordinals == ordinal
-        ms = market.start_ms + ordinal * MINUTE_MS
-        opened = round(market.minute(ms).prices[0] / market.tick)
-        away = np.clip(np.abs(prices[there] - opened), NEAR_LEVELS, MOST_LEVELS)
-        sizes[there] = market.typical_units(ms) * (1 + _GROWTH * away)
-    return sizes * (0.5 + _drawn(market, prices, epochs, 1000) / 1000)
+    first = int(ordinals.min())
+    begun = [market.start_ms + ordinal * MINUTE_MS for ordinal in range(first, int(ordinals.max()) + 1)]
+    opened = np.array([round(market.minute(ms).prices[0] / market.tick) for ms in begun])
+    typical = np.array([market.typical_units(ms) for ms in begun])
+    away = np.clip(np.abs(prices - opened[ordinals - first]), NEAR_LEVELS, MOST_LEVELS)
+    step = _step(market)
+    sizes = typical[ordinals - first] * (SHARE_OF_MINUTE / step) * (1 + _GROWTH * away)
+    drawn = _drawn(market, prices, epochs, 1000) / 1000
+    units: Integers = np.maximum(1, np.rint(sizes * (0.5 + drawn))).astype(np.int64) * step
+    return units
 
 
 def _drawn(market: Market, prices: Integers, epochs: Integers | int, range_: int) -> Integers:
