@@ -82,7 +82,7 @@ def best_bid(market: Market, now_ms: int) -> int:
     """Best bid in ticks. The last trade was at the best bid if its taker sold, else at the best ask."""
     minute = market.minute(now_ms)
     last = minute.traded(minute.bar.open_time - 1, now_ms)
-    ticks = round(minute.price(now_ms) / market.tick)
+    ticks: int = round(minute.price(now_ms) / market.tick)
     return ticks if last and last[-1].buyer_is_maker else ticks - 1
 
 
