@@ -82,7 +82,7 @@ def best_bid(market: Market, now_ms: int) -> int:
     """Best bid in ticks. The last trade was at the best bid if its taker sold, else at the best ask."""
     minute = market.minute(now_ms)
     last = minute.traded(minute.bar.open_time - 1, now_ms)
-    ticks: int = round(minute.price(now_ms) / market.tick)
+    ticks = round(minute.price(now_ms) / market.tick)
     return ticks if last and last[-1].buyer_is_maker else ticks - 1
 
 
@@ -102,7 +102,7 @@ def _levels(prices: Integers, units: Integers) -> list[Level]:
 
 def _step(market: Market) -> int:
     """The step of quantities in units."""
-    return round(float(market.instrument.step_size) * 10**market.quantity_decimals)
+    return round(float(market.instrument.step_size) * 10.0**market.quantity_decimals)
 
 
 def _near_units(market: Market, now_ms: int, side: int, levels: int) -> list[int]:
