@@ -9,6 +9,7 @@ from imgui_bundle import ImVec2, ImVec4, imgui
 
 from atm.gui import formats, icons, widgets
 from atm.gui.notifications import draw_list, draw_toasts
+from atm.gui.rate_limit import draw_rate_limit
 from atm.gui.theme import Color, fade
 from atm.gui.ui import PageName, Ui
 from atm.model.endpoint import Endpoint
@@ -201,7 +202,7 @@ class Shell:
         imgui.push_font(ui.fonts.regular, ui.theme.SMALL)
         imgui.set_cursor_pos(ImVec2(ui.px(20), (ui.px(STATUS_BAR) - imgui.get_text_line_height()) / 2))
         self._connection(ui)
-        self._rate_limit(ui)
+        draw_rate_limit(ui)
         self._processes(ui)
         self._clock(ui)
         imgui.pop_font()
@@ -230,23 +231,6 @@ class Shell:
                 reconnects=connection.reconnects,
             )
         )
-        imgui.same_line(0, ui.px(26))
-
-    def _rate_limit(self, ui: Ui) -> None:
-        connection = ui.model.connection
-        if connection is None:
-            return
-        c = ui.colors
-        share = connection.used_weight / connection.weight_limit if connection.weight_limit else 0.0
-        ui.text(ui.t("status.weight"), c.muted)
-        imgui.same_line()
-        y = imgui.get_cursor_pos_y()
-        imgui.set_cursor_pos_y(y + imgui.get_text_line_height() / 2 - ui.px(2))
-        tone = c.bad if share > 0.9 else c.warning if share > 0.7 else c.accent
-        widgets.meter(ui, share, tone, ui.px(84), 5)
-        imgui.same_line()
-        imgui.set_cursor_pos_y(y)
-        ui.text(f"{connection.used_weight:,} / {connection.weight_limit:,}", c.muted)
         imgui.same_line(0, ui.px(26))
 
     def _processes(self, ui: Ui) -> None:

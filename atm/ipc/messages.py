@@ -178,8 +178,10 @@ class ConnectionState(Event, frozen=True):
     """State of the exchange connection. Key: endpoint.
 
     state: "connecting", "connected", "degraded", "disconnected" or "banned"; latency_ms of the last REST round trip;
-    market_offset_ms: exchange clock minus wall clock; weight and orders: used and limit of the running window;
-    message_age_ms: age of the newest stream message when this was made.
+    market_offset_ms: exchange clock minus wall clock; weight and orders: used and limit of the running minute, *_10s: of the
+    running ten seconds; message_age_ms: age of the newest stream message when this was made. waiting: requests that wait for
+    the rate budget, by class ("orders", "account", "repair", "history", "housekeeping"); restraint: "throttled" or "banned" by
+    the exchange for restraint_s seconds more, or "".
     """
 
     delivery: ClassVar[Delivery] = "latest"
@@ -195,6 +197,11 @@ class ConnectionState(Event, frozen=True):
     message_age_ms: float
     reconnects: int
     reason: str = ""
+    used_orders_10s: int = 0
+    order_limit_10s: int = 0
+    waiting: dict[str, int] = {}
+    restraint: str = ""
+    restraint_s: float = 0.0
 
 
 class Instruments(Event, frozen=True):

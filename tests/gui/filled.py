@@ -249,7 +249,9 @@ class FilledResults:
 def filled_model() -> ReadModel:
     """Everything a page can show."""
     model = ReadModel()
-    model.apply(ConnectionState("demo", "connected", 4.2, MARKET_MS - WALL_MS, 184, 2_400, 3, 1_200, 15, 210.0, 0))
+    model.apply(
+        ConnectionState("demo", "connected", 4.2, MARKET_MS - WALL_MS, 184, 2_400, 3, 1_200, 15, 210.0, 0, "", 1, 300)
+    )
     model.apply(Instruments(tuple(instrument(symbol) for symbol in (*SYMBOLS, "BTCUSDT", "ETHUSDT"))))
     model.apply(configurations())
     model.apply(indicators())

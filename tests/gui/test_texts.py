@@ -14,6 +14,7 @@ from atm.gui.data.symbol_table import FILTERS
 from atm.gui.notice_sentence import notice_sentence
 from atm.gui.pages.currency_analysis import TABS
 from atm.gui.pages.simulation_result import TABS as RESULT_TABS
+from atm.gui.rate_limit import REQUEST_CLASSES
 from atm.gui.result.compare import VIEWS
 from atm.gui.result.reports import MODES
 from atm.gui.result.view import GROUPINGS
@@ -107,6 +108,8 @@ NOTIFICATIONS = [each for each in parameters_of(NotificationSettings) if each.na
 VARIANTS = {variant.key.lower() for each in TRADE for variant in each.variants}
 STATES = {
     "connection": ("connecting", "connected", "degraded", "disconnected", "banned"),
+    "request": REQUEST_CLASSES,
+    "status": ("throttled", "banned"),
     "process": ("starting", "running", "dead", "stopped"),
     "theme": ("dark", "light"),
     "direction_colors": ("green_red", "red_blue", "blue_orange"),

@@ -13,6 +13,7 @@ import msgspec
 
 from atm.exchange.client.bar_sequence import BarSequence, Instruction, Publish, Repair
 from atm.exchange.client.rate_budget import RequestClass
+from atm.exchange.client.rate_log import RateLog
 from atm.exchange.client.reduction import StreamReduction
 from atm.exchange.client.rest import FuturesClient
 from atm.exchange.client.stream_plan import BOOK_ROUTE, Connection
@@ -64,6 +65,7 @@ class MarketFeed:
         self._rest_error: str | None = "connecting"
         self._was_reached = False
         self._state = ""
+        self._rate_log = RateLog()
         self._tasks: set[asyncio.Task[None]] = set()
         self._clock_ready = asyncio.Event()
         self._spawn(self._keep_clock())
@@ -222,7 +224,10 @@ class MarketFeed:
             count += 1
             if count * self._times.tick >= 1.0:
                 count = 0
-                self._emit(self.state(), self._endpoint)
+                state = self.state()
+                self._emit(state, self._endpoint)
+                for level, text in self._rate_log.lines(state, now_s * 1_000):
+                    logger.log(level, "%s", text)
 
     async def _keep_clock(self) -> None:
         """Measure the exchange's clock for ever; this is also the proof that REST is there."""
@@ -252,6 +257,7 @@ class MarketFeed:
         budget, window_ms, local_ms = self._rest.budget, self._rest.gate.now_ms(), self._rest.wall_ms()
         state, reason = self._judge(budget.banned(window_ms))
         age_ms = (self._loop.time() - self.reduction.newest_s) * 1000
+        restraint, restraint_s = budget.restraint(window_ms)
         return ConnectionState(
             endpoint=self._endpoint,
             state=state,
@@ -265,6 +271,11 @@ class MarketFeed:
             message_age_ms=age_ms if self.reduction.counters.messages else 0.0,
             reconnects=self.supervisor.reconnects,
             reason=reason,
+            used_orders_10s=budget.used_orders_10s(window_ms),
+            order_limit_10s=budget.order_limit_10s,
+            waiting=self._rest.gate.waiting(),
+            restraint=restraint,
+            restraint_s=restraint_s,
         )
 
     def _judge(self, banned: bool) -> tuple[str, str]:

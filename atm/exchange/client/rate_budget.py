@@ -104,6 +104,22 @@ class RateBudget:
         """Orders of the running minute."""
         return self._orders[1].used(now_ms)
 
+    def used_orders_10s(self, now_ms: float) -> int:
+        """Orders of the running ten seconds."""
+        return self._orders[0].used(now_ms)
+
+    @property
+    def order_limit_10s(self) -> int:
+        """Orders allowed per ten seconds."""
+        return self._orders[0].limit
+
+    def restraint(self, now_ms: float) -> tuple[str, float]:
+        """What the exchange has imposed: "banned", "throttled" or "", and for how many seconds more."""
+        if self.banned(now_ms):
+            return "banned", (self.banned_until_ms - now_ms) / 1_000
+        left_ms = self._throttled_until_ms - now_ms
+        return ("throttled", left_ms / 1_000) if left_ms > 0 else ("", 0.0)
+
     def banned(self, now_ms: float) -> bool:
         return now_ms < self.banned_until_ms
 

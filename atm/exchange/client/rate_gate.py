@@ -44,6 +44,10 @@ class RateGate:
         self._arm(wait_ms)
         await future
 
+    def waiting(self) -> dict[str, int]:
+        """How many requests wait, by the name of their class; classes of which none waits are absent."""
+        return {kind.name.lower(): len(queue) for kind, queue in self._waiting.items() if queue}
+
     def reconsider(self) -> None:
         """To be called when the budget has changed from outside (new limits)."""
         self._admit()
