@@ -22,6 +22,7 @@ from atm.ipc.messages import (
     ConnectionState,
     Coverage,
     DataJobsUpdated,
+    DemoUpdated,
     DiskUseUpdated,
     Event,
     IndicatorsUpdated,
@@ -98,6 +99,7 @@ class ReadModel:
     retention: Retention = field(default_factory=Retention)
     data_jobs: dict[int, DataJob] = field(default_factory=dict)
     disk: DiskUseUpdated | None = None
+    demo: DemoUpdated | None = None
     open_bars: dict[str, Bar] = field(default_factory=dict)
     closed_bars: dict[str, deque[Bar]] = field(default_factory=dict)
     marks: dict[str, MarkPrice] = field(default_factory=dict)
@@ -181,7 +183,9 @@ class ReadModel:
         return sorted(done, key=lambda state: -state.created_ms)
 
     def market_ms(self, wall_ms: int) -> int:
-        """The exchange's clock."""
+        """The exchange's clock; the time at which a market stands that is held."""
+        if self.demo is not None and self.demo.state.paused:
+            return self.demo.state.market_ms
         return wall_ms + (self.connection.market_offset_ms if self.connection is not None else 0)
 
     # --- events
@@ -224,6 +228,9 @@ class ReadModel:
 
     def _on_disk(self, event: DiskUseUpdated) -> None:
         self.disk = event
+
+    def _on_demo(self, event: DemoUpdated) -> None:
+        self.demo = event
 
     def _on_analysis(self, event: AnalysisReady) -> None:
         if event.state == "stopped":
@@ -310,6 +317,7 @@ _HANDLERS: dict[type[Event], Callable[[ReadModel, Any], None]] = {
     CollectionUpdated: ReadModel._on_collection,
     DataJobsUpdated: ReadModel._on_data_jobs,
     DiskUseUpdated: ReadModel._on_disk,
+    DemoUpdated: ReadModel._on_demo,
     NotificationsUpdated: ReadModel._on_notifications,
     AnalysisReady: ReadModel._on_analysis,
     AnalyzerLoad: ReadModel._on_load,

@@ -25,6 +25,7 @@ ICONS = {
     PageName.RESULT: icons.RESULT,
     PageName.DATABASE: icons.DATABASE,
     PageName.NETWORK: icons.NETWORK,
+    PageName.DEMO: icons.SERVER,
     PageName.SETTINGS: icons.SETTINGS,
 }
 SIDE_BAR = 216.0
@@ -120,6 +121,8 @@ class Shell:
         self._brand(ui, opened)
         imgui.push_style_var(imgui.StyleVar_.item_spacing, ImVec2(0, ui.px(3)))
         for number, name in enumerate(PageName, 1):
+            if name is PageName.DEMO and ui.model.endpoint is not Endpoint.DEMO:
+                continue
             if name is PageName.SETTINGS:
                 last = imgui.get_window_height() - ui.px(52)
                 imgui.set_cursor_pos_y(max(imgui.get_cursor_pos_y(), last))
@@ -180,6 +183,13 @@ class Shell:
         endpoint = ui.model.endpoint
         color = {Endpoint.DEMO: ui.colors.info, Endpoint.TESTNET: ui.colors.warning, Endpoint.LIVE: ui.colors.bad}
         widgets.badge(ui, endpoint.name, color[endpoint], filled=endpoint is Endpoint.LIVE)
+        demo = ui.model.demo
+        if demo is not None:
+            imgui.same_line(0, ui.px(6))
+            imgui.set_cursor_pos_y(ui.px(16))
+            held = demo.state.paused
+            pace = ui.t("demo.held") if held else f"{demo.state.speed:g}×"
+            widgets.badge(ui, pace, ui.colors.warning if held else ui.colors.muted)
         widgets.tooltip(ui.t(f"endpoint.{endpoint.value}"))
         self._bell(ui)
 

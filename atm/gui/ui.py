@@ -29,7 +29,7 @@ Rect = tuple[float, float, float, float]
 
 
 class PageName(Enum):
-    """The eleven pages in the order of the side bar. The value is the last part of the key of their name."""
+    """All pages in the order of the side bar. The value is the last part of the key of their name."""
 
     DASHBOARD = "dashboard"
     MARKET = "market"
@@ -41,6 +41,7 @@ class PageName(Enum):
     RESULT = "simulation_result"
     DATABASE = "database"
     NETWORK = "neural_network"
+    DEMO = "demo_exchange"
     SETTINGS = "settings"
 
 

@@ -9,11 +9,12 @@ from atm.model.demo_state import DemoCommand, DemoKeyPair, DemoState
 
 
 class DemoUpdated(Event, frozen=True):
-    """From binance_api, whenever it has asked. Key: "". wall_ms: when that was."""
+    """From binance_api, whenever it has asked. Key: "". wall_ms: when that was; rest: base address, for other clients too."""
 
     delivery: ClassVar[Delivery] = "latest"
     state: DemoState
     wall_ms: int
+    rest: str = ""
 
 
 class DescribeDemo(Request, frozen=True):

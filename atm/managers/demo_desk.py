@@ -55,5 +55,5 @@ class DemoDesk:
         state, made = await control(self._rest, command)
         now_ms = wall_ms()
         self._clock.tell(now_ms, float(state.market_ms), 0.0 if state.paused else state.speed)
-        self._assistant.publish(DemoUpdated(state, int(now_ms)))
+        self._assistant.publish(DemoUpdated(state, int(now_ms), self._rest))
         return made

@@ -11,6 +11,8 @@ import pytest
 from atm.gui.analysis_draft import groups_of
 from atm.gui.data.symbol_detail import TABS as DATA_TABS
 from atm.gui.data.symbol_table import FILTERS
+from atm.gui.demo.fault_form import GROUPS as FAULT_GROUPS
+from atm.gui.demo.fault_form import ROUTES, SCHEDULE
 from atm.gui.notice_sentence import notice_sentence
 from atm.gui.pages.currency_analysis import TABS
 from atm.gui.pages.simulation_result import TABS as RESULT_TABS
@@ -29,6 +31,7 @@ from atm.model.bars import Source
 from atm.model.builtin_analyses import BUILT_IN
 from atm.model.data_job import JobKind, JobStatus
 from atm.model.endpoint import Endpoint
+from atm.model.fault import FaultKind, fields_of
 from atm.model.notice import Notice, Severity
 from atm.model.notification import NotificationSettings
 from atm.model.order import Side
@@ -95,6 +98,13 @@ INTEGRITY = (
 )
 
 
+FAULT_FIELDS = (*SCHEDULE, *(each for kind in FaultKind for each in fields_of(kind).values()))
+FAULT_DEEDS = (
+    *("refused", "unanswered", "delayed", "executed", "corrupted", "expired", "cut", "dead", "messages"),
+    *("left_out", "repeated", "moved_back", "gaps"),
+)
+
+
 def every(parameters: Iterable[Parameter]) -> Iterator[Parameter]:
     """These, and all inside of them."""
     for each in parameters:
@@ -128,6 +138,7 @@ STATES = {
     "field": (
         *("maker_fee", "taker_fee", "half_spread", "slippage", "funding_rate"),
         *("path", "export_form", "deleted", "flow_months", "bar_months"),
+        "amount",
     ),
     "analysis_tab": TABS,
     "analysis_title": [group.key for group in groups_of(())],
@@ -150,8 +161,10 @@ STATES = {
     | moved_names()
     | {each.name for each in COSTS}
     | {each.name for each in TRADE if each.name != "code"}
-    | {each.name for each in NOTIFICATIONS},
-    "option": VARIANTS | {choice.lower() for each in (*TRADE, *COSTS, *NOTIFICATIONS) for choice in each.choices},
+    | {each.name for each in NOTIFICATIONS}
+    | {each.name for each in FAULT_FIELDS},
+    "option": VARIANTS
+    | {choice.lower() for each in (*TRADE, *COSTS, *NOTIFICATIONS, *FAULT_FIELDS) for choice in each.choices},
     "notify": ("channel", "delivered", "waiting", "lost", "error", "kept", "not_kept"),
     "about": VARIANTS,
     "mismatch": ("market_order", "stop_close", "span", "first_deviation", "fall", "more", "less"),
@@ -185,6 +198,13 @@ STATES = {
     "export_form": FORMS,
     "deleted": DELETABLE,
     "start": ("connected", "history", "configurations", "simulation", "account", "trading"),
+    "demo": ("api_key", "secret"),
+    "fault": [kind.value for kind in FaultKind],
+    "fault_about": [kind.value for kind in FaultKind],
+    "fault_group": FAULT_GROUPS,
+    "fault_target": ("every", *ROUTES),
+    "fault_phase": ("waiting", "active", "active_for", "over", "cleared"),
+    "fault_did": FAULT_DEEDS,
     "unbuilt": ("title", "account_history", "neural_network"),
 }
 """Keys that the code puts together: prefix and what may follow."""

@@ -31,7 +31,7 @@ MINUTES_A_SECOND = 3_000
 """What a download gets through under the half of the rate budget that history may use (120 requests of 1,500 a minute)."""
 FIRST_BAR_S = 100.0
 FORMS = ("parquet", "csv")
-DELETED = ("all", "bars", "flow")
+DELETED = ("all", "bars", "flow", "marks")
 SHOWN_CONFIRM = "database.shown.confirm"
 
 

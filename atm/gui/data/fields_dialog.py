@@ -22,12 +22,17 @@ class FieldsDialog:
         self.values = dict.fromkeys(fields, "")
         self._choices = choices or {}
         self._opening = False
+        self._closing = False
 
     def open(self, ui: Ui, **values: str) -> None:
         """Show it in this frame, with these values to begin with."""
         self.values.update(values)
         self._opening = True
         ui.commands.forget(self.scope)
+
+    def close(self) -> None:
+        """Close it in the next frame."""
+        self._closing = True
 
     def draw(
         self, ui: Ui, title: str, body: str, action: str, *, kind: str = "primary", hints: dict[str, str] | None = None
@@ -48,7 +53,8 @@ class FieldsDialog:
             widgets.field_note(ui, failed.message)
         imgui.dummy(ImVec2(0, ui.px(6)))
         sent = self._buttons(ui, action, kind)
-        if done:
+        if done or self._closing:
+            self._closing = False
             imgui.close_current_popup()
         end_dialog()
         return sent

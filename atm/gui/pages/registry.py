@@ -7,6 +7,7 @@ from atm.gui.pages.auto_trade import AutoTradePage
 from atm.gui.pages.currency_analysis import CurrencyAnalysisPage
 from atm.gui.pages.dashboard import DashboardPage
 from atm.gui.pages.database import DatabasePage
+from atm.gui.pages.demo_exchange import DemoExchangePage
 from atm.gui.pages.market import MarketPage
 from atm.gui.pages.settings import SettingsPage
 from atm.gui.pages.simulation import SimulationPage
@@ -29,5 +30,6 @@ def all_pages() -> dict[PageName, Page]:
         PageName.RESULT: SimulationResultPage(),
         PageName.DATABASE: DatabasePage(),
         PageName.NETWORK: UnbuiltPage(PageName.NETWORK, (PageName.SIMULATION,)),
+        PageName.DEMO: DemoExchangePage(),
         PageName.SETTINGS: SettingsPage(),
     }
