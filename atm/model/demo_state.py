@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
+
+from atm.model.fault import FaultSchedule
 
 SLOWEST, FASTEST = 1.0, 1_000.0
 """Market time per real time."""
@@ -43,7 +47,8 @@ class DemoCommand(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_
 
     speed: 1 to 1000; pause: hold the market or let it go on; step: hold it so many minutes (1 to 1,440) later; jump: market time to
     move forward to, Unix ms; drop_connections: cut every stream socket; make_key: a new key pair for the account of that name,
-    made if there is none; reset: name of an account that begins anew.
+    made if there is none; reset: name of an account that begins anew; fault, faults, clear, clear_faults: see `FaultCommand`, whose
+    `fault` may leave out what has a default (`read_fault`).
     """
 
     speed: float | None = None
@@ -54,6 +59,10 @@ class DemoCommand(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_
     make_key: str = ""
     deposit: DemoDeposit | None = None
     reset: str = ""
+    fault: dict[str, Any] | None = None
+    faults: FaultSchedule | None = None
+    clear: tuple[int, ...] = ()
+    clear_faults: bool = False
 
 
 class DemoKeyPair(msgspec.Struct, frozen=True):

@@ -83,7 +83,7 @@ class FaultForm(msgspec.Struct, frozen=True):
     group: under which heading it stands. target: what `Fault.target` names, "" when it strikes everything:
     * connection: "public", "market", "private" (route), "one" (a drawn one) or "#" and a number (`FaultReport.connections`)
     * stream: a pattern of names with * and ?, as "nearusdt@kline_*"; events of user streams are "user@ORDER_TRADE_UPDATE"
-    * request: a pattern of "METHOD /path", as "POST /fapi/v1/order" or "* /fapi/v1/klines"
+    * request: a pattern of "METHOD /path" or of the path alone, as "POST /fapi/v1/order" or "/fapi/v1/klines"
     * symbol, account: a name
     default_target: what a form begins with. amount: None when there is none. variants: the first is the default. chance:
     whether it strikes with a probability. lasting: whether it has a duration; without, it happens once. usual_ms: the duration
@@ -127,7 +127,7 @@ FORMS: dict[FaultKind, FaultForm] = {
         amount=_amount("bytes_per_s", "B/s", 2_000, 1, 10_000_000, "whole"), range_amount=(500, 20_000),
     ),
     FaultKind.FLOOD: FaultForm(
-        "connection", "So many more messages a second, repeating the present state of the streams asked for.", "connection",
+        "connection", "So many more messages a second: the newest of each stream, again and again.", "connection",
         amount=_amount("messages_per_s", "1/s", 20_000, 1, 100_000, "whole"), range_ms=(500, 3_000),
         range_amount=(1_000, 20_000),
     ),
@@ -149,10 +149,10 @@ FORMS: dict[FaultKind, FaultForm] = {
     ),
     FaultKind.MISSING: FaultForm("message", "Messages are lost.", "stream", chance=True),
     FaultKind.CLOSING_MISSING: FaultForm(
-        "message", "The message that closes a bar is lost.", "stream", chance=True, default_target="*@kline_1m",
+        "message", "The message that closes a bar is lost.", "stream", chance=True, default_target="*@kline_*",
     ),
     FaultKind.CLOSING_LATE: FaultForm(
-        "message", "The message that closes a bar comes late.", "stream", chance=True, default_target="*@kline_1m",
+        "message", "The message that closes a bar comes late.", "stream", chance=True, default_target="*@kline_*",
         amount=_amount("late_ms", "ms", 5_000, 1, 3_600_000, "whole"), range_amount=(500, 24_000),
     ),
     FaultKind.DEPTH_GAP: FaultForm(
@@ -232,6 +232,9 @@ _COMMON = {
 }
 
 
+_NEUTRAL = {"duration_ms": 0, "target": "", "variant": "", "amount": 0.0, "probability": 1.0, "seed": 0}
+
+
 def fields_of(kind: FaultKind) -> dict[str, Parameter]:
     """The fields of `Fault` that a kind has, in the order of a form. The parameter of `amount` bears the amount's own name
     ("late_ms"), under which `read_fault` takes it as well."""
@@ -247,6 +250,7 @@ def fields_of(kind: FaultKind) -> dict[str, Parameter]:
         fields["amount"] = form.amount
     if form.chance:
         fields["probability"] = _COMMON["probability"]
+    if form.chance or form.target == "connection":
         fields["seed"] = _COMMON["seed"]
     return fields
 
@@ -267,8 +271,12 @@ def read_fault(given: Mapping[str, Any]) -> Fault:
         if field == "kind":
             continue
         if field not in fields:
+            if field in _NEUTRAL and value == _NEUTRAL[field]:
+                continue  # a whole `Fault`, as it is written
             found.append(Invalid(name, value, f"for {kind.value} only {', '.join(own_names)}"))
             continue
+        if fields[field].kind == "whole" and isinstance(value, float) and value.is_integer():
+            value = int(value)
         try:
             values[field] = fields[field].check(value)
         except Invalid as problem:
@@ -293,7 +301,7 @@ class FaultCommand(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit
     """
 
     fault: Fault | None = None
-    schedule: FaultSchedule | None = None
+    schedule: FaultSchedule | None = msgspec.field(default=None, name="faults")
     clear: tuple[int, ...] = ()
     clear_faults: bool = False
 

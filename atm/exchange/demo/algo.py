@@ -16,7 +16,7 @@ _REDUCE_ONLY_REASON = "Reduce Only reject"
 def place(engine: Engine, account: Account, given: Parameters, now_ms: int) -> Conditional:
     """Let a conditional order wait for its trigger; no margin is needed for it. Raises ExchangeRefusal."""
     market = engine.market(given.get("symbol"))
-    if not market.is_listed(now_ms):
+    if not market.is_trading(now_ms):
         raise ExchangeRefusal(-4140)
     made = read_conditional(given, market.symbol, engine.rules[market.symbol], now_ms)
     waiting = account.waiting()

@@ -13,6 +13,7 @@ from aiohttp import web
 
 from atm.exchange.demo import administration
 from atm.exchange.demo.engine import Engine
+from atm.exchange.demo.faults import Faults, FaultWish
 from atm.exchange.demo.rest import Rest
 from atm.exchange.demo.streams import Streams
 from atm.model.demo_state import DemoCommand, DemoKeyPair, DemoState
@@ -27,6 +28,7 @@ class Exchange(Protocol):
     engine: Engine
     rest: Rest
     streams: Streams
+    faults: Faults
 
     def set_speed(self, speed: float) -> None: ...
 
@@ -83,4 +85,5 @@ async def _carry_out(exchange: Exchange, wanted: DemoCommand) -> DemoKeyPair | N
         administration.reset(exchange.engine, wanted.reset, exchange.state().market_ms)
     if wanted.deposit is not None or wanted.reset:
         exchange.keep()
+    exchange.faults.command(FaultWish(wanted.fault, wanted.faults, wanted.clear, wanted.clear_faults))
     return made

@@ -105,6 +105,8 @@ class Engine:
 
     def verified(self, account: Account, order: Order, now_ms: int, too_small: int = -4164) -> Matching:
         """What an order would take from the book now, if all checks let it pass. Raises ExchangeRefusal."""
+        if self.markets[order.symbol].halted_ms is not None:
+            raise ExchangeRefusal(-4140)
         mark = self.markets[order.symbol].mark(now_ms)
         check_filters(order, self.rules[order.symbol], mark, too_small)
         check_limits(account, order, self.rules[order.symbol].max_orders)

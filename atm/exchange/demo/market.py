@@ -43,6 +43,7 @@ class Market:
         self.recording = Recording(source, self.symbol, self.price_decimals, self.quantity_decimals)
         self.start_ms = self.recording.start_ms
         self.marks = Marks(self.recording)
+        self.halted_ms: int | None = None  # since when trading is suspended
         points = round(self.tick * 10**self.price_decimals)
         self._grid = Grid(self.price_decimals, self.quantity_decimals, points)
         self.seed = crc32(self.symbol.encode())
@@ -52,6 +53,10 @@ class Market:
     def is_listed(self, ms: int) -> bool:
         """Whether the recording has begun."""
         return ms >= self.start_ms
+
+    def is_trading(self, ms: int) -> bool:
+        """Whether the recording has begun and trading is not suspended."""
+        return self.is_listed(ms) and self.halted_ms is None
 
     def pass_ends_ms(self, ms: int) -> int:
         """End of the pass over the recording in which a moment lies; before the first one, the end of that."""

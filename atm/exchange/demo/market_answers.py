@@ -66,7 +66,11 @@ class MarketAnswers:
 
     def _klines(self, asked: Asked, symbol: str | None) -> Any:
         market, interval = self._find(symbol), _interval(asked)
-        bars = market.history(asked.now_ms, interval, *times(asked.given), limit(asked.given, 500, 1500))
+        start_ms, end_ms = times(asked.given)
+        if market.halted_ms is not None:  # bars that are not whole would be taken for whole ones
+            last_ms = interval.open_time(market.halted_ms) - 1
+            end_ms = last_ms if end_ms is None else min(end_ms, last_ms)
+        bars = market.history(asked.now_ms, interval, start_ms, end_ms, limit(asked.given, 500, 1500))
         return [market.kline_row(bar, interval) for bar in bars]
 
     def _derived(self, asked: Asked, named: str, read: Read) -> Any:

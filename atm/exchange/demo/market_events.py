@@ -72,7 +72,7 @@ class MarketEvents:
         name, _, kind = stream.partition("@")
         continuous = kind.startswith("continuousKline_")
         market = self._markets.get(name.removesuffix("_perpetual").upper() if continuous else name.upper())
-        if market is None or not market.is_listed(ms):
+        if market is None or not market.is_trading(ms):
             return []
         if kind.startswith("kline_") or continuous:
             return _klines(market, kind.partition("_")[2], after_ms, ms, continuous)
@@ -98,7 +98,7 @@ class MarketEvents:
 
     def _of_all(self, stream: str, after_ms: int, ms: int) -> Events:
         kind = stream[1:].removesuffix("@arr")
-        listed = [market for market in self._markets.values() if market.is_listed(ms)]
+        listed = [market for market in self._markets.values() if market.is_trading(ms)]
         if kind == "bookTicker":
             due = _passes(after_ms, ms, _BOOK_TICKERS_PERIOD_MS)
             return [_book_ticker(market, ms) for market in listed] if due else []

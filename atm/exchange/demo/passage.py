@@ -88,6 +88,8 @@ def _pass(engine: Engine, account: Account, from_ms: int, to_ms: int) -> None:
         for ms in engine.markets[symbol].moments(from_ms, to_ms, with_mark=endangered or symbol in by_mark)
     )
     for ms, symbol in moments:
+        if engine.markets[symbol].halted_ms is not None:
+            continue
         price = engine.markets[symbol].price(ms)
         _fill_resting(engine, account, symbol, price, ms)
         if account.conditionals:

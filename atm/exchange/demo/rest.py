@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -14,10 +15,12 @@ from atm.exchange.demo.account import Account, KeyPair
 from atm.exchange.demo.account_answers import AccountAnswers
 from atm.exchange.demo.conditional_answers import ConditionalAnswers
 from atm.exchange.demo.engine import Engine
+from atm.exchange.demo.market import Market
 from atm.exchange.demo.market_answers import MarketAnswers
 from atm.exchange.demo.order_answers import OrderAnswers
 from atm.exchange.demo.refusal import ExchangeRefusal
 from atm.exchange.demo.request import Asked
+from atm.exchange.demo.shown_clock import ShownClock
 
 KEY_LIFE_MS = 3_600_000.0
 _NOT_FOUND = "<html><body>404 Not Found</body></html>"
@@ -28,11 +31,17 @@ _ORDERS = {
 """How many orders a request counts as in the limit of ten seconds; in that of a minute each is one."""
 
 
+Plain = Callable[[], web.Response]
+"""Carries a request out and answers it."""
+Tamper = Callable[[web.Request, Plain], Awaitable[web.StreamResponse]]
+
+
 class Rest:
     """Answers requests.
 
     market_ms(): lets the market run up to the present and returns its time; wall_ms(): the machine's; exact(): whether the
-    market runs in real time; done(): called after a request that may have changed an account.
+    market runs in real time; done(): called after a request that may have changed an account. `shown`: the clock that clients
+    are shown; `tamper`: what requests have to pass while faults are active.
     """
 
     def __init__(
@@ -45,6 +54,8 @@ class Rest:
         exact: Callable[[], bool],
         done: Callable[[], None],
     ) -> None:
+        self.shown = ShownClock()
+        self.tamper: Tamper | None = None
         self._engine, self._limits = engine, limits
         self._market_ms, self._wall_ms, self._exact, self._done = market_ms, wall_ms, exact, done
         self._public = MarketAnswers(engine.markets, engine.market, info).handlers
@@ -52,12 +63,23 @@ class Rest:
             AccountAnswers(engine).handlers | OrderAnswers(engine).handlers | ConditionalAnswers(engine).handlers
         )
 
+    @property
+    def markets(self) -> Mapping[str, Market]:
+        """By symbol."""
+        return self._engine.markets
+
     async def handle(self, request: web.Request) -> web.StreamResponse:
         """Answer one request."""
         body = (await request.read()).decode(errors="replace")
+        if self.tamper is None:
+            return self._respond(request, body)
+        return await self.tamper(request, partial(self._respond, request, body, self._market_ms()))
+
+    def _respond(self, request: web.Request, body: str, arrived_ms: int | None = None) -> web.Response:
+        """arrived_ms: market time at which the request came, when that is not now."""
         headers: dict[str, str] = {}
         try:
-            answer = self._answer(request, request.rel_url.raw_query_string, body, headers)
+            answer = self._answer(request, request.rel_url.raw_query_string, body, headers, arrived_ms)
         except ExchangeRefusal as refusal:
             content = {"code": refusal.code, "msg": refusal.text}
             return web.json_response(content, status=refusal.status, headers=headers)
@@ -65,7 +87,9 @@ class Rest:
             return web.Response(text=_NOT_FOUND, status=404, content_type="text/html", headers=headers)
         return web.json_response(answer, headers=headers)
 
-    def _answer(self, request: web.Request, query: str, body: str, headers: dict[str, str]) -> Any:
+    def _answer(
+        self, request: web.Request, query: str, body: str, headers: dict[str, str], arrived_ms: int | None
+    ) -> Any:
         method, path = request.method, f"{request.match_info['version']}/{request.match_info['path']}"
         route, address, wall_ms = (method, path), request.remote or "", self._wall_ms()
         if not (route in self._public or route in self._signed or path == "v1/listenKey"):
@@ -75,7 +99,10 @@ class Rest:
         self._limits.spend(address, access.weight(method, path, given), wall_ms, headers)
         version = request.match_info["version"]
         if route in self._public:
-            return self._public[route](Asked(version, given, self._market_ms()))
+            ahead_ms = self.shown.ahead_ms if path.endswith("/time") else 0
+            if path.endswith("/time"):
+                self.shown.tell(address)
+            return self._public[route](Asked(version, given, self._market_ms() + ahead_ms))
         pair = access.key_pair(self._engine.state.keys, request.headers.get("X-MBX-APIKEY", ""))
         account = self._engine.state.accounts[pair.account]
         if path == "v1/listenKey":
@@ -83,7 +110,9 @@ class Rest:
         access.check_signature(pair, given, query, body)
         now_ms = self._market_ms()
         if self._exact():
-            access.check_time(given, now_ms)
+            access.check_time(given, (now_ms if arrived_ms is None else arrived_ms) + self.shown.ahead_ms)
+        elif not self.shown.is_known_to(address):
+            raise ExchangeRefusal(-1021)
         if route in _ORDERS:
             self._limits.count_order(account.name, wall_ms, headers, _ORDERS[route])
         try:

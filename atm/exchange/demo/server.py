@@ -18,6 +18,8 @@ from atm.exchange.demo import administration, control, documents, passage, state
 from atm.exchange.demo.access import RateLimits
 from atm.exchange.demo.clock import DEFAULT_START_MS, MarketClock
 from atm.exchange.demo.engine import Engine
+from atm.exchange.demo.fault_effects import FaultEffects
+from atm.exchange.demo.faults import Faults
 from atm.exchange.demo.market import Market
 from atm.exchange.demo.minute import FIRST_EXTREME_MS, SECOND_EXTREME_MS
 from atm.exchange.demo.recording import BarSource
@@ -81,13 +83,18 @@ class DemoExchange:
             self.markets, rules, state, self._emit, lambda event: self.streams.events.liquidated(event)
         )
         passage.compile_kernels(self.engine)
+        info = {**exchange_info, "symbols": symbols}
         self.rest = Rest(
-            self.engine, {**exchange_info, "symbols": symbols}, RateLimits(), self._present_ms, wall_ms,
+            self.engine, info, RateLimits(), self._present_ms, wall_ms,
             lambda: self.clock.speed == 1 and not self.clock.paused, self._after_request,
         )  # fmt: skip
         self._stirred = asyncio.Event()
         self.streams = Streams(self.markets, self.rest.owner_of, self._stirred.set)
         self._streamed_ms = self.clock.at(self._wall_ms())
+        self.faults = Faults(
+            self.streams, self.rest, lambda faults: FaultEffects(faults, self.engine, rules, info), self._present_ms,
+            self.end_keys, wall_ms,
+        )  # fmt: skip
 
     def _emit(self, account: Any, event: documents.Document) -> None:
         self.streams.user_event(account.name, event)
@@ -109,11 +116,15 @@ class DemoExchange:
     async def heartbeat(self) -> None:
         """Every two seconds: keep the state and end the streams of listen keys that have run out."""
         while True:
-            for account, key in self.rest.expired():
-                self.streams.key_expired(key, documents.key_expired_event(key, self.clock.at(self._wall_ms())))
-                logger.info("the listen key of account %s has expired", account.name)
+            self.end_keys()
             self.keep()
             await asyncio.sleep(HEARTBEAT_S)
+
+    def end_keys(self) -> None:
+        """End the streams of listen keys that have run out."""
+        for account, key in self.rest.expired():
+            self.streams.key_expired(key, documents.key_expired_event(key, self.clock.at(self._wall_ms())))
+            logger.info("the listen key of account %s has expired", account.name)
 
     # --- market -----------------------------------------------------------------------------------------------
 
@@ -221,6 +232,7 @@ class DemoExchange:
             router.add_get(prefix + "/{mode:ws}/{names:.+}", self.streams.handle)
             router.add_get(prefix + "/{mode:stream}", self.streams.handle)
         router.add_route("*", "/demo/control", partial(control.handle, self))
+        router.add_route("*", "/demo/faults", self.faults.handle)
         router.add_route("*", "/fapi/{version:v[123]}/{path:.+}", self.rest.handle)
         router.add_get("/api/{version:v3}/{path:ping|time}", self.rest.handle)
         return application
@@ -258,13 +270,14 @@ async def serving(exchange: DemoExchange, options: DemoExchangeOptions) -> Async
     try:
         await web.TCPSite(runner, options.host, options.port).start()
         port = runner.addresses[0][1]
-        tasks = [asyncio.create_task(exchange.run()), asyncio.create_task(exchange.heartbeat())]
+        tasks = [asyncio.create_task(work) for work in (exchange.run(), exchange.heartbeat(), exchange.faults.run())]
         for task in tasks:
             task.add_done_callback(_ended)
         yield Addresses(f"http://{options.host}:{port}", f"ws://{options.host}:{port}")
     finally:
         for task in tasks:
             task.cancel()
+        exchange.faults.close()
         exchange.streams.drop()
         await runner.cleanup()
         if tasks:

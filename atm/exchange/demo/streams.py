@@ -10,6 +10,8 @@ import asyncio
 import json
 import logging
 from collections.abc import Callable, Iterable, Mapping
+from itertools import count
+from typing import Any, Protocol
 
 import msgspec
 from aiohttp import WSMsgType, web
@@ -17,6 +19,7 @@ from aiohttp import WSMsgType, web
 from atm.exchange.demo.documents import Document
 from atm.exchange.demo.market import Market
 from atm.exchange.demo.market_events import PUBLIC, MarketEvents
+from atm.model.fault import USER_PREFIX
 
 logger = logging.getLogger(__name__)
 
@@ -26,7 +29,10 @@ _ALL_EVENTS: frozenset[str] = frozenset()
 
 
 class Subscriber:
-    """One socket with its queue. `users`: the events wanted (none: all) by listen key, empty for market data."""
+    """One socket with its queue. `users`: the events wanted (none: all) by listen key, empty for market data; `number`: in the
+    order of opening; `dead`: nothing comes through any more; `bytes_per_s`: how fast it may be sent to, 0 as fast as it can."""
+
+    _numbers = count(1)
 
     def __init__(
         self,
@@ -41,21 +47,33 @@ class Subscriber:
         self.combined = combined
         self.users = dict(users)
         self.streams: set[str] = set()
+        self.number = next(self._numbers)
+        self.dead = False
+        self.bytes_per_s = 0.0
         self._request = request
-        self._queue: asyncio.Queue[str] = asyncio.Queue(QUEUE_LIMIT)
+        self._queue: asyncio.Queue[str | bytes] = asyncio.Queue(QUEUE_LIMIT)
+        self._goodbye: asyncio.Task[bool] | None = None
         self.writer = asyncio.create_task(self._write())
 
     async def _write(self) -> None:
         while True:
             try:
-                await self.socket.send_str(await self._queue.get())
+                content = await self._queue.get()
+                if self.bytes_per_s:
+                    await asyncio.sleep(len(content) / self.bytes_per_s)
+                if isinstance(content, str):
+                    await self.socket.send_str(content)
+                else:
+                    await self.socket.send_bytes(content)
             except (ConnectionError, RuntimeError):
                 return  # the socket is closing; its reader ends as well
 
-    def send(self, text: str) -> None:
+    def send(self, content: str | bytes) -> None:
         """Queue a message."""
+        if self.dead:
+            return
         try:
-            self._queue.put_nowait(text)
+            self._queue.put_nowait(content)
         except asyncio.QueueFull:
             logger.warning("a stream socket is too slow and is cut")
             self.cut()
@@ -64,6 +82,17 @@ class Subscriber:
         """Drop the connection at once, without a close frame."""
         if self._request.transport is not None:
             self._request.transport.abort()
+
+    def die(self) -> None:
+        """Send nothing and read nothing from now on: no data, no pong, no goodbye. The connection itself stays."""
+        self.dead = True
+        self.writer.cancel()
+        if isinstance(self._request.transport, asyncio.Transport):
+            self._request.transport.pause_reading()
+
+    def say_goodbye(self, code: int) -> None:
+        """Close the connection with a close frame."""
+        self._goodbye = asyncio.create_task(self.socket.close(code=code))
 
     def follow(self, streams: Iterable[str]) -> None:
         """Add streams; those that belong to another route stay silent. On the private route a name is a listen key."""
@@ -84,9 +113,28 @@ class Subscriber:
         return self.route == ("public" if PUBLIC.fullmatch(stream) else "market")
 
 
+class StreamFaults(Protocol):
+    """What stands between the streams and their sockets while faults are active."""
+
+    def refused_handshake(self, address: str) -> web.Response | None:
+        """How a new connection is refused, None when it is welcome."""
+
+    def came(self, subscriber: Subscriber) -> None:
+        """A connection has been opened."""
+
+    def gone(self, subscriber: Subscriber) -> None:
+        """A connection has ended."""
+
+    def deliver(self, subscriber: Subscriber, stream: str, closing: bool, text: str) -> None:
+        """Send a message, as the faults let it. closing: it closes a bar."""
+
+
 class Streams:
     """All sockets. owner_of(listen key): name of the account whose valid key it is, else ""; stirred(): called when a socket
-    asks for other streams."""
+    asks for other streams; `faults` and whether messages have to pass them."""
+
+    faults: StreamFaults | None = None
+    tampered: bool = False
 
     def __init__(
         self, markets: Mapping[str, Market], owner_of: Callable[[str], str], stirred: Callable[[], None]
@@ -102,6 +150,8 @@ class Streams:
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         """Serve one socket until it ends."""
+        if self.faults is not None and (refusal := self.faults.refused_handshake(request.remote or "")) is not None:
+            return refusal
         socket = web.WebSocketResponse(autoping=True, compress=False)
         await socket.prepare(request)
         route = request.match_info.get("route", "") or "public"
@@ -111,6 +161,8 @@ class Streams:
         names = request.query.get("streams", "") if combined else named
         subscriber.follow(name for name in names.split("/") if _is_stream(name))
         self.subscribers[subscriber] = None
+        if self.faults is not None:
+            self.faults.came(subscriber)
         self._stirred()
         try:
             async for message in socket:
@@ -120,6 +172,8 @@ class Streams:
         finally:
             self.subscribers.pop(subscriber, None)
             subscriber.writer.cancel()
+            if self.faults is not None:
+                self.faults.gone(subscriber)
         return socket
 
     def drop(self) -> None:
@@ -132,13 +186,24 @@ class Streams:
         for subscriber in self.subscribers:
             for key, wanted in subscriber.users.items():
                 if self._owner_of(key) == owner and (not wanted or event["e"] in wanted):
-                    _send_private(subscriber, key, event)
+                    self._send_private(subscriber, key, event)
 
     def key_expired(self, listen_key: str, event: Document) -> None:
         """Tell the sockets of a listen key that it has run out; nothing more comes on them."""
         for subscriber in self.subscribers:
             if listen_key in subscriber.users:
-                _send_private(subscriber, listen_key, event)
+                self._send_private(subscriber, listen_key, event)
+
+    def _send_private(self, subscriber: Subscriber, key: str, event: Document) -> None:
+        text = json.dumps({"stream": key, "data": event} if subscriber.combined else event)
+        self._send(subscriber, USER_PREFIX + event["e"], event, text)
+
+    def _send(self, subscriber: Subscriber, stream: str, event: Any, text: str) -> None:
+        if not self.tampered or self.faults is None:
+            subscriber.send(text)
+        else:
+            closing = isinstance(event, dict) and bool(event.get("k", {}).get("x"))
+            self.faults.deliver(subscriber, stream, closing, text)
 
     def market_moment(self, after_ms: int, ms: int) -> None:
         """The market has gone from `after_ms` to `ms`: send what is due to whoever asked for it. Trades and mark prices go out
@@ -152,7 +217,7 @@ class Streams:
             bare = msgspec.json.encode(event).decode()
             wrapped = f'{{"stream":"{stream}","data":{bare}}}'
             for listener in wanted[stream]:
-                listener.send(wrapped if listener.combined else bare)
+                self._send(listener, stream, event, wrapped if listener.combined else bare)
 
 
 def _users(request: web.Request, named: str) -> dict[str, frozenset[str]]:
@@ -170,10 +235,6 @@ def _users(request: web.Request, named: str) -> dict[str, frozenset[str]]:
 def _is_stream(name: str) -> bool:
     """Whether a name is that of a market stream; else it is a listen key."""
     return "@" in name or name.startswith("!")
-
-
-def _send_private(subscriber: Subscriber, key: str, event: Document) -> None:
-    subscriber.send(json.dumps({"stream": key, "data": event} if subscriber.combined else event))
 
 
 def _control(subscriber: Subscriber, text: str) -> Document:
