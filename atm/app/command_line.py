@@ -111,6 +111,9 @@ def _parser() -> argparse.ArgumentParser:
         "--address", default="", help="of a demo exchange that runs alone (default: the running program's)"
     )
     command.add_argument("--json", action="store_true")
+    command = add("record", _record, "record what the running program gets from the exchange: start, stop, state")
+    command.add_argument("action", choices=("start", "stop", "state"))
+    command.add_argument("--json", action="store_true")
     command = add("bench", _bench, "measure the budgets")
     command.add_argument("name", nargs="?")
     for setting in BENCH_SETTINGS:
@@ -148,6 +151,7 @@ def make_context(options: Any, addresses: Addresses | None = None) -> ProgramCon
         database_url=config.databaseURL,
         headless=getattr(options, "headless", False),
         analysis_cache_bytes=config.analysisCacheMB * 1_000_000,
+        record_session=config.recordSession,
     )
 
 
@@ -277,6 +281,18 @@ def _demo(options: Any) -> int:
     else:
         print_demo(state, made)
     return 0
+
+
+def _record(options: Any) -> int:
+    from atm.app.control import ask_running
+    from atm.app.tables import print_recording
+
+    told = ask_running(_home(options), {"command": "record", "action": options.action})
+    if options.json:
+        print(msgspec.json.encode(told).decode())
+    else:
+        print_recording(told)
+    return 1 if told["error"] else 0
 
 
 def _bench(options: Any) -> int:

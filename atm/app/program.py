@@ -16,7 +16,7 @@ from atm.app.exchange_keeper import ExchangeKeeper
 from atm.app.process_table import process_context
 from atm.app.single_instance import SingleInstance
 from atm.app.supervisor import Supervisor
-from atm.ipc.messages import BINANCE_API, MAIN, NOTIFIER, AttachWindow, DescribeDemo, Request
+from atm.ipc.messages import BINANCE_API, MAIN, NOTIFIER, AttachWindow, DescribeDemo, RecordSession, Request
 from atm.model.endpoint import Addresses, Endpoint
 from atm.model.errors import ATMError
 from atm.model.program import ProgramContext
@@ -56,9 +56,21 @@ def _handle(supervisor: Supervisor, addresses: Addresses, is_demo: bool, command
         return {"pid": os.getpid(), "processes": supervisor.processes(), "rest": addresses.rest, "demo": is_demo}
     if command.get("command") == "demo_changed":
         return _ask(supervisor, BINANCE_API, DescribeDemo())
+    if command.get("command") == "record":
+        return _record(supervisor, str(command.get("action")))
     if command.get("command") == "attach":
         return _ask(supervisor, MAIN, AttachWindow(command.get("environment", {})))
     return {"error": f"unknown command {command.get('command')!r}"}
+
+
+def _record(supervisor: Supervisor, action: str) -> dict[str, Any]:
+    try:
+        told: dict[str, Any] = msgspec.to_builtins(
+            supervisor.assistant.request(BINANCE_API, RecordSession(action), 15.0)
+        )
+    except ATMError as error:
+        return {"error": str(error)}
+    return told
 
 
 def _ask(supervisor: Supervisor, to: str, request: Request) -> dict[str, Any]:

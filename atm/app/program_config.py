@@ -13,7 +13,8 @@ from atm.model.errors import Invalid
 class ProgramConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """ASRatio: share of the worker pool that analyzes (the rest simulates); symbols: what is streamed from the start;
     demoSpeed: market minutes per wall minute on the demo exchange; databaseURL: SQLAlchemy URL, "" = SQLite at home;
-    analysisCacheMB: most megabytes of stored results of analyses, 0 = none are stored."""
+    analysisCacheMB: most megabytes of stored results of analyses, 0 = none are stored; recordSession: whether everything that
+    comes from the exchange is recorded; demoRecording: a recorded session that the demo exchange replays, "" = the sample."""
 
     ASRatio: Annotated[float, msgspec.Meta(ge=0, le=1)] = 0.5
     symbols: Annotated[tuple[str, ...], msgspec.Meta(min_length=1, max_length=700)] = (
@@ -26,6 +27,8 @@ class ProgramConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     theme: Literal["dark", "light"] = "dark"
     databaseURL: str = ""
     analysisCacheMB: Annotated[int, msgspec.Meta(ge=0, le=1_000_000)] = 2_000
+    recordSession: bool = False
+    demoRecording: str = ""
 
 
 def read(path: Path) -> ProgramConfig:

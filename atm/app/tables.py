@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
+from typing import Any
 
 from atm.app.bench import BenchRow
 from atm.app.doctor import Finding
@@ -42,6 +43,20 @@ def print_demo(state: DemoState, made: DemoKeyPair | None) -> None:
         print(f"account      {account.name}: {account.balance:,.2f} USDT, {holdings}")
     if made is not None:
         print(f"API key      {made.key}\nsecret       {made.secret}  (not shown again)")
+
+
+def print_recording(told: dict[str, Any]) -> None:
+    """A recording of the running program's session."""
+    if not told["path"]:
+        print("nothing is recorded")
+        return
+    print(
+        f"{'recording' if told['is_running'] else 'recorded'} since {format_time(told['since_ms'], seconds=True)} UTC"
+    )
+    print(f"file      {told['path']}")
+    print(f"messages  {told['messages']:,}, {told['bytes']:,} bytes written, {told['lost']:,} left out")
+    if told["error"]:
+        print(f"ended     {told['error']}")
 
 
 def print_comparison(comparison: Comparison, t: Texts) -> None:

@@ -1,10 +1,10 @@
-"""Messages about whole order books. See `atm.ipc.messages`, through which all are imported."""
+"""Messages about whole order books and about recordings of a session. See `atm.ipc.messages`, through which all are imported."""
 
 from __future__ import annotations
 
 from typing import ClassVar
 
-from atm.ipc.message_forms import Delivery, Event, Request
+from atm.ipc.message_forms import Delivery, Event, Reply, Request
 
 
 class FollowBooks(Request, frozen=True):
@@ -34,3 +34,25 @@ class WholeBook(Event, frozen=True):
     gaps: int
     bids: tuple[tuple[float, float], ...]
     asks: tuple[tuple[float, float], ...]
+
+
+class RecordSession(Request, frozen=True):
+    """To binance_api: "start" or "stop" recording what comes from the exchange, or say the "state". → SessionRecording, or Failed
+
+    Files go to the folder "recordings" at home. A recording that runs goes on when it is started again.
+    """
+
+    action: str
+
+
+class SessionRecording(Reply, frozen=True):
+    """A recording of the session. path: its newest file; bytes: of its files; lost: messages that were left out; error: why it
+    ended by itself."""
+
+    is_running: bool
+    path: str = ""
+    bytes: int = 0
+    messages: int = 0
+    lost: int = 0
+    since_ms: int = 0
+    error: str = ""

@@ -8,10 +8,9 @@ An event type is delivered in one of two ways (`delivery`):
 * "latest":  only the newest per key counts; an unread older one is overwritten, and the newest is kept by the router
   and handed to whoever subscribes later (so a restarted process or a late window knows the state at once).
 
-Those about analyses and their configurations stand in `analysis_messages`, those about whole order books in `book_messages`,
-those about stored data in `data_messages`, those about the demo exchange in `demo_messages`, those of its faults in
-`fault_messages`, those of trials in `trial_messages`; all are
-imported from here.
+Those about analyses and their configurations stand in `analysis_messages`, those about whole order books and recordings in
+`book_messages`, those about stored data in `data_messages`, those about the demo exchange in `demo_messages`, those of its faults
+in `fault_messages`, those of trials in `trial_messages`; all are imported from here.
 """
 
 from __future__ import annotations
@@ -48,7 +47,12 @@ from atm.ipc.analysis_messages import (
     StopAnalysis as StopAnalysis,
     UserIndicatorList as UserIndicatorList,
 )
-from atm.ipc.book_messages import FollowBooks as FollowBooks, WholeBook as WholeBook
+from atm.ipc.book_messages import (
+    FollowBooks as FollowBooks,
+    RecordSession as RecordSession,
+    SessionRecording as SessionRecording,
+    WholeBook as WholeBook,
+)
 from atm.ipc.data_messages import (
     CheckIntegrity as CheckIntegrity,
     CollectionUpdated as CollectionUpdated,

@@ -13,6 +13,7 @@ from collections.abc import Coroutine
 from atm.exchange.client.book_feed import BookFeed, BookTimes
 from atm.exchange.client.feed import FeedTimes, MarketFeed
 from atm.exchange.client.rate_budget import RequestClass
+from atm.exchange.client.recorder import SessionRecorder
 from atm.exchange.client.rest import FuturesClient, with_brackets
 from atm.exchange.client.transport import Credentials, wall_ms
 from atm.ipc.assistant import Deferred, IPCAssistant
@@ -32,12 +33,14 @@ from atm.ipc.messages import (
     Reply,
 )
 from atm.managers.demo_desk import DemoDesk
+from atm.managers.recording_desk import RecordingDesk
 from atm.model.endpoint import Endpoint
 from atm.model.errors import ATMError, Invalid, Refused
 from atm.model.instrument import Instrument
 from atm.model.interval import MINUTE_MS
 from atm.model.notice import Notice, Severity
 from atm.model.program import ProgramContext
+from atm.storage.home import recordings
 
 logger = logging.getLogger(__name__)
 
@@ -97,6 +100,9 @@ class BinanceAPIManager:
         self._assistant.answer(FindFirstBar, self._on_find_first)
         if self._context.endpoint is Endpoint.DEMO:
             self._demo = DemoDesk(self._assistant, self._context.addresses.rest, self._spawn, self._rest.clock)
+        self._recordings = RecordingDesk(self._assistant, recordings(self._context.home), self._attach_recorder)
+        if self._context.record_session:
+            self._recordings.start_quietly()
         self._assistant.set_waker(self._wake)
         self._changed.set()
         self._spawn(self._keep_symbols())
@@ -120,6 +126,7 @@ class BinanceAPIManager:
             await self._books.close()
         if self._tasks:
             await asyncio.wait(self._tasks)
+        self._recordings.close()
         await self._rest.close()
 
     # --- the assistant on this loop ---------------------------------------------------------------------------
@@ -172,8 +179,15 @@ class BinanceAPIManager:
         if self._books is None:
             base = self._context.addresses.stream
             self._books = BookFeed(self._rest, base, self._assistant.publish, self._book_times)
+            self._books.tap = self._feed.tap
         self._books.follow(request.by, request.symbols, request.levels)
         return Done()
+
+    def _attach_recorder(self, recorder: SessionRecorder | None) -> None:
+        self._feed.tap = None if recorder is None else recorder.frame
+        if self._books is not None:
+            self._books.tap = self._feed.tap
+        self._rest.tell_answers(None if recorder is None else recorder.answer)
 
     def _on_fetch(self, request: FetchBars) -> Reply | Deferred:
         minutes = (request.end_ms - request.start_ms) / MINUTE_MS

@@ -24,6 +24,7 @@ class ProgramContext(msgspec.Struct, frozen=True):
     database_url: str = ""
     headless: bool = False
     analysis_cache_bytes: int = 2_000_000_000
+    record_session: bool = False
 
     @property
     def market_root(self) -> Path:

@@ -27,3 +27,8 @@ def logs(home: Path) -> Path:
 
 def demo_state(home: Path) -> Path:
     return home / "demo_exchange.json"
+
+
+def recordings(home: Path) -> Path:
+    """Recorded sessions of exchanges."""
+    return home / "recordings"

@@ -52,7 +52,9 @@ class _Ask(msgspec.Struct):
 
 
 class BookFeed:
-    """Feeds `emit(event, key)` with `WholeBook` until `close`. Build inside a running loop. `tap` gets every frame as it came."""
+    """Feeds `emit(event, key)` with `WholeBook` until `close`. Build inside a running loop.
+
+    tap: gets every frame as it came, if there is one."""
 
     def __init__(
         self,
@@ -60,9 +62,9 @@ class BookFeed:
         stream_base: str,
         emit: Callable[[Event, str], None],
         times: BookTimes | None = None,
-        tap: Callable[[bytes], None] | None = None,
     ) -> None:
-        self._rest, self._emit, self._tap = rest, emit, tap
+        self._rest, self._emit = rest, emit
+        self.tap: Callable[[bytes], None] | None = None
         self._times = times or BookTimes()
         self._loop = asyncio.get_running_loop()
         self.books: dict[str, LocalBook] = {}
@@ -138,8 +140,8 @@ class BookFeed:
                 self._touch(symbol)
 
     def _sink(self, frame: bytes, now_s: float) -> str:
-        if self._tap is not None:
-            self._tap(frame)
+        if self.tap is not None:
+            self.tap(frame)
         try:
             message = FRAMES.decode(frame)
         except msgspec.DecodeError:

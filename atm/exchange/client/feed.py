@@ -42,7 +42,9 @@ class FeedTimes(msgspec.Struct, frozen=True):
 
 
 class MarketFeed:
-    """Feeds `emit(event, key)` with the market of the collected symbols until `close`. Build inside a running loop."""
+    """Feeds `emit(event, key)` with the market of the collected symbols until `close`. Build inside a running loop.
+
+    tap: gets every frame as it came, if there is one."""
 
     def __init__(
         self,
@@ -58,6 +60,7 @@ class MarketFeed:
         self._times = times or FeedTimes()
         self._loop = asyncio.get_running_loop()
         self.reduction = StreamReduction()
+        self.tap: Callable[[bytes], None] | None = None
         self.supervisor = StreamSupervisor(stream_base, self._sink, self._connection_changed, self._times.streams)
         self.sequences: dict[str, BarSequence] = {}
         self._bars_scheduled = False
@@ -122,6 +125,8 @@ class MarketFeed:
     # --- streams ----------------------------------------------------------------------------------------------
 
     def _sink(self, frame: bytes, now_s: float) -> str:
+        if self.tap is not None:
+            self.tap(frame)
         reduction = self.reduction
         stream = reduction.feed(frame, now_s)
         if not self._bars_scheduled and (reduction.closed or reduction.later):

@@ -67,6 +67,10 @@ class FuturesClient:
     async def __aexit__(self, *_: object) -> None:
         await self.close()
 
+    def tell_answers(self, on_answer: Callable[[str, str, bytes], None] | None) -> None:
+        """Have every good answer told as (path, path with query, body), or no longer."""
+        self._library.on_answer = on_answer
+
     async def close(self) -> None:
         self.gate.close()
         await self._library.close()

@@ -78,7 +78,9 @@ def transport_class(addresses: Addresses) -> type[FuturesTransport]:
 
 
 class FuturesTransport(AsyncClient):  # type: ignore[misc]  # the library is untyped
-    """One HTTP session with its gate. Build inside a running loop by `transport_class(addresses)(credentials, gate, clock)`."""
+    """One HTTP session with its gate. Build inside a running loop by `transport_class(addresses)(credentials, gate, clock)`.
+
+    on_answer(path, path with query, body) is told every good answer."""
 
     REQUEST_RECVWINDOW = 5_000
 
@@ -92,6 +94,7 @@ class FuturesTransport(AsyncClient):  # type: ignore[misc]  # the library is unt
         self._wall_ms = wall_ms
         self._gate = gate
         self._clock = clock
+        self.on_answer: Callable[[str, str, bytes], None] | None = None
         super().__init__(credentials.key, credentials.secret, requests_params={"timeout": _TIMEOUT})
 
     def __repr__(self) -> str:
@@ -160,6 +163,8 @@ class FuturesTransport(AsyncClient):  # type: ignore[misc]  # the library is unt
         placing = places_order(response.method, response.url.path)
         body = await response.read()
         if 200 <= response.status < 300:
+            if self.on_answer is not None:
+                self.on_answer(response.url.path, response.url.path_qs, body)
             try:
                 return msgspec.json.decode(body) if body else {}
             except msgspec.DecodeError as error:

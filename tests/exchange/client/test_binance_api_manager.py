@@ -13,6 +13,7 @@ import pytest
 
 from atm.exchange.client.feed import FeedTimes
 from atm.exchange.client.supervisor import StreamTimes
+from atm.exchange.session_file import read_line, read_lines
 from atm.ipc.assistant import IPCAssistant
 from atm.ipc.envelope import Envelope, Kind, decode_envelope, decode_message, encode
 from atm.ipc.local import LocalBus
@@ -35,8 +36,10 @@ from atm.ipc.messages import (
     NoticeRaised,
     OpenBar,
     Ping,
+    RecordSession,
     Reply,
     Request,
+    SessionRecording,
     Stop,
 )
 from atm.managers.binance_api import BinanceAPIManager, run
@@ -386,3 +389,25 @@ async def test_the_fill_waits_for_data(program: Program, market: Market) -> None
     data = program.bus.assistant(DATA)
     data.answer(LastStored, lambda _: LastStoredReply(dict(program.stored)))
     await program.until(lambda: len(program.closed()) == 10, seconds=12)
+
+
+async def test_a_session_is_recorded_as_it_comes(
+    program: Program, market: Market, exchange: Any, tmp_path: Path
+) -> None:
+    program.start()
+    await program.until(lambda: program.state() == "connected")
+    started = await program.ask(RecordSession("start"))
+    assert isinstance(started, SessionRecording) and started.is_running
+    assert Path(started.path).parent == tmp_path / "recordings"
+    last = await market.close_minute()
+    await program.until(lambda: last in program.closed())
+    await program.ask(FetchBars("BTCUSDT", last - 5 * MINUTE, last))
+    assert not isinstance(await program.ask(RecordSession("pause")), SessionRecording)
+    stopped = await program.ask(RecordSession("stop"))
+    assert isinstance(stopped, SessionRecording) and not stopped.is_running and stopped.lost == 0
+    lines = [read_line(raw) for _, raw in read_lines(Path(stopped.path))]
+    streams = [line.stream for line in lines if line is not None and line.stream]
+    assert "btcusdt@kline_1m" in streams
+    assert any(line is not None and line.request.startswith("/fapi/v1/klines?") for line in lines)
+    assert stopped.messages == len(lines)
+    assert await program.ask(RecordSession("state")) == SessionRecording(False)
