@@ -396,6 +396,7 @@ async def test_a_session_is_recorded_as_it_comes(
 ) -> None:
     program.start()
     await program.until(lambda: program.state() == "connected")
+    await exchange.wait_for_sockets(2)
     started = await program.ask(RecordSession("start"))
     assert isinstance(started, SessionRecording) and started.is_running
     assert Path(started.path).parent == tmp_path / "recordings"
