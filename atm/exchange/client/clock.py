@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 _NORMAL_RATE = 0.25  # a measured rate closer to 1 than this is measuring error, not an accelerated replay
+_LONG_MS = 2 * 3_600_000.0
 _FASTEST = 1_250.0  # a measured rate beyond this is no rate: the replay was moved forward in between
 
 
@@ -11,12 +12,16 @@ class ExchangeClock:
 
     The rate is 1 on Binance. A demo exchange that replays at a multiple of real time has that multiple as its rate,
     found from two samples that lie far enough apart compared with their round trips; one that is held has the rate 0.
+    A clock may also jump: a rate unlike the one known so far is believed at the next sample only, until which the clock
+    `is_doubtful`.
     """
 
     def __init__(self) -> None:
         self.rate = 1.0
         self.latency_ms = 0.0
         self.samples = 0
+        self.is_doubtful = False
+        self._is_steady = False
         self._local_ms = 0.0
         self._exchange_ms = 0.0
 
@@ -33,6 +38,7 @@ class ExchangeClock:
     def tell(self, local_ms: float, exchange_ms: float, rate: float) -> None:
         """Take the word of a replay for its time and rate (0: it is held), which somebody may just have changed."""
         self._local_ms, self._exchange_ms, self.rate = local_ms, exchange_ms, rate
+        self._is_steady, self.is_doubtful = True, False
         self.samples += 1
 
     def _measure_rate(self, local_ms: float, exchange_ms: float, round_trip_ms: float) -> None:
@@ -42,7 +48,12 @@ class ExchangeClock:
         rate = exchange_ms / local_ms
         if rate > _FASTEST:
             return
-        self.rate = 1.0 if rate < 0 or abs(rate - 1) < _NORMAL_RATE + uncertain_ms / local_ms else rate
+        rate = 1.0 if rate < 0 or abs(rate - 1) < _NORMAL_RATE + uncertain_ms / local_ms else rate
+        alike = abs(rate - self.rate) <= (_NORMAL_RATE + uncertain_ms / local_ms) * max(rate, self.rate)
+        self.is_doubtful = self._is_steady and not alike
+        self._is_steady = not self.is_doubtful
+        if not self.is_doubtful:
+            self.rate = rate
 
     def now_ms(self, local_ms: float) -> float:
         """Exchange time at the local time `local_ms`; the local time itself before the first sample."""
@@ -55,6 +66,10 @@ class ExchangeClock:
     def surely_past_ms(self, local_ms: float) -> float:
         """An exchange time that has passed for certain, whatever the error of the estimate (≥ 1 s of local time)."""
         return self.now_ms(local_ms) - (1_000 + self.latency_ms) * max(1.0, self.rate)
+
+    def long_past_ms(self, local_ms: float) -> float:
+        """An exchange time that has passed even if the exchange's clock is wrong by an hour."""
+        return self.surely_past_ms(local_ms) - _LONG_MS
 
     def window_ms(self, local_ms: float) -> float:
         """Time by which rate windows are aligned: exchange time on Binance, local time on a replay of another day."""

@@ -24,20 +24,22 @@ logger = logging.getLogger(__name__)
 MAX_FRAME_BYTES = 8 * 1024 * 1024
 CONTROL_PAUSE_S = 0.25  # at most 10 messages a second are allowed, pongs included
 CONTROL_BATCH = 200
+PING_S = 10.0
+"""A peer that answers no ping for as long again is dead: on a user stream, where silence is normal, nothing else tells."""
 
 FrameSink = Callable[[bytes, float], str]
 
 
 class StreamSocket:
     """An open socket with its reader. `awaited`: streams of this socket that have not delivered yet; `closed` completes
-    with the reason when it is over."""
+    with the reason when it is over. silence_s: None where silence is normal."""
 
     def __init__(
         self,
         socket: ClientConnection,
         streams: Iterable[str],
         sink: FrameSink,
-        silence_s: float,
+        silence_s: float | None,
         watch: StreamWatch,
     ) -> None:
         self._socket = socket
@@ -53,7 +55,7 @@ class StreamSocket:
         self.awaited = self._subscribed - set(COMMON_STREAMS)
         self.all_delivered = asyncio.Event()
         self.closed: asyncio.Task[str] = asyncio.create_task(self._read())
-        self._watch = self._loop.call_later(silence_s, self._check_silence)
+        self._watch = None if silence_s is None else self._loop.call_later(silence_s, self._check_silence)
 
     async def _read(self) -> str:
         receive, sink, time, heard = self._socket.recv, self._sink, self._loop.time, self._heard
@@ -70,7 +72,8 @@ class StreamSocket:
         except ConnectionClosed as closed:
             return self._reason or f"closed by the server ({closed.rcvd.code if closed.rcvd else 'no close frame'})"
         finally:
-            self._watch.cancel()
+            if self._watch is not None:
+                self._watch.cancel()
 
     def _delivered(self, stream: str) -> None:
         self.awaited.discard(stream)
@@ -78,6 +81,8 @@ class StreamSocket:
             self.all_delivered.set()
 
     def _check_silence(self) -> None:
+        if self._silence_s is None:
+            return
         silent_s = self._loop.time() - self._last_s
         if silent_s >= self._silence_s:
             self._reason = f"silent for {silent_s:.0f} s"
@@ -133,13 +138,22 @@ async def open_socket(
 ) -> StreamSocket | str:
     """Connect and subscribe to the streams of `watch`. Returns the running socket, or in words why there is none."""
     streams = sorted(watch.heard)
+    socket = await open_connection(address(base, route, streams))
+    if isinstance(socket, str):
+        return socket
+    watch.opened(asyncio.get_running_loop().time())
+    return StreamSocket(socket, streams, sink, silence_s, watch)
+
+
+async def open_connection(url: str) -> ClientConnection | str:
+    """Connect. Returns the connection, or in words why there is none."""
     try:
-        socket = await connect(
-            address(base, route, streams),
+        return await connect(
+            url,
             open_timeout=10,
             close_timeout=1,
-            ping_interval=20,
-            ping_timeout=20,
+            ping_interval=PING_S,
+            ping_timeout=PING_S,
             max_size=MAX_FRAME_BYTES,
             max_queue=1_024,
             compression=None,
@@ -149,5 +163,3 @@ async def open_socket(
         return f"refused with HTTP status {refused.response.status_code}"
     except (OSError, TimeoutError, InvalidHandshake, WebSocketException) as error:
         return f"no connection ({type(error).__name__})"
-    watch.opened(asyncio.get_running_loop().time())
-    return StreamSocket(socket, streams, sink, silence_s, watch)

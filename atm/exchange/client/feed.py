@@ -11,7 +11,7 @@ from collections.abc import Callable, Coroutine, Iterable, Mapping
 
 import msgspec
 
-from atm.exchange.client.bar_sequence import BarSequence, Instruction, Publish, Repair
+from atm.exchange.client.bar_sequence import PATIENCE_S, BarSequence, Instruction, Publish, Repair
 from atm.exchange.client.rate_budget import RequestClass
 from atm.exchange.client.rate_log import RateLog
 from atm.exchange.client.reduction import StreamReduction
@@ -30,7 +30,8 @@ MAX_FILL_DAYS = 90
 RECENT_MINUTES = 60
 SYMBOLS_A_TURN = 25
 CLOCK_PERIODS_S = (1.0, 5.0, 30.0)
-CLOCK_RETRY_S = (0.5, 1.0, 2.0, 4.0, 8.0, 15.0, 30.0)
+CLOCK_RETRY_S = (0.5, 1.0, 2.0, 4.0, 8.0)
+CLOCK_PATIENCE_S = PATIENCE_S - 1.0  # the clock tells a minute over when it has been for a second
 
 
 class FeedTimes(msgspec.Struct, frozen=True):
@@ -212,6 +213,7 @@ class MarketFeed:
             self._carry_out(symbol, instructions, sequence)
 
     def _restored(self) -> None:
+        self.supervisor.hurry()
         for symbol, sequence in self.sequences.items():
             self._carry_out(symbol, sequence.restored(self._loop.time()), sequence)
 
@@ -224,7 +226,7 @@ class MarketFeed:
             await asyncio.sleep(self._times.tick)
             now_s, past_ms = self._loop.time(), int(self._rest.clock.surely_past_ms(self._rest.wall_ms()))
             for symbol, sequence in list(self.sequences.items()):
-                self._carry_out(symbol, sequence.expect(past_ms, now_s), sequence)
+                self._carry_out(symbol, sequence.expect(past_ms, now_s, patience_s=CLOCK_PATIENCE_S), sequence)
                 self._carry_out(symbol, sequence.tick(now_s), sequence)
             count += 1
             if count * self._times.tick >= 1.0:
@@ -251,7 +253,7 @@ class MarketFeed:
                 if failed:
                     self._restored()
                 wait_s = CLOCK_PERIODS_S[min(measured, len(CLOCK_PERIODS_S) - 1)]
-                failed, measured = 0, measured + 1
+                failed, measured = 0, 1 if self._rest.clock.is_doubtful else measured + 1
             self._announce()
             await asyncio.sleep(wait_s)
 

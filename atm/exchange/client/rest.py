@@ -110,7 +110,8 @@ class FuturesClient:
     ) -> tuple[Bar, ...]:
         """Closed one-minute bars with start_ms <= open time < end_ms, ascending; minutes that the exchange lacks are absent.
 
-        A bar counts as closed when a later one exists or when its close lies in the past for certain.
+        A bar counts as closed when a later one exists, or when its close lies hours in the past: a clock alone, which may
+        jump, makes no bar final.
         """
         found: list[Bar] = []
         while start_ms < end_ms:
@@ -121,11 +122,11 @@ class FuturesClient:
                     symbol=symbol, interval="1m", startTime=str(start_ms), endTime=str(end_ms), limit=str(limit)
                 )
             rows = answers.kline_rows(answer)
-            if rows and rows[-1][1] >= self.clock.surely_past_ms(self.wall_ms()):
+            is_last = len(rows) < limit
+            if rows and rows[-1][1] >= self.clock.long_past_ms(self.wall_ms()):
                 rows.pop()
-                limit = len(rows) + 1  # the newest bar of all: there is no further page
             found += [bar for bar, _ in rows if start_ms <= bar.open_time < end_ms]
-            if not rows or len(rows) < limit or rows[-1][0].open_time < start_ms:
+            if is_last or not rows or rows[-1][0].open_time < start_ms:
                 break
             start_ms = rows[-1][0].open_time + MINUTE_MS
         return tuple(found)

@@ -29,7 +29,8 @@ class StreamTimes(msgspec.Struct, frozen=True):
     """Seconds. Binance cuts every connection after 24 h.
 
     silence: of a whole connection; check: single streams are looked at so often; stagger: between two connections that are
-    opened; renewal_retry: after a renewal for which no socket could be had.
+    opened; renewal_retry: after a renewal for which no socket could be had; longest_silent_wait: between sockets that open
+    and then say nothing.
     """
 
     silence: float = 10.0
@@ -41,6 +42,7 @@ class StreamTimes(msgspec.Struct, frozen=True):
     overlap: float = 30.0
     first_wait: float = 0.25
     longest_wait: float = 30.0
+    longest_silent_wait: float = 5.0
 
 
 def reconnect_wait(attempt: int, times: StreamTimes, draw: float) -> float:
@@ -58,6 +60,7 @@ class _Runner:
         self._supervisor = supervisor
         self._changed = asyncio.Event()
         self._renew = asyncio.Event()
+        self._hurried = asyncio.Event()
         self._watch = StreamWatch(plan.streams, asyncio.get_running_loop().time())
         self.task = asyncio.create_task(self._run())
         self.task.add_done_callback(self._ended)
@@ -77,18 +80,35 @@ class _Runner:
     def renew(self) -> None:
         self._renew.set()
 
+    def hurry(self) -> None:
+        """Do not wait any longer before the next try."""
+        self._hurried.set()
+
     async def _run(self) -> None:
         times, attempt = self._supervisor.times, 0
         while True:
             outcome = await self._open()
+            longest = times.longest_wait
             if isinstance(outcome, StreamSocket):
                 reason, delivered = await self._attend(outcome)
                 attempt = 0 if delivered else attempt + 1
+                longest = times.longest_silent_wait
             else:
                 reason, attempt = outcome, attempt + 1
             was_connected, self.connected, self.reason = self.connected, False, reason
             self._supervisor.lost(self, was_connected)
-            await asyncio.sleep(reconnect_wait(attempt, times, self._supervisor.draw()))
+            wait = min(reconnect_wait(attempt, times, self._supervisor.draw()), longest)
+            if await self._hurried_within(wait):
+                attempt = 0
+
+    async def _hurried_within(self, seconds: float) -> bool:
+        self._hurried.clear()
+        try:
+            async with asyncio.timeout(seconds):
+                await self._hurried.wait()
+        except TimeoutError:
+            return False
+        return True
 
     async def _open(self) -> StreamSocket | str:
         supervisor = self._supervisor
@@ -239,6 +259,11 @@ class StreamSupervisor:
         """Renew all connections now, overlapping."""
         for runner in self._runners.values():
             runner.renew()
+
+    def hurry(self) -> None:
+        """The exchange is back: connections that wait for their next try have it now."""
+        for runner in self._runners.values():
+            runner.hurry()
 
     async def close(self) -> None:
         """Close all connections."""

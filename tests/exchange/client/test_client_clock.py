@@ -1,30 +1,39 @@
-"""The estimate of the exchange's clock."""
+"""The exchange's clock as the client estimates it."""
 
 from __future__ import annotations
 
+import pytest
+
 from atm.exchange.client.clock import ExchangeClock
 
+T0 = 1_700_000_000_000.0
 
-def test_a_replay_that_is_held_has_the_rate_nought_and_its_time_stands_still() -> None:
+
+def sampled(*samples: tuple[float, float]) -> ExchangeClock:
+    """Samples (local s, exchange s), each with a round trip of 20 ms."""
     clock = ExchangeClock()
-    clock.sample(0.0, 2.0, 1_000_000.0)
-    clock.sample(5_000.0, 5_002.0, 1_000_000.0)
-    assert clock.rate == 0.0
-    assert clock.now_ms(60_000.0) == 1_000_000.0
+    for local_s, exchange_s in samples:
+        clock.sample(T0 + local_s * 1000 - 10, T0 + local_s * 1000 + 10, T0 + exchange_s * 1000)
+    return clock
 
 
-def test_a_replay_that_was_moved_forward_keeps_its_rate() -> None:
-    clock = ExchangeClock()
-    clock.sample(0.0, 2.0, 0.0)
-    clock.sample(1_000.0, 1_002.0, 60_000.0)
-    clock.sample(2_000.0, 2_002.0, 86_400_000.0)  # a day in a second
-    assert clock.rate == 60.0
-    assert clock.now_ms(2_101.0) == 86_406_000.0
+def test_the_rate_of_a_replay_is_known_after_two_samples() -> None:
+    clock = sampled((0, 0), (1, 60))
+    assert clock.rate == pytest.approx(60.0)
+    assert clock.now_ms(T0 + 2_000) == pytest.approx(T0 + 120_000)
 
 
-def test_the_word_of_a_replay_holds_at_once() -> None:
-    clock = ExchangeClock()
-    clock.sample(0.0, 2.0, 0.0)
-    clock.sample(1_000.0, 1_002.0, 60_000.0)
-    clock.tell(2_001.0, 200_000.0, 10.0)
-    assert clock.now_ms(3_001.0) == 210_000.0
+def test_a_clock_that_jumps_runs_on_at_the_same_rate() -> None:
+    """30 s of local time, 90 s of the exchange's: it has jumped by a minute and does not run three times as fast."""
+    clock = sampled((0, 0), (1, 1), (31, 91))
+    assert clock.rate == 1.0 and clock.is_doubtful
+    assert clock.now_ms(T0 + 41_000) == pytest.approx(T0 + 101_000)
+    clock.sample(T0 + 35_990, T0 + 36_010, T0 + 96_000)
+    assert clock.rate == 1.0 and not clock.is_doubtful
+
+
+def test_a_change_of_speed_is_believed_at_the_second_sample() -> None:
+    clock = sampled((0, 0), (1, 60), (6, 360), (36, 36 * 600))
+    assert clock.is_doubtful
+    clock.sample(T0 + 40_990, T0 + 41_010, T0 + 41 * 600_000)
+    assert clock.rate == pytest.approx(600.0) and not clock.is_doubtful

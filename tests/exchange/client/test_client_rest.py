@@ -263,6 +263,15 @@ async def test_the_open_bar_at_the_end_is_dropped(client: FuturesClient, exchang
     assert [bar.open_time for bar in bars][-2:] == [running - 120_000, running - 60_000]
 
 
+async def test_a_clock_that_has_jumped_makes_no_bar_final(client: FuturesClient, exchange: Any, tools: Any) -> None:
+    now_ms = time.time() * 1000
+    running = int(now_ms) // 60_000 * 60_000
+    client.clock.tell(now_ms, now_ms + 30 * 60_000, 1.0)
+    serve_klines(exchange, tools, 0, running)
+    bars = await client.klines("BTCUSDT", running - 10 * 60_000, running + 30 * 60_000)
+    assert [bar.open_time for bar in bars][-2:] == [running - 120_000, running - 60_000]
+
+
 async def test_a_halt_of_the_market_is_an_absence_not_an_end(client: FuturesClient, exchange: Any, tools: Any) -> None:
     start = NOW_MINUTE - 3_000 * 60_000
     halted = range(start + 10 * 60_000, start + 20 * 60_000, 60_000)
