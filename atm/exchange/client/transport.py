@@ -43,6 +43,7 @@ logger = logging.getLogger(__name__)
 
 REQUEST_CLASS: ContextVar[RequestClass] = ContextVar("request_class", default=RequestClass.HOUSEKEEPING)
 _SENT_MS: ContextVar[float] = ContextVar("sent_ms", default=0.0)
+_SENT_WALL_MS: ContextVar[float] = ContextVar("sent_wall_ms", default=0.0)
 _TIMEOUT = aiohttp.ClientTimeout(total=10.0, connect=5.0)
 _RETRY_WAITS_S = (0.2, 0.4, 0.8)
 
@@ -110,10 +111,9 @@ class FuturesTransport(AsyncClient):  # type: ignore[misc]  # the library is unt
         """The library's constructor sets 0; the clock is kept by `synchronise`."""
 
     async def synchronise(self) -> None:
-        """Measure the exchange's clock once."""
-        sent_ms = self._wall_ms()
+        """Measure the exchange's clock once: from the sending, not from the wait at the gate."""
         answer = await self.futures_time()
-        self._clock.sample(sent_ms, self._wall_ms(), float(answer["serverTime"]))
+        self._clock.sample(_SENT_WALL_MS.get(), self._wall_ms(), float(answer["serverTime"]))
 
     async def close(self) -> None:
         """Close the HTTP session."""
@@ -149,6 +149,7 @@ class FuturesTransport(AsyncClient):  # type: ignore[misc]  # the library is unt
         """One sending. Returns the answer, or the Failure: raising outside of the handlers keeps their exceptions,
         which name the signed address, out of the error's context."""
         _SENT_MS.set(self._gate.now_ms())
+        _SENT_WALL_MS.set(self._wall_ms())
         try:
             return await super()._request(method, uri, signed, force_params, **kwargs)
         except RequestFailed as failed:
