@@ -102,7 +102,7 @@ class AccountEngine:
         self._meta = np.zeros(len(Meta), np.int64)
         self._meta[Meta.TRADING] = 1
         self._buffer = np.zeros((_BUFFER_ROWS + MOST_FILLS * n, len(Trade)))
-        self._levels = np.zeros((n, 2))
+        self._levels = np.zeros((n, 4))
         self._columns: dict[tuple[str, tuple[str, ...]], Ints] = {}
 
     @cached_property
@@ -227,6 +227,7 @@ class AccountEngine:
             equity[at:stop],
             self._levels,
             grid.rates,
+            grid.marks[:, at:stop],
         )
         failed = int(self._meta[Meta.FAILED]) - 1
         if failed >= 0:
@@ -249,8 +250,8 @@ class AccountEngine:
         rates: Mapping[str, float] | None = None,
     ) -> float:
         """One minute: bars by symbol (absent = missing), rows of decision inputs by analysis id (see `inputs`) of the
-        analyses that close with it; `rates`: known funding rates by symbol, if it opens with a stamp. Returns the equity at
-        its close. Raises `Refused` when a user's method fails."""
+        analyses that close with it. Mark price and settled funding rate are those of the bars, `rates` (by symbol) goes before the
+        latter. Returns the equity at its close. Raises `Refused` when a user's method fails."""
         n = len(self.setup.positions)
         prices = np.full((4, 1, n), np.nan)
         volumes = np.zeros((1, n), np.float32)

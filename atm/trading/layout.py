@@ -29,6 +29,10 @@ class PositionLayout(NamedTuple):
     LIQUIDATION: the level of an isolated position; of a cross position see `atm.trading.cross_margin`. WORST: price of this
     minute that the liquidation of other positions in cross margin assumes for this one; it and the POOL columns around it
     are the row of the ledger's `Pool`.
+    MARK: the newest mark price, of a minute without a recorded one its last trade price; LIQUIDATION and WORST are mark prices.
+    PATH_…, MARK_OPEN, MARK_HIGH, MARK_LOW: trade and mark prices of the minute that is being worked (`atm.trading.mark_path`).
+    HELD: minutes with an open position at their close, UNMARKED: those of them without a recorded mark price; STAMPS: funding
+    stamps charged, DEFAULTED: those of them charged with the constant rate.
     """
 
     QUANTITY: int = 0
@@ -75,6 +79,16 @@ class PositionLayout(NamedTuple):
     POOL_FEE: int = 41
     POOL_UNITS: int = 42
     POOL_TAKEN: int = 43
+    PATH_OPEN: int = 44
+    PATH_HIGH: int = 45
+    PATH_LOW: int = 46
+    MARK_OPEN: int = 47
+    MARK_HIGH: int = 48
+    MARK_LOW: int = 49
+    HELD: int = 50
+    UNMARKED: int = 51
+    STAMPS: int = 52
+    DEFAULTED: int = 53
 
 
 MEMORY = len(PositionLayout())

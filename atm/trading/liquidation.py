@@ -15,6 +15,7 @@ from atm.trading.cross_margin import cross_level, in_pool
 from atm.trading.execution import taker_price
 from atm.trading.fills import refresh_levels, write_trade
 from atm.trading.layout import Asset, Meta, Method, Position, Reason, ScenarioMemory, Setup, Stage
+from atm.trading.mark_path import mark_on_path
 from atm.trading.resting_orders import withdraw_entry, withdraw_exit
 from atm.trading.scenario import leave_scenario
 
@@ -29,8 +30,9 @@ assert (Position.WORST - Position.POOL_QUANTITY, Position.POOL_TAKEN - Position.
 
 @lean_kernel
 def assume_worst(P: Floats, S: Floats, opens: Floats, highs: Floats, lows: Floats, t: int) -> None:
-    """WORST of every cross position: its adverse extreme of minute t, or the fill of its immediate stop where that is reached and
-    no volume limits it; the last close where the minute is missing. The minute must have been seen (`see_minute`)."""
+    """WORST of every cross position: the adverse extreme of its mark price in minute t, or the fill of its immediate stop where that
+    is reached and no volume limits it; its last mark price where the minute is missing. The minute must have been seen
+    (`see_minute`, `see_mark`)."""
     for i in range(P.shape[0]):
         p, s = P[i], S[i]
         if s[Setup.ISOLATED] > 0.5:
@@ -47,6 +49,10 @@ def assume_worst(P: Floats, S: Floats, opens: Floats, highs: Floats, lows: Float
         if stop > 0.0 and side * (worst - stop) <= 0.0 and math.isinf(s[Setup.PARTICIPATION]):
             reached = opens[t, i] if side * (opens[t, i] - stop) <= 0.0 else stop
             worst = taker_price(p, s, -held, reached)
+            if p[Position.MARK_OPEN] > 0.0:  # until then the mark price may have been worse
+                worst = side * min(side * worst, side * mark_on_path(p, side, reached))
+        elif p[Position.MARK_OPEN] > 0.0:
+            worst = p[Position.MARK_LOW] if side > 0.0 else p[Position.MARK_HIGH]
         p[Position.WORST] = worst
 
 
@@ -54,7 +60,7 @@ def assume_worst(P: Floats, S: Floats, opens: Floats, highs: Floats, lows: Float
 def liquidate(
     P: Floats, A: Floats, S: Floats, meta: Ints, B: Floats, first: Ints, T: Floats, i: int, minute: int, price: float
 ) -> None:
-    """The exchange takes over what the requirement of position i asks for, whose price is `price`: an isolated position as a
+    """The exchange takes over what the requirement of position i asks for, whose mark price is `price`: an isolated position as a
     whole, of a pool in cross margin as much as it takes."""
     if S[i, Setup.ISOLATED] > 0.5:
         liquidate_isolated(P, A, S, meta, B, first, T, i, minute, price)

@@ -16,6 +16,7 @@ from atm.trading.account_control import affordable, exact
 from atm.trading.execution import delayed_price, fillable, taker_price
 from atm.trading.fills import open_position, reduce_position
 from atm.trading.layout import Position, Reason, Setup
+from atm.trading.mark_path import liquidation_on_path
 from atm.trading.resting_orders import withdraw_entry, withdraw_exit
 from atm.trading.scenario import leave_scenario
 
@@ -179,7 +180,7 @@ def enter_in_minute(
 @lean_kernel
 def protected_before(p: Floats, side: float, price: float) -> bool:
     """Whether a price that falls (side 1; −1: rises) meets stop or liquidation of what is held before `price`."""
-    stop, liquidation = p[Position.STOP], p[Position.LIQUIDATION]
+    stop, liquidation = p[Position.STOP], liquidation_on_path(p)
     return bool(
         (stop > 0.0 and side * (stop - price) > 0.0) or (liquidation > 0.0 and side * (liquidation - price) > 0.0)
     )

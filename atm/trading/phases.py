@@ -22,6 +22,7 @@ from atm.trading.fills import refresh_levels
 from atm.trading.funding import funding_rate
 from atm.trading.layout import MOST_FILLS, Asset, Input, Meta, Method, Position, Reason, Setup
 from atm.trading.liquidation import assume_worst, liquidate
+from atm.trading.mark_path import OPEN, liquidation_on_path, mark_or, see_mark, takeover_price
 from atm.trading.order_fills import (
     clear_at_open,
     close_at_open,
@@ -30,12 +31,11 @@ from atm.trading.order_fills import (
     open_at_open,
     stop_at,
 )
+from atm.trading.quiet_minutes import close_minute, quiet_minutes, wakes_open, wakes_path
 from atm.trading.resting_orders import (
     entry_rests,
     exit_rests,
     has_orders,
-    next_order_minute,
-    order_levels,
     send_orders,
     withdraw_entry,
     withdraw_exit,
@@ -56,7 +56,7 @@ SAME_TARGET = 0.01
 @lean_kernel
 def on_open(
     P: Floats, A: Floats, S: Floats, meta: Ints, B: Floats, first: Ints, T: Floats, minute: int,
-    opens: Floats, highs: Floats, lows: Floats, volumes: Shorts, books: Shorts, rates: Floats, t: int,
+    opens: Floats, highs: Floats, lows: Floats, marks: Floats, volumes: Shorts, books: Shorts, rates: Floats, t: int,
 ) -> None:  # fmt: skip
     """Funding of the stamp, then the orders decided before, as far as they have arrived. NaN = missing."""
     for i in range(P.shape[0]):
@@ -64,15 +64,8 @@ def on_open(
         if math.isnan(opening):
             continue
         see_minute(P[i], S[i], i, t, opens, highs, lows, volumes, books)
-        q = P[i, Position.QUANTITY]
-        if q != 0.0 and minute % int(S[i, Setup.FUNDING_MS]) == 0:
-            payment = funding_payment(q, opening, funding_rate(rates, minute, i, S[i, Setup.FUNDING_RATE]))
-            if S[i, Setup.ISOLATED] > 0.5:
-                P[i, Position.ISOLATED] -= payment
-            else:
-                A[int(S[i, Setup.ASSET]), Asset.CROSS] -= payment
-            A[int(S[i, Setup.ASSET]), Asset.FUNDING] += payment
-            refresh_levels(P, A, S, B, first, i)
+        if P[i, Position.QUANTITY] != 0.0:
+            charge_funding(P, A, S, B, first, i, minute, mark_or(marks, OPEN, opens, t, i), rates)
         if P[i, Position.FORCE] > 0.5:
             clear_at_open(P, A, S, meta, B, first, T, i, minute, opening)
         elif P[i, Position.PENDING_CLOSE] > 0.0:
@@ -82,15 +75,38 @@ def on_open(
 
 
 @lean_kernel
+def charge_funding(
+    P: Floats, A: Floats, S: Floats, B: Floats, first: Ints, i: int, minute: int, mark: float, rates: Floats
+) -> None:
+    """Funding of an open position, if `minute` opens with a stamp of its own: the recorded rate, else the constant at those of the
+    cost model, on the mark price at the stamp."""
+    rate, asset = funding_rate(rates, minute, i, math.nan), int(S[i, Setup.ASSET])
+    if math.isnan(rate):
+        if minute % int(S[i, Setup.FUNDING_MS]) != 0:
+            return
+        rate = S[i, Setup.FUNDING_RATE]
+        P[i, Position.DEFAULTED] += 1.0
+    P[i, Position.STAMPS] += 1.0
+    payment = funding_payment(P[i, Position.QUANTITY], mark, rate)
+    if S[i, Setup.ISOLATED] > 0.5:
+        P[i, Position.ISOLATED] -= payment
+    else:
+        A[asset, Asset.CROSS] -= payment
+    A[asset, Asset.FUNDING] += payment
+    refresh_levels(P, A, S, B, first, i)
+
+
+@lean_kernel
 def on_path(
     P: Floats, A: Floats, S: Floats, R: Floats, meta: Ints, B: Floats, first: Ints, T: Floats, minute: int,
-    opens: Floats, highs: Floats, lows: Floats, volumes: Shorts, books: Shorts, t: int,
+    opens: Floats, highs: Floats, lows: Floats, marks: Floats, volumes: Shorts, books: Shorts, t: int,
 ) -> None:  # fmt: skip
     """What happens inside the minute, read to the disadvantage of the position: entries that add to what is stopped, stops and
     liquidation, levels of a trade scenario, and what pays last. A gap fills at the open."""
     for i in range(P.shape[0]):
         if not math.isnan(opens[t, i]):
             see_minute(P[i], S[i], i, t, opens, highs, lows, volumes, books)
+            see_mark(P[i], i, t, opens, highs, lows, marks)
     assume_worst(P, S, opens, highs, lows, t)
     for i in range(P.shape[0]):
         opening, high, low = opens[t, i], highs[t, i], lows[t, i]
@@ -119,7 +135,7 @@ def protect_in_minute(
     while P[i, Position.QUANTITY] != 0.0:
         side = 1.0 if P[i, Position.QUANTITY] > 0.0 else -1.0
         worst = low if side > 0.0 else high
-        stop, liquidation = P[i, Position.STOP], P[i, Position.LIQUIDATION]
+        stop, liquidation = P[i, Position.STOP], liquidation_on_path(P[i])
         stopped = stop > 0.0 and side * (worst - stop) <= 0.0
         liquidated = liquidation > 0.0 and side * (worst - liquidation) <= 0.0
         if liquidated and stopped and side * (opening - liquidation) > 0.0:
@@ -133,7 +149,7 @@ def protect_in_minute(
         price = opening if side * (opening - liquidation) <= 0.0 else liquidation
         withdraw_entry(P[i])
         withdraw_exit(P[i])
-        liquidate(P, A, S, meta, B, first, T, i, minute, price)
+        liquidate(P, A, S, meta, B, first, T, i, minute, takeover_price(P[i], price))
 
 
 @lean_kernel
@@ -250,157 +266,15 @@ def plan_orders(P: Floats, A: Floats, S: Floats, R: Floats, meta: Ints, i: int, 
 
 
 @lean_kernel
-def wakes_open(P: Floats, S: Floats, minute: int) -> bool:
-    """Whether `on_open` would do anything: an order acts, or funding is due."""
-    for i in range(P.shape[0]):
-        if has_orders(P, i) and next_order_minute(P[i], minute) <= minute:
-            return True
-        if P[i, Position.QUANTITY] != 0.0 and minute % int(S[i, Setup.FUNDING_MS]) == 0:
-            return True
-    return False
-
-
-@lean_kernel
-def trigger_levels(P: Floats, i: int) -> tuple[float, float]:
-    """(highest price below, lowest price above) at which anything happens to position i inside a minute; infinite if none."""
-    q, stop, liquidation = P[i, Position.QUANTITY], P[i, Position.STOP], P[i, Position.LIQUIDATION]
-    below, above = P[i, Position.BELOW], P[i, Position.ABOVE]
-    if above == 0.0:
-        above = math.inf
-    if q > 0.0:
-        below = max(below, stop, liquidation)
-    if q < 0.0 and stop > 0.0:
-        above = min(above, stop)
-    if q < 0.0 and liquidation > 0.0:
-        above = min(above, liquidation)
-    return below, above
-
-
-@lean_kernel
-def wakes_path(P: Floats, highs: Floats, lows: Floats, t: int) -> bool:
-    """Whether `on_path` would do anything: a price at which something happens lies within the minute's range."""
-    for i in range(P.shape[0]):
-        below, above = trigger_levels(P, i)
-        if has_orders(P, i):
-            below, above = order_levels(P[i], below, above)
-        if lows[t, i] <= below or highs[t, i] >= above:
-            return True
-    return False
-
-
-@lean_kernel
-def close_minute(P: Floats, A: Floats, closes: Floats, row_at: Ints, t: int) -> tuple[bool, float]:
-    """Marks to market → (whether a decision row closes with this minute, equity)."""
-    wakes = False
-    equity = 0.0
-    for asset in range(A.shape[0]):
-        equity += A[asset, Asset.CROSS]
-    for i in range(P.shape[0]):
-        wakes |= row_at[t, i] >= 0
-        if not math.isnan(closes[t, i]):
-            P[i, Position.MARK] = closes[t, i]
-        equity += P[i, Position.ISOLATED]
-        if P[i, Position.QUANTITY] != 0.0:
-            equity += P[i, Position.QUANTITY] * (P[i, Position.MARK] - P[i, Position.ENTRY])
-    return wakes, equity
-
-
-@lean_kernel
-def next_funding(P: Floats, S: Floats, start: int, t: int, stop: int) -> int:
-    """The first minute from t on, at most `stop`, that opens with a funding stamp of a position that is not flat."""
-    minute = start + t * 60_000
-    found = stop
-    for i in range(P.shape[0]):
-        if P[i, Position.QUANTITY] != 0.0:
-            period = int(S[i, Setup.FUNDING_MS])
-            found = min(found, t + (-minute % period) // 60_000)
-    return found
-
-
-@lean_kernel
-def quiet_minutes(
-    P: Floats, A: Floats, S: Floats, start: int,
-    highs: Floats, lows: Floats, closes: Floats, row_at: Ints, equity: Floats, levels: Floats, t: int,
-) -> int:  # fmt: skip
-    """Pass the minutes from t on in which nothing but the marks and the equity changes; returns the first other one.
-
-    levels (n, 2) is scratch space.
-
-    The same sums in the same order as `close_minute`, so that it makes no bit of difference how a minute is passed.
-    """
-    n = P.shape[0]
-    stop = next_funding(P, S, start, t, closes.shape[0])
-    minute = start + t * 60_000
-    for i in range(n):
-        if has_orders(P, i):
-            acts = next_order_minute(P[i], minute)
-            if acts <= minute:
-                return t
-            if acts < start + stop * 60_000:
-                stop = int(acts - start) // 60_000
-    cross = 0.0
-    for asset in range(A.shape[0]):
-        cross += A[asset, Asset.CROSS]
-    if n == 1:
-        return quiet_minutes_of_one(P, cross, highs, lows, closes, row_at, equity, t, stop)
-    for i in range(n):
-        below, above = trigger_levels(P, i)
-        if has_orders(P, i):
-            below, above = order_levels(P[i], below, above)
-        levels[i, 0], levels[i, 1] = below, above
-    while t < stop:
-        for i in range(n):
-            if lows[t, i] <= levels[i, 0] or highs[t, i] >= levels[i, 1] or row_at[t, i] >= 0:
-                return t
-        total = cross
-        for i in range(n):
-            if not math.isnan(closes[t, i]):
-                P[i, Position.MARK] = closes[t, i]
-            total += P[i, Position.ISOLATED]
-            if P[i, Position.QUANTITY] != 0.0:
-                total += P[i, Position.QUANTITY] * (P[i, Position.MARK] - P[i, Position.ENTRY])
-        equity[t] = total
-        t += 1
-    return t
-
-
-@lean_kernel
-def quiet_minutes_of_one(
-    P: Floats,
-    cross: float,
-    highs: Floats,
-    lows: Floats,
-    closes: Floats,
-    row_at: Ints,
-    equity: Floats,
-    t: int,
-    stop: int,
-) -> int:
-    """`quiet_minutes` of a single position, with everything that does not change in registers."""
-    below, above = trigger_levels(P, 0)
-    if has_orders(P, 0):
-        below, above = order_levels(P[0], below, above)
-    q, entry, mark = P[0, Position.QUANTITY], P[0, Position.ENTRY], P[0, Position.MARK]
-    own = cross + P[0, Position.ISOLATED]
-    # a missing minute fails every comparison, and so is not passed here
-    while t < stop and lows[t, 0] > below and highs[t, 0] < above and closes[t, 0] > 0.0 and row_at[t, 0] < 0:
-        mark = closes[t, 0]
-        equity[t] = own + q * (mark - entry) if q != 0.0 else own
-        t += 1
-    P[0, Position.MARK] = mark
-    return t
-
-
-@lean_kernel
 def run_minutes(
     P: Floats, A: Floats, S: Floats, R: Floats, meta: Ints, B: Floats, first: Ints, T: Floats,
     start: int, opens: Floats, highs: Floats, lows: Floats, closes: Floats, volumes: Shorts, books: Shorts,
-    rows: Floats, row_at: Ints, equity: Floats, levels: Floats, rates: Floats,
+    rows: Floats, row_at: Ints, equity: Floats, levels: Floats, rates: Floats, marks: Floats,
 ) -> int:  # fmt: skip
     """All phases of all minutes; prices (minutes, positions), row_at (minutes, positions), equity (minutes,) is written.
 
-    levels (positions, 2) is scratch space; volumes (minutes, positions) in base assets and books (3, minutes, positions) may
-    be empty, see `see_minute`; rates: recorded funding rates, see `funding_rate`.
+    levels (positions, 4) is scratch space; volumes (minutes, positions) in base assets and books (3, minutes, positions) may
+    be empty, see `see_minute`; rates: recorded funding rates, see `funding_rate`; marks (4, minutes, positions) may be empty.
 
     `start`: open time of the first minute. Returns how many minutes were done: fewer than given when the trade buffer
     might overflow with the next one; the caller empties it and calls again with the rest. A phase is entered only in
@@ -408,23 +282,27 @@ def run_minutes(
     """
     room = T.shape[0] - MOST_FILLS * P.shape[0]
     pooled = has_cross(S)
-    t = 0
+    t = stamp = 0
     while t < opens.shape[0]:
         if meta[Meta.BUFFERED] > room:
             return t
         minute = start + t * 60_000
-        if wakes_open(P, S, minute):
-            on_open(P, A, S, meta, B, first, T, minute, opens, highs, lows, volumes, books, rates, t)
+        while stamp < rates.shape[0] and rates[stamp, 0] < minute:
+            stamp += 1
+        if wakes_open(P, S, rates, stamp, minute):
+            on_open(P, A, S, meta, B, first, T, minute, opens, highs, lows, marks, volumes, books, rates, t)
             if pooled:
                 refresh_pools(P, A, S, B, first)
-        walked = wakes_path(P, highs, lows, t)
+        walked = wakes_path(P, highs, lows, marks, t)
         if walked:
-            on_path(P, A, S, R, meta, B, first, T, minute, opens, highs, lows, volumes, books, t)
-        wakes, equity[t] = close_minute(P, A, closes, row_at, t)
+            on_path(P, A, S, R, meta, B, first, T, minute, opens, highs, lows, marks, volumes, books, t)
+        wakes, equity[t] = close_minute(P, A, closes, marks, row_at, t)
         if walked and pooled:
             refresh_pools(P, A, S, B, first)
         if wakes:
             on_close(P, A, S, R, meta, minute, rows, row_at, t)
-        t = quiet_minutes(P, A, S, start, highs, lows, closes, row_at, equity, levels, t + 1)
+        t = quiet_minutes(
+            P, A, S, start, highs, lows, closes, marks, row_at, equity, levels, rates, stamp, t + 1
+        )  # fmt: skip
         meta[Meta.MARKET_MS] = start + t * 60_000
     return t

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from atm.model.kernel import lean_kernel
 from atm.trading.layout import Method, Position, ScenarioMemory, ScenarioParameters, Setup, Stage
+from atm.trading.mark_path import liquidation_on_path
 
 Floats = NDArray[np.float64]
 
@@ -87,15 +88,24 @@ def fall_height(p: Floats, s: Floats) -> float:
 
 @lean_kernel
 def adverse_height(p: Floats, s: Floats, entries: bool) -> float:
-    """x of the nearest adverse level at which anything happens; −∞ if none. entries: whether entry rows count."""
+    """x of the nearest adverse level at which anything happens in the minute that is seen; −∞ if none. entries: whether entry
+    rows count."""
+    x = order_height(p, s, entries)
+    if p[Position.QUANTITY] != 0.0:
+        liquidation = liquidation_on_path(p)
+        if liquidation > 0.0:
+            x = max(x, p[Position.CYCLE_SIDE] * liquidation)
+    return float(x)
+
+
+@lean_kernel
+def order_height(p: Floats, s: Floats, entries: bool) -> float:
+    """x of the nearest adverse level of the method or its stop; −∞ if none. Liquidation, at a mark price, is watched apart."""
     x = entry_height(p, s) if entries else -math.inf
     if p[Position.QUANTITY] != 0.0:
-        d = p[Position.CYCLE_SIDE]
         x = max(x, stop_height(p, s), fall_height(p, s))
         if p[Position.STOP] > 0.0:
-            x = max(x, d * p[Position.STOP])
-        if p[Position.LIQUIDATION] > 0.0:
-            x = max(x, d * p[Position.LIQUIDATION])
+            x = max(x, p[Position.CYCLE_SIDE] * p[Position.STOP])
     return float(x)
 
 
@@ -115,7 +125,7 @@ def scenario_levels(p: Floats, s: Floats) -> None:
     d = p[Position.CYCLE_SIDE]
     if d == 0.0:
         return
-    adverse, favourable = adverse_height(p, s, True), taking_height(p, s)
+    adverse, favourable = order_height(p, s, True), taking_height(p, s)
     if p[Position.QUANTITY] != 0.0:
         favourable = min(favourable, reach_height(p, s))
     if not math.isinf(adverse):

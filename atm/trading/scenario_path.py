@@ -19,6 +19,7 @@ from atm.trading.execution import taker_price
 from atm.trading.fills import open_position, reduce_position
 from atm.trading.layout import Asset, Input, Meta, Position, Reason, ScenarioMemory, ScenarioParameters, Setup, Stage
 from atm.trading.liquidation import liquidate
+from atm.trading.mark_path import liquidation_on_path, takeover_price
 from atm.trading.resting_orders import withdraw_entry
 from atm.trading.scenario import (
     adverse_height,
@@ -87,8 +88,9 @@ def protect(
     d, q = p[Position.CYCLE_SIDE], p[Position.QUANTITY]
     price = d * x
     fill = taker_price(p, s, -q, price)
-    if p[Position.LIQUIDATION] > 0.0 and d * p[Position.LIQUIDATION] >= x:
-        liquidate(P, A, S, meta, B, first, T, i, minute, price)
+    liquidation = liquidation_on_path(p)
+    if liquidation > 0.0 and d * liquidation >= x:
+        liquidate(P, A, S, meta, B, first, T, i, minute, takeover_price(p, price))
     elif p[Position.STOP] > 0.0 and d * p[Position.STOP] >= x:
         reduce_position(P, A, S, meta, B, first, T, i, minute, 0.0, Reason.STOP_IMMEDIATE, abs(q), fill, False)
         p[Position.STOP_MARK] = d

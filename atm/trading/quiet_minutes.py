@@ -1,0 +1,254 @@
+"""Which minutes have anything to do, and how the others are passed in one go. Numba kernels; arrays as in `atm.trading.phases`.
+
+Prices (minutes, positions); marks (4, minutes, positions), NaN or empty = not recorded: then the trade price is the mark price.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+from atm.model.kernel import lean_kernel
+from atm.trading.layout import Asset, Position, Setup
+from atm.trading.mark_path import CLOSE, HIGH, LOW, mark_or
+from atm.trading.resting_orders import has_orders, next_order_minute, order_levels
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+
+@lean_kernel
+def wakes_open(P: Floats, S: Floats, rates: Floats, stamp: int, minute: int) -> bool:
+    """Whether `on_open` would do anything: an order acts, or funding is due. stamp: first row of rates not before `minute`."""
+    for i in range(P.shape[0]):
+        if has_orders(P, i) and next_order_minute(P[i], minute) <= minute:
+            return True
+        if P[i, Position.QUANTITY] != 0.0 and minute % int(S[i, Setup.FUNDING_MS]) == 0:
+            return True
+    while stamp < rates.shape[0] and rates[stamp, 0] == minute:
+        if P[int(rates[stamp, 1]), Position.QUANTITY] != 0.0:
+            return True
+        stamp += 1
+    return False
+
+
+@lean_kernel
+def order_prices(P: Floats, i: int) -> tuple[float, float]:
+    """(highest trade price below, lowest above) at which anything happens to position i inside a minute; infinite if none."""
+    q, stop = P[i, Position.QUANTITY], P[i, Position.STOP]
+    below, above = P[i, Position.BELOW], P[i, Position.ABOVE]
+    if above == 0.0:
+        above = math.inf
+    if q > 0.0:
+        below = max(below, stop)
+    if q < 0.0 and stop > 0.0:
+        above = min(above, stop)
+    if has_orders(P, i):
+        below, above = order_levels(P[i], below, above)
+    return below, above
+
+
+@lean_kernel
+def mark_prices(P: Floats, i: int) -> tuple[float, float]:
+    """The same of mark prices: liquidation."""
+    q, liquidation = P[i, Position.QUANTITY], P[i, Position.LIQUIDATION]
+    below = liquidation if q > 0.0 else 0.0
+    above = liquidation if q < 0.0 and liquidation > 0.0 else math.inf
+    return below, above
+
+
+@lean_kernel
+def wakes_path(P: Floats, highs: Floats, lows: Floats, marks: Floats, t: int) -> bool:
+    """Whether `on_path` would do anything: a price at which something happens lies within the minute's range."""
+    for i in range(P.shape[0]):
+        below, above = order_prices(P, i)
+        if lows[t, i] <= below or highs[t, i] >= above:
+            return True
+        below, above = mark_prices(P, i)
+        if mark_or(marks, LOW, lows, t, i) <= below or mark_or(marks, HIGH, highs, t, i) >= above:
+            return True
+    return False
+
+
+@lean_kernel
+def close_minute(P: Floats, A: Floats, closes: Floats, marks: Floats, row_at: Ints, t: int) -> tuple[bool, float]:
+    """Marks to market → (whether a decision row closes with this minute, equity)."""
+    wakes = False
+    equity = 0.0
+    for asset in range(A.shape[0]):
+        equity += A[asset, Asset.CROSS]
+    for i in range(P.shape[0]):
+        wakes |= row_at[t, i] >= 0
+        if not math.isnan(closes[t, i]):
+            P[i, Position.MARK] = mark_or(marks, CLOSE, closes, t, i)
+        equity += P[i, Position.ISOLATED]
+        if P[i, Position.QUANTITY] != 0.0:
+            equity += P[i, Position.QUANTITY] * (P[i, Position.MARK] - P[i, Position.ENTRY])
+            P[i, Position.HELD] += 1.0
+            if marks.shape[1] == 0 or math.isnan(marks[CLOSE, t, i]):
+                P[i, Position.UNMARKED] += 1.0
+    return wakes, equity
+
+
+@lean_kernel
+def next_funding(P: Floats, S: Floats, rates: Floats, stamp: int, start: int, t: int, stop: int) -> int:
+    """The first minute from t on, at most `stop`, that opens with a funding stamp of a position that is not flat.
+
+    stamp: a row of rates before which all are of earlier minutes.
+    """
+    minute = start + t * 60_000
+    found = stop
+    for i in range(P.shape[0]):
+        if P[i, Position.QUANTITY] != 0.0:
+            period = int(S[i, Setup.FUNDING_MS])
+            found = min(found, t + (-minute % period) // 60_000)
+    while stamp < rates.shape[0] and rates[stamp, 0] < start + found * 60_000:
+        if rates[stamp, 0] >= minute and P[int(rates[stamp, 1]), Position.QUANTITY] != 0.0:
+            return int(rates[stamp, 0] - start) // 60_000
+        stamp += 1
+    return found
+
+
+@lean_kernel
+def quiet_minutes(
+    P: Floats, A: Floats, S: Floats, start: int,
+    highs: Floats, lows: Floats, closes: Floats, marks: Floats, row_at: Ints, equity: Floats, levels: Floats,
+    rates: Floats, stamp: int, t: int,
+) -> int:  # fmt: skip
+    """Pass the minutes from t on in which nothing but the marks and the equity changes; returns the first other one.
+
+    levels (n, 4) is scratch space; stamp as for `next_funding`.
+
+    The same sums in the same order as `close_minute`, so that it makes no bit of difference how a minute is passed.
+    """
+    n = P.shape[0]
+    stop = next_funding(P, S, rates, stamp, start, t, closes.shape[0])
+    minute = start + t * 60_000
+    for i in range(n):
+        if has_orders(P, i):
+            acts = next_order_minute(P[i], minute)
+            if acts <= minute:
+                return t
+            if acts < start + stop * 60_000:
+                stop = int(acts - start) // 60_000
+    cross = 0.0
+    for asset in range(A.shape[0]):
+        cross += A[asset, Asset.CROSS]
+    marked = marks.shape[1] > 0
+    for i in range(n):
+        levels[i, 0], levels[i, 1] = order_prices(P, i)
+        levels[i, 2], levels[i, 3] = mark_prices(P, i)
+        if not marked:
+            levels[i, 0], levels[i, 1] = max(levels[i, 0], levels[i, 2]), min(levels[i, 1], levels[i, 3])
+    begun = t
+    if n == 1 and marked:
+        t = quiet_marked_minutes_of_one(P, cross, highs, lows, closes, marks, row_at, equity, levels[0], t, stop)
+    elif n == 1:
+        t = quiet_minutes_of_one(P, cross, highs, lows, closes, row_at, equity, levels[0], t, stop)
+    elif marked:
+        t = quiet_marked_minutes_of_many(P, cross, highs, lows, closes, marks, row_at, equity, levels, t, stop)
+    else:
+        t = quiet_minutes_of_many(P, cross, highs, lows, closes, row_at, equity, levels, t, stop)
+    for i in range(n):
+        if P[i, Position.QUANTITY] != 0.0:
+            P[i, Position.HELD] += t - begun
+            if not marked:
+                P[i, Position.UNMARKED] += t - begun
+    return t
+
+
+@lean_kernel
+def quiet_minutes_of_many(
+    P: Floats, cross: float, highs: Floats, lows: Floats, closes: Floats, row_at: Ints,
+    equity: Floats, levels: Floats, t: int, stop: int,
+) -> int:  # fmt: skip
+    """`quiet_minutes` of several positions without marks."""
+    n = P.shape[0]
+    while t < stop:
+        for i in range(n):
+            if lows[t, i] <= levels[i, 0] or highs[t, i] >= levels[i, 1] or row_at[t, i] >= 0:
+                return t
+        total = cross
+        for i in range(n):
+            if not math.isnan(closes[t, i]):
+                P[i, Position.MARK] = closes[t, i]
+            total += P[i, Position.ISOLATED]
+            if P[i, Position.QUANTITY] != 0.0:
+                total += P[i, Position.QUANTITY] * (P[i, Position.MARK] - P[i, Position.ENTRY])
+        equity[t] = total
+        t += 1
+    return t
+
+
+@lean_kernel
+def quiet_marked_minutes_of_many(
+    P: Floats, cross: float, highs: Floats, lows: Floats, closes: Floats, marks: Floats, row_at: Ints,
+    equity: Floats, levels: Floats, t: int, stop: int,
+) -> int:  # fmt: skip
+    """`quiet_minutes` of several positions, liquidation on the mark price."""
+    n = P.shape[0]
+    while t < stop:
+        for i in range(n):
+            if lows[t, i] <= levels[i, 0] or highs[t, i] >= levels[i, 1] or row_at[t, i] >= 0:
+                return t
+            if mark_or(marks, LOW, lows, t, i) <= levels[i, 2] or mark_or(marks, HIGH, highs, t, i) >= levels[i, 3]:
+                return t
+        total = cross
+        for i in range(n):
+            if not math.isnan(closes[t, i]):
+                P[i, Position.MARK] = mark_or(marks, CLOSE, closes, t, i)
+            total += P[i, Position.ISOLATED]
+            if P[i, Position.QUANTITY] != 0.0:
+                total += P[i, Position.QUANTITY] * (P[i, Position.MARK] - P[i, Position.ENTRY])
+                if math.isnan(marks[CLOSE, t, i]):
+                    P[i, Position.UNMARKED] += 1.0
+        equity[t] = total
+        t += 1
+    return t
+
+
+@lean_kernel
+def quiet_minutes_of_one(
+    P: Floats, cross: float, highs: Floats, lows: Floats, closes: Floats, row_at: Ints,
+    equity: Floats, level: Floats, t: int, stop: int,
+) -> int:  # fmt: skip
+    """`quiet_minutes` of a single position without marks, with everything that does not change in registers."""
+    below, above = level[0], level[1]
+    q, entry, mark = P[0, Position.QUANTITY], P[0, Position.ENTRY], P[0, Position.MARK]
+    own = cross + P[0, Position.ISOLATED]
+    # a missing minute fails every comparison, and so is not passed here
+    while t < stop and lows[t, 0] > below and highs[t, 0] < above and closes[t, 0] > 0.0 and row_at[t, 0] < 0:
+        mark = closes[t, 0]
+        equity[t] = own + q * (mark - entry) if q != 0.0 else own
+        t += 1
+    P[0, Position.MARK] = mark
+    return t
+
+
+@lean_kernel
+def quiet_marked_minutes_of_one(
+    P: Floats, cross: float, highs: Floats, lows: Floats, closes: Floats, marks: Floats, row_at: Ints,
+    equity: Floats, level: Floats, t: int, stop: int,
+) -> int:  # fmt: skip
+    """`quiet_minutes` of a single position, liquidation on the mark price."""
+    below, above, mark_below, mark_above = level[0], level[1], level[2], level[3]
+    q, entry, mark = P[0, Position.QUANTITY], P[0, Position.ENTRY], P[0, Position.MARK]
+    own = cross + P[0, Position.ISOLATED]
+    unmarked = 0
+    while t < stop and lows[t, 0] > below and highs[t, 0] < above and closes[t, 0] > 0.0 and row_at[t, 0] < 0:
+        low, high, close = marks[LOW, t, 0], marks[HIGH, t, 0], marks[CLOSE, t, 0]
+        recorded = close == close
+        if not recorded:
+            low, high, close = lows[t, 0], highs[t, 0], closes[t, 0]
+        if low <= mark_below or high >= mark_above:
+            break
+        unmarked += not recorded
+        mark = close
+        equity[t] = own + q * (mark - entry) if q != 0.0 else own
+        t += 1
+    P[0, Position.MARK] = mark
+    if q != 0.0:
+        P[0, Position.UNMARKED] += unmarked
+    return t
