@@ -37,6 +37,29 @@ class Mark(msgspec.Struct, frozen=True, array_like=True, gc=False):
     funding_rate: float = math.nan
 
 
+class Assumptions(msgspec.Struct, frozen=True):
+    """What stood in for what was not recorded while something was held.
+
+    held_minutes: minutes of open positions, of each by itself; unmarked_minutes: those of them whose trade price stood for the mark price;
+    stamps: funding stamps charged; constant_stamps: those of them at the constant rate.
+    """
+
+    held_minutes: int = 0
+    unmarked_minutes: int = 0
+    stamps: int = 0
+    constant_stamps: int = 0
+
+    @property
+    def unmarked_share(self) -> float | None:
+        """Of the minutes held; None when nothing was."""
+        return self.unmarked_minutes / self.held_minutes if self.held_minutes else None
+
+    @property
+    def constant_share(self) -> float | None:
+        """Of the stamps charged; None when none was."""
+        return self.constant_stamps / self.stamps if self.stamps else None
+
+
 @dataclass(frozen=True, slots=True)
 class RecordedMarks:
     """What is stored of a stretch, ascending; what is not recorded is absent.

@@ -81,7 +81,11 @@ class Significance(msgspec.Struct, frozen=True):
 
 
 class SimulationStatistics(msgspec.Struct, frozen=True):
-    """Figures beyond those of the summary. Ratios as fractions, a year has 365 days, None = not defined for this result."""
+    """Figures beyond those of the summary. Ratios as fractions, a year has 365 days, None = not defined for this result.
+
+    unmarked_share: of the minutes held, whose trade price stood for a mark price that was not recorded; constant_share: of the funding
+    stamps charged, at the constant rate.
+    """
 
     days: float = 0.0
     ruined: bool = False
@@ -128,6 +132,8 @@ class SimulationStatistics(msgspec.Struct, frozen=True):
     years: tuple[PeriodReturn, ...] = ()
     regimes: tuple[RegimeResult, ...] = ()
     significance: Significance | None = None
+    unmarked_share: float | None = None
+    constant_share: float | None = None
 
 
 class Finding(msgspec.Struct, frozen=True):

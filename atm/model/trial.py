@@ -7,7 +7,7 @@ import msgspec
 
 class TrialFigures(msgspec.Struct, frozen=True):
     """Money in the quote asset, ratios as fractions; funding > 0 was paid; sharpe None where it is not defined. Defined as in
-    `SimulationSummary` and `SimulationStatistics`."""
+    `SimulationSummary` and `SimulationStatistics`; of shares None = nothing was held, or no stamp charged."""
 
     net_profit: float
     total_return: float
@@ -17,3 +17,5 @@ class TrialFigures(msgspec.Struct, frozen=True):
     fees: float
     funding: float
     liquidations: int
+    unmarked_share: float | None = None
+    constant_share: float | None = None

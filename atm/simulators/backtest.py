@@ -107,7 +107,8 @@ def run(
         equity_time = start + MINUTE_MS * np.arange(1, len(equity) + 1, dtype=np.int64)
         wall = time.perf_counter() - begun
         paths, unrecorded = replay.paths(engine), engine.unrecorded_fills
-        outcome = Outcome(trades, equity, paths, engine.fees_paid(), engine.funding_paid(), wall, unrecorded)
+        paid = engine.fees_paid(), engine.funding_paid()
+        outcome = Outcome(trades, equity, paths, *paid, wall, unrecorded, engine.assumed)
         summary, details = conclude(spec, start, end, outcome)
     summary = msgspec.structs.replace(summary, methods=engine.method_versions)
     return BacktestResult(summary, trades, equity_time, equity, details)
@@ -147,6 +148,7 @@ def load_replay(
         part = course.part(i, len(engine.symbols))
         # what it needs of memory is given back before the next position takes as much
         replay.take(i, *_analysed(configuration, position.symbol, store, span, first, cache, wanted, part))
+        replay.take_marks(i, store.marks(position.symbol, *span))
         if wants_books:
             replay.take_book(i, store.book(position.symbol, *span))
         part.progress(1.0)

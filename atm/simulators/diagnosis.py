@@ -52,7 +52,17 @@ def findings(evidence: Evidence) -> tuple[Finding, ...]:
     if not len(evidence.fills):
         found.append(Finding(Severity.WARNING, "finding.no_trades", 0.0))
     else:
-        for examine in (_ruin, _costs, _concentration, _parameters, _significance, _holding, _regimes, _thin_fills):
+        for examine in (
+            _ruin,
+            _assumptions,
+            _costs,
+            _concentration,
+            _parameters,
+            _significance,
+            _holding,
+            _regimes,
+            _thin_fills,
+        ):
             found += examine(evidence)
     return tuple(sorted(found, key=lambda finding: _ORDER.index(finding.severity)))
 
@@ -80,6 +90,21 @@ def _ruin(e: Evidence) -> Iterator[Finding]:
         if ROOM_CRITICAL <= e.room < ROOM_LOW:
             severity = Severity.WARNING
         yield Finding(severity, "finding.liquidation_distance", e.room, {"distance": percent(e.room)})
+
+
+def _assumptions(e: Evidence) -> Iterator[Finding]:
+    """What stood in for mark prices, where a liquidation was near or happened, and for funding rates."""
+    unmarked, constant = e.statistics.unmarked_share, e.statistics.constant_share
+    if unmarked and (e.summary.liquidations or e.room < ROOM_LOW):
+        said = {"share": percent(unmarked), "distance": percent(0.0 if e.summary.liquidations else e.room)}
+        yield Finding(Severity.WARNING, "finding.liquidation_unmarked", unmarked, said)
+    if constant:
+        said = {
+            "share": percent(constant),
+            "rate": f"{e.spec.costs.funding_rate:.4%}",
+            "paid": money(e.summary.funding),
+        }
+        yield Finding(Severity.INFO, "finding.constant_funding", constant, said)
 
 
 def _costs(e: Evidence) -> Iterator[Finding]:

@@ -92,6 +92,8 @@ GROUPS: dict[str, tuple[Figure, ...]] = {
         Figure("fees", M, -1),
         Figure("funding", M, -1),
         Figure("cost_share", P, -1),
+        Figure("unmarked_share", P, -1),
+        Figure("constant_share", P, -1),
     ),
 }
 """Figures by group; a group's name is that of the text `statistic_group.<name>`."""

@@ -72,6 +72,13 @@ class MinuteShelf:
             return row
         return self._read(column, symbol, 0, self._minutes)
 
+    def part(self, column: int, symbol: int, first: int, last: int) -> NDArray[Any]:
+        """Minutes first … last − 1 of the column of a symbol; a view where it is in memory."""
+        if self._file is None:
+            row: NDArray[Any] = self._columns[column][symbol, first:last]
+            return row
+        return self._read(column, symbol, first, last)
+
     def stretch(self, column: int, first: int, last: int) -> NDArray[Any]:
         """Minutes first … last − 1 of all symbols, (last − first, symbols), C-contiguous."""
         if self._file is None:

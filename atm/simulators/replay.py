@@ -13,13 +13,14 @@ from atm.model.account import TradeRecord
 from atm.model.bars import Bars, Column
 from atm.model.flow import RecordedBook
 from atm.model.interval import MINUTE_MS
+from atm.model.mark import MARK_PRICES, RecordedMarks
 from atm.model.provenance import source_counts
 from atm.simulators.minute_shelf import MinuteShelf
 from atm.simulators.statistics.path import SymbolPath
 from atm.trading.engine import AccountEngine
 from atm.trading.funding import NO_RATES
 from atm.trading.layout import Setup
-from atm.trading.minute_grid import MinuteGrid
+from atm.trading.minute_grid import NO_MARKS, MinuteGrid
 
 Floats = NDArray[np.float64]
 
@@ -28,16 +29,17 @@ _VOLUME = len(_PRICES)
 _TYPES = (*[np.float64] * len(_PRICES), np.float32)
 _BOOK = len(_TYPES)
 _BOOK_TYPES = (np.float32,) * 3
+_MARK_TYPES = (np.float64,) * MARK_PRICES
 STRETCH = 200_000
-"""Minutes that are a grid at once: 64 MB of prices with ten positions."""
+"""Minutes that are a grid at once: 64 MB of prices with ten positions, and as much of mark prices."""
 
 
 class Replay:
     """Minutes from `start_ms` to `end_ms` of the positions of an engine, in its order.
 
-    `take` (and `take_book`, where there are books) gives it what belongs to a position, each once; then any engine with these
-    positions can `run` on it. Prices float64, NaN = missing; volumes float32 in the base asset. folder: where a file is made
-    when they are too many for the memory. rates: recorded funding rates of all positions, as in `MinuteGrid`.
+    `take` (and then `take_marks`, and `take_book` where there are books) gives it what belongs to a position, each once; then any
+    engine with these positions can `run` on it. Prices float64, NaN = missing; volumes float32 in the base asset. folder: where a
+    file is made when they are too many for the memory. rates: recorded funding rates of all positions, as in `MinuteGrid`.
     """
 
     def __init__(
@@ -53,7 +55,10 @@ class Replay:
         self.symbols = symbols
         self.minutes = (end_ms - start_ms) // MINUTE_MS
         self._with_books = with_books
+        self._folder = folder
         self.rates = NO_RATES
+        self._marks: MinuteShelf | None = None
+        self._marked: set[int] = set()
         self._shelf = MinuteShelf(_TYPES + _BOOK_TYPES * with_books, self.minutes, len(symbols), folder)
         self._tables: list[AnalysisTable | None] = [None] * len(symbols)
         self._closing: list[NDArray[np.int64]] = [np.zeros(0, np.int64)] * len(symbols)
@@ -77,6 +82,38 @@ class Replay:
         for column, values in enumerate((book.spread, book.bid_depth, book.ask_depth), _BOOK):
             self._shelf.put(column, position, values)
 
+    def take_marks(self, position: int, recorded: RecordedMarks) -> None:
+        """Mark prices and funding rates, those of minutes without a bar left out: they would not be known live either."""
+        present = ~np.isnan(self._shelf.whole(len(_PRICES) - 1, position))
+        place = (recorded.rate_time - self.start_ms) // MINUTE_MS
+        inside = (place >= 0) & (place < self.minutes)
+        inside[inside] = present[place[inside]]
+        if inside.any():
+            fresh = np.column_stack(
+                (recorded.rate_time[inside], np.full(inside.sum(), position), recorded.rate[inside])
+            )
+            rates = np.concatenate((self.rates, fresh))
+            self.rates = rates[np.lexsort((rates[:, 1], rates[:, 0]))]
+        marks = recorded.dense(self.start_ms, self.end_ms)
+        marks[:, ~present] = np.nan
+        if np.isnan(marks[0]).all():
+            return
+        if self._marks is None:
+            self._marks = MinuteShelf(_MARK_TYPES, self.minutes, len(self.symbols), self._folder)
+        self._marked.add(position)
+        for column, values in enumerate(marks):
+            self._marks.put(column, position, values)
+
+    def _mark_stretch(self, first: int, last: int) -> Floats:
+        """(minutes, positions, 4), without minutes where no mark price was recorded at all."""
+        if self._marks is None:
+            return NO_MARKS
+        found = np.full((last - first, len(self.symbols), MARK_PRICES), np.nan)
+        for column in range(MARK_PRICES):
+            for position in self._marked:
+                found[:, position, column] = self._marks.part(column, position, first, last)
+        return found
+
     def grid(self, engine: AccountEngine, first: int, last: int) -> MinuteGrid:
         """Minutes first … last − 1 as the engine takes them."""
         opens, highs, lows, closes, volumes = (self._shelf.stretch(each, first, last) for each in range(len(_TYPES)))
@@ -94,7 +131,11 @@ class Replay:
             rows.append(engine.inputs(self.symbols[position], table.columns, table.values[:, begin:end]))
             count += end - begin
         start = self.start_ms + first * MINUTE_MS
-        return MinuteGrid(start, opens, highs, lows, closes, np.concatenate(rows), row_at, volumes, books, self.rates)
+        recorded = self.rates[slice(*np.searchsorted(self.rates[:, 0], (start, start + (last - first) * MINUTE_MS)))]
+        marks = self._mark_stretch(first, last)
+        return MinuteGrid(
+            start, opens, highs, lows, closes, np.concatenate(rows), row_at, volumes, books, recorded, marks
+        )
 
     def run(
         self,
@@ -139,12 +180,20 @@ class Replay:
             funding_ms=int(setup.setups[i, Setup.FUNDING_MS]),
             isolated=bool(setup.setups[i, Setup.ISOLATED]),
             rates=self.rates[self.rates[:, 1] == i][:, [0, 2]],
+            marks=self._whole_marks(i),
             sources=self._sources[i],
         )
 
+    def _whole_marks(self, position: int) -> tuple[Floats, ...] | None:
+        if self._marks is None or position not in self._marked:
+            return None
+        return tuple(self._marks.whole(column, position) for column in range(MARK_PRICES))
+
     def close(self) -> None:
-        """Give the temporary file back, if there is one."""
+        """Give the temporary files back, if there are any."""
         self._shelf.close()
+        if self._marks is not None:
+            self._marks.close()
 
 
 class _Paths(Mapping[str, SymbolPath]):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import msgspec
 import numpy as np
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from atm.model.account import TradeReason, TradeRecord
 from atm.model.interval import format_time
+from atm.model.mark import Assumptions
 from atm.model.order import Side
 from atm.model.simulation import SimulationSpec, SimulationSummary
 from atm.model.statistics import BalanceReport, RoundTrip, SimulationDetails, SimulationStatistics
@@ -30,7 +31,7 @@ FEW_TRIPS = 30
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """What the engine made: fills, equity per minute, the path of each symbol, money paid, seconds it took; market orders
-    whose book was not recorded although slippage should have followed it."""
+    whose book was not recorded although slippage should have followed it; what stood in for marks and rates."""
 
     trades: list[TradeRecord]
     equity: Floats
@@ -39,6 +40,7 @@ class Outcome:
     funding: float
     wall_seconds: float
     unrecorded: int = 0
+    assumed: Assumptions = field(default_factory=Assumptions)
 
 
 def conclude(
@@ -113,6 +115,8 @@ def statistics(c: Course, fall: equity.Drawdown) -> SimulationStatistics:
         months=reports.periods(c.day, c.start, c.end, True),
         years=reports.periods(c.day, c.start, c.end, False),
         significance=significance(returns),
+        unmarked_share=outcome.assumed.unmarked_share,
+        constant_share=outcome.assumed.constant_share,
         **trips.outcome(done),  # type: ignore[arg-type]  # the keys are names of fields
         **_excursions(done),  # type: ignore[arg-type]
         **_size(c),  # type: ignore[arg-type]
@@ -190,7 +194,7 @@ def summarise(
             f"{outcome.unrecorded:,} of {len(c.fills):,} fills fell into minutes without a recorded book: "
             "they paid the fixed half spread and slippage"
         )
-    warnings.append(f"funding was charged at the constant rate of {spec.costs.funding_rate:.4%}: no recorded rates")
+    warnings += _assumptions(spec, outcome.assumed)
     return SimulationSummary(
         code=spec.code,
         symbols=tuple(c.seen),
@@ -217,6 +221,18 @@ def summarise(
         warnings=tuple(warnings),
         statistics=figures,
     )
+
+
+def _assumptions(spec: SimulationSpec, assumed: Assumptions) -> list[str]:
+    """What stood in for mark prices and funding rates that are not recorded."""
+    said = []
+    if assumed.unmarked_minutes:
+        share = f"{assumed.unmarked_share:.2%}"
+        said.append(f"no mark price is recorded of {share} of the minutes held: the trade price stood for it")
+    if assumed.constant_stamps:
+        rate, share = f"{spec.costs.funding_rate:.4%}", f"{assumed.constant_share:.2%}"
+        said.append(f"funding was charged at the constant rate of {rate} at {share} of the stamps: no recorded rate")
+    return said
 
 
 def _sources(seen: Iterable[PathFacts]) -> dict[str, int]:

@@ -27,7 +27,7 @@ from atm.trading.engine import AccountEngine
 from atm.trading.minute_grid import MinuteGrid
 
 MOST_MINUTES = 15_000_000
-"""Minutes of all positions together: about 600 MB, the bound of what a trial may hold."""
+"""Minutes of all positions together: about 600 MB, 1.1 GB with mark prices; the bound of what a trial may hold."""
 MOST_ROWS = 3_000_000
 """Rows of positions that decide at every minute: about 500 MB with ten columns."""
 
@@ -129,5 +129,7 @@ class Trial:
             fees=engine.fees_paid(),
             funding=engine.funding_paid(),
             liquidations=engine.liquidations,
+            unmarked_share=engine.assumed.unmarked_share,
+            constant_share=engine.assumed.constant_share,
         )
         return TrialOutcome(figures, np.stack([start + MINUTE_MS * (kept + 1.0), equity[kept]]))

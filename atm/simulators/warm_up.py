@@ -36,6 +36,7 @@ def warm_up(progress: Callable[[str], None]) -> None:
     engine.minute(120_000, {}, {})
     engine.snapshot()
     skimmed(np.full(2, 1_000.0), 1_000.0, 0)
-    walk(np.zeros((0, 7)), np.zeros(0), np.zeros(0), np.zeros(0), 1.0, engine.setup.brackets, True)
+    none = np.zeros(0)
+    walk(np.zeros((0, 7)), none, none, none, none, none, 1.0, engine.setup.brackets, True)
     fall_from_peaks(np.zeros(1), 1.0, np.zeros(2))
     runs(np.zeros((1, 1), bool), np.zeros((1, 1), np.int64))

@@ -30,9 +30,9 @@ from atm.model.account import (
 from atm.model.analysis_configuration import AnalysisConfiguration
 from atm.model.bars import Bar
 from atm.model.errors import Invalid, Refused
-from atm.model.flow import LEAST_KNOWN
 from atm.model.instrument import Instrument
 from atm.model.interval import Interval
+from atm.model.mark import Assumptions
 from atm.model.order import Side
 from atm.model.trade_configuration import TradeConfiguration
 from atm.model.trade_method import resolved
@@ -40,7 +40,6 @@ from atm.trading import engine_state
 from atm.trading.cross_margin import cross_level, refresh_pools
 from atm.trading.engine_setup import EngineSetup, build
 from atm.trading.fills import refresh_levels
-from atm.trading.funding import NO_RATES
 from atm.trading.layout import (
     MEMORY,
     MOST_FILLS,
@@ -55,7 +54,7 @@ from atm.trading.layout import (
 )
 from atm.trading.method_choice import Methods
 from atm.trading.method_setup import decision_columns
-from atm.trading.minute_grid import MinuteGrid
+from atm.trading.minute_grid import MinuteGrid, one_minute
 from atm.trading.phases import run_minutes
 
 Floats = NDArray[np.float64]
@@ -227,7 +226,7 @@ class AccountEngine:
             equity[at:stop],
             self._levels,
             grid.rates,
-            grid.marks[:, at:stop],
+            grid.marks[at:stop],
         )
         failed = int(self._meta[Meta.FAILED]) - 1
         if failed >= 0:
@@ -252,28 +251,8 @@ class AccountEngine:
         """One minute: bars by symbol (absent = missing), rows of decision inputs by analysis id (see `inputs`) of the
         analyses that close with it. Mark price and settled funding rate are those of the bars, `rates` (by symbol) goes before the
         latter. Returns the equity at its close. Raises `Refused` when a user's method fails."""
-        n = len(self.setup.positions)
-        prices = np.full((4, 1, n), np.nan)
-        volumes = np.zeros((1, n), np.float32)
-        books = np.full((3, 1, n), np.nan, np.float32)
-        row_at = np.full((1, n), -1, np.int64)
-        table = np.zeros((max(n, 1), self.row_width))
-        for i, (symbol, analysis) in enumerate(zip(self.symbols, self.analyses, strict=True)):
-            bar = bars.get(symbol)
-            if bar is not None:
-                prices[:, 0, i] = (bar.open, bar.high, bar.low, bar.close)
-                volumes[0, i] = bar.volume
-                if bar.flow is not None and bar.flow.known >= LEAST_KNOWN:
-                    books[:, 0, i] = bar.flow.spread, bar.flow.bid_depth, bar.flow.ask_depth
-            if analysis in rows:
-                table[i, : len(rows[analysis])] = rows[analysis]
-                row_at[0, i] = i
+        grid = one_minute(self.symbols, self.analyses, self.row_width, minute_ms, bars, rows, rates)
         equity = np.zeros(1)
-        known = [(minute_ms, i, rates[s]) for i, s in enumerate(self.symbols) if s in rates] if rates else []
-        recorded = np.array(known, np.float64) if known else NO_RATES
-        grid = MinuteGrid(
-            minute_ms, prices[0], prices[1], prices[2], prices[3], table, row_at, volumes, books, recorded
-        )
         self._step(grid, 0, 1, equity)
         return float(equity[0])
 
@@ -381,6 +360,12 @@ class AccountEngine:
     def fees_paid(self) -> float:
         """Commission and clearance fees so far over all assets."""
         return float(self._assets[:, Asset.FEES].sum())
+
+    @property
+    def assumed(self) -> Assumptions:
+        """What stood in for mark prices and funding rates that were not recorded, so far."""
+        sums = self._positions[:, [Position.HELD, Position.UNMARKED, Position.STAMPS, Position.DEFAULTED]].sum(axis=0)
+        return Assumptions(*(int(each) for each in sums))
 
     @property
     def unrecorded_fills(self) -> int:

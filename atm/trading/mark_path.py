@@ -23,22 +23,22 @@ OPEN, HIGH, LOW, CLOSE = range(4)
 
 @lean_kernel
 def mark_or(marks: Floats, row: int, prices: Floats, t: int, i: int) -> float:
-    """Mark price of position i in minute t, else its trade price. marks: (4, minutes, n), NaN or empty: not recorded."""
-    if marks.shape[1] == 0 or math.isnan(marks[row, t, i]):
+    """Mark price of position i in minute t, else its trade price. marks: (minutes, n, 4), NaN or empty: not recorded."""
+    if marks.shape[0] == 0 or math.isnan(marks[t, i, row]):
         return float(prices[t, i])
-    return float(marks[row, t, i])
+    return float(marks[t, i, row])
 
 
 @lean_kernel
 def see_mark(p: Floats, i: int, t: int, opens: Floats, highs: Floats, lows: Floats, marks: Floats) -> None:
     """Keep the ways of both prices through minute t; MARK_OPEN = 0: the trade price is the mark price."""
     p[Position.MARK_OPEN] = 0.0
-    if marks.shape[1] == 0 or math.isnan(marks[OPEN, t, i]):
+    if marks.shape[0] == 0 or math.isnan(marks[t, i, OPEN]):
         return
     p[Position.PATH_OPEN], p[Position.PATH_HIGH], p[Position.PATH_LOW] = opens[t, i], highs[t, i], lows[t, i]
-    p[Position.MARK_OPEN] = marks[OPEN, t, i]
-    p[Position.MARK_HIGH] = marks[HIGH, t, i]
-    p[Position.MARK_LOW] = marks[LOW, t, i]
+    p[Position.MARK_OPEN] = marks[t, i, OPEN]
+    p[Position.MARK_HIGH] = marks[t, i, HIGH]
+    p[Position.MARK_LOW] = marks[t, i, LOW]
 
 
 @lean_kernel

@@ -274,7 +274,7 @@ def run_minutes(
     """All phases of all minutes; prices (minutes, positions), row_at (minutes, positions), equity (minutes,) is written.
 
     levels (positions, 4) is scratch space; volumes (minutes, positions) in base assets and books (3, minutes, positions) may
-    be empty, see `see_minute`; rates: recorded funding rates, see `funding_rate`; marks (4, minutes, positions) may be empty.
+    be empty, see `see_minute`; rates: recorded funding rates, see `funding_rate`; marks (minutes, positions, 4) may be empty.
 
     `start`: open time of the first minute. Returns how many minutes were done: fewer than given when the trade buffer
     might overflow with the next one; the caller empties it and calls again with the rest. A phase is entered only in

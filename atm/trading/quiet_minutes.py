@@ -1,6 +1,6 @@
 """Which minutes have anything to do, and how the others are passed in one go. Numba kernels; arrays as in `atm.trading.phases`.
 
-Prices (minutes, positions); marks (4, minutes, positions), NaN or empty = not recorded: then the trade price is the mark price.
+Prices (minutes, positions); marks (minutes, positions, 4), NaN or empty = not recorded: then the trade price is the mark price.
 """
 
 from __future__ import annotations
@@ -87,7 +87,7 @@ def close_minute(P: Floats, A: Floats, closes: Floats, marks: Floats, row_at: In
         if P[i, Position.QUANTITY] != 0.0:
             equity += P[i, Position.QUANTITY] * (P[i, Position.MARK] - P[i, Position.ENTRY])
             P[i, Position.HELD] += 1.0
-            if marks.shape[1] == 0 or math.isnan(marks[CLOSE, t, i]):
+            if marks.shape[0] == 0 or math.isnan(marks[t, i, CLOSE]):
                 P[i, Position.UNMARKED] += 1.0
     return wakes, equity
 
@@ -136,7 +136,7 @@ def quiet_minutes(
     cross = 0.0
     for asset in range(A.shape[0]):
         cross += A[asset, Asset.CROSS]
-    marked = marks.shape[1] > 0
+    marked = marks.shape[0] > 0
     for i in range(n):
         levels[i, 0], levels[i, 1] = order_prices(P, i)
         levels[i, 2], levels[i, 3] = mark_prices(P, i)
@@ -202,7 +202,7 @@ def quiet_marked_minutes_of_many(
             total += P[i, Position.ISOLATED]
             if P[i, Position.QUANTITY] != 0.0:
                 total += P[i, Position.QUANTITY] * (P[i, Position.MARK] - P[i, Position.ENTRY])
-                if math.isnan(marks[CLOSE, t, i]):
+                if math.isnan(marks[t, i, CLOSE]):
                     P[i, Position.UNMARKED] += 1.0
         equity[t] = total
         t += 1
@@ -238,7 +238,7 @@ def quiet_marked_minutes_of_one(
     own = cross + P[0, Position.ISOLATED]
     unmarked = 0
     while t < stop and lows[t, 0] > below and highs[t, 0] < above and closes[t, 0] > 0.0 and row_at[t, 0] < 0:
-        low, high, close = marks[LOW, t, 0], marks[HIGH, t, 0], marks[CLOSE, t, 0]
+        low, high, close = marks[t, 0, LOW], marks[t, 0, HIGH], marks[t, 0, CLOSE]
         recorded = close == close
         if not recorded:
             low, high, close = lows[t, 0], highs[t, 0], closes[t, 0]

@@ -8,6 +8,7 @@ import msgspec
 import numpy as np
 import pytest
 
+from atm.model.bars import Source
 from atm.model.errors import Unavailable
 from atm.model.flow import RecordedBook
 from atm.simulators import backtest, minute_shelf, replay
@@ -16,6 +17,7 @@ from atm.simulators.specification import read_specification
 from atm.storage.market_store import MarketStore
 from atm.storage.sample import load_instruments
 from atm.trading.engine import AccountEngine
+from tests.simulators.marks import marks_of
 
 ROOT = Path(__file__).parent.parent.parent
 TYPES = (np.float64, np.float32)
@@ -80,14 +82,18 @@ def test_a_backtest_is_the_same_to_the_byte_in_a_file_and_in_short_stretches(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     spec = msgspec.structs.replace(read_specification(ROOT / "examples" / "two_positions.toml"), end="2023-08-20")
-    store, instruments = MarketStore(ROOT / "assets" / "sample"), load_instruments(ROOT / "assets")
+    instruments = load_instruments(ROOT / "assets")
+    store = MarketStore(tmp_path / "marked", read_only=False, sample=ROOT / "assets" / "sample")
+    store.append_marks("FILUSDT", marks_of(store.read("FILUSDT", 0, 2**60)), Source.REST)  # the other one has none
     whole = backtest.run(spec, store, instruments)
     monkeypatch.setattr(replay, "STRETCH", 1_000)
     monkeypatch.setattr(minute_shelf, "MOST_BYTES", 0)
-    pieces = backtest.run(spec, store, instruments, scratch=tmp_path)
+    pieces = backtest.run(spec, store, instruments, scratch=tmp_path / "scratch")
     assert pieces.trades == whole.trades
     assert pieces.equity.tobytes() == whole.equity.tobytes()
     summaries = (msgspec.structs.replace(each.summary, wall_seconds=0.0) for each in (whole, pieces))
     assert len({msgspec.json.encode(summary) for summary in summaries}) == 1
     assert pieces.details.pack() == whole.details.pack()
-    assert list(tmp_path.iterdir()) == []
+    assert list((tmp_path / "scratch").iterdir()) == []
+    assert whole.summary.statistics is not None
+    assert 0.0 < (whole.summary.statistics.unmarked_share or 0.0) < 1.0

@@ -67,7 +67,7 @@ def test_a_trial_gives_the_figures_of_the_whole_backtest(name: str, changes: dic
     assert s.statistics is not None
     assert tried.figures == TrialFigures(
         s.net_profit, pytest.approx(s.total_return), pytest.approx(s.max_drawdown), pytest.approx(s.statistics.sharpe),
-        s.trades, s.fees, s.funding, s.liquidations,
+        s.trades, s.fees, s.funding, s.liquidations, s.statistics.unmarked_share, s.statistics.constant_share,
     )  # fmt: skip
     at = np.searchsorted(whole.equity_time, tried.curve[0])
     np.testing.assert_array_equal(whole.equity[at], tried.curve[1])

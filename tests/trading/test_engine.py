@@ -35,7 +35,7 @@ from atm.model.trade_configuration import (
     WeightReduce,
 )
 from atm.trading.engine import AccountEngine
-from atm.trading.layout import Input
+from atm.trading.layout import Input, Position
 from atm.trading.minute_grid import MinuteGrid
 
 WIDE = RotationalGaussian1(theta=0.5, alpha=100, beta0=100, beta1=100)
@@ -487,6 +487,7 @@ FLIPPED = [(bar(16, 101, c=102), row(-1, 102, updated=1)), (bar(17, 102), None)]
 def test_a_state_of_every_version_goes_on_with_what_it_has(version: int, columns: int, known: float) -> None:
     same = engine(TREND)
     play(same, OPENED)
+    same._positions[:, [Position.HELD, Position.UNMARKED]] = 0.0  # which those versions did not count
     state = zlib.decompress(base64.b85decode(STORED[version]))
     assert int.from_bytes(state[4:6], "little") == version
     assert len(state) == 44 + 8 * (columns + 5 + 5)

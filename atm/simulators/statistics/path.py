@@ -20,6 +20,7 @@ from atm.model.kernel import kernel
 from atm.model.order import Side
 from atm.model.statistics import RoundTrip
 from atm.simulators.statistics.fill_table import REASONS, FillTable
+from atm.trading.mark_path import CLOSE, HIGH, LOW, OPEN
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -31,7 +32,8 @@ class SymbolPath:
 
     leverage, brackets (rows as in the ledger), funding_rate, funding_ms and isolated (else in cross margin): as the engine used
     them; rates: recorded funding rates, float64 (k, 2) rows of (stamp Unix ms, rate), which go before the constant one;
-    sources: minutes by where they came from, names of `Source` in lower case, {} = not known.
+    sources: minutes by where they came from, names of `Source` in lower case, {} = not known; marks: open, high, low and close of
+    the mark price, NaN = not recorded, None = nowhere recorded.
     """
 
     start_ms: int
@@ -47,13 +49,22 @@ class SymbolPath:
     isolated: bool = True
     rates: Floats | None = None
     sources: dict[str, int] = field(default_factory=dict)
+    marks: tuple[Floats, ...] | None = None
+
+    def marked(self, row: int, prices: Floats) -> Floats:
+        """Mark prices (`atm.trading.mark_path` names the rows), `prices` where none is recorded."""
+        if self.marks is None:
+            return prices
+        recorded = self.marks[row]
+        return np.where(np.isnan(recorded), prices, recorded)
 
 
 @dataclass(frozen=True, slots=True)
 class PathFacts:
     """What is kept of the minutes of one symbol, after which nobody needs these any more.
 
-    first_price: the first open that is known, NaN = none; closes: the newest close at the moments asked for; missing:
+    first_price: the first open that is known, NaN = none; closes: the newest close at the moments asked for; marks: the newest
+    mark price at them (that of the trades where none is recorded), as the equity is marked with; missing:
     positions of the minutes without a bar; silent: minutes in which nobody traded; volumes: of the minute of each fill of the
     symbol; measures: rows of `measure`; sources: as of the path.
     """
@@ -62,6 +73,7 @@ class PathFacts:
     minutes: int
     first_price: float
     closes: Floats
+    marks: Floats
     missing: Ints
     silent: int
     volumes: Floats
@@ -81,7 +93,8 @@ def facts(path: SymbolPath, fills: FillTable, ends: Ints) -> PathFacts:
         start_ms=path.start_ms,
         minutes=len(path.closes),
         first_price=float(path.opens[first]) if len(known) and known[first] else math.nan,
-        closes=last_known(path, ends),
+        closes=last_known(path.closes, ends),
+        marks=last_known(path.marked(CLOSE, path.closes), ends),
         missing=np.flatnonzero(np.isnan(path.closes)),
         silent=int((path.volumes == 0).sum()),
         volumes=path.volumes[(fills.time_ms - path.start_ms) // MINUTE_MS].astype(float),
@@ -90,12 +103,12 @@ def facts(path: SymbolPath, fills: FillTable, ends: Ints) -> PathFacts:
     )
 
 
-def last_known(path: SymbolPath, ends: Ints) -> Floats:
-    """The newest close of the first `ends` minutes, NaN before the first."""
-    prices = path.closes[ends - 1]
+def last_known(closes: Floats, ends: Ints) -> Floats:
+    """The newest of the first `ends` closes, NaN before the first."""
+    prices = closes[ends - 1]
     for k in np.flatnonzero(np.isnan(prices)):
         begin = int(ends[k - 1]) if k else 0
-        known = path.closes[begin : int(ends[k])]
+        known = closes[begin : int(ends[k])]
         found = np.flatnonzero(~np.isnan(known))
         prices[k] = known[found[-1]] if len(found) else (prices[k - 1] if k else np.nan)
     return prices
@@ -152,12 +165,16 @@ def measure(fills: FillTable, path: SymbolPath) -> Floats:
     )
     minutes = (fills.time_ms - path.start_ms) // MINUTE_MS
     ends = np.append(minutes[1:], len(path.closes))[: len(minutes)]
-    lows, highs = extremes(path, minutes, ends, table[:, 2] != 0.0)
+    held = table[:, 2] != 0.0
+    lows, highs = extremes(path.lows, path.highs, minutes, ends, held)
+    marks = lows, highs
+    if path.marks is not None:
+        marks = extremes(path.marked(LOW, path.lows), path.marked(HIGH, path.highs), minutes, ends, held)
     paid = funding_paid(path, minutes, ends, table[:, 2])
-    return walk(table, lows, highs, paid, path.leverage, path.brackets, path.isolated)
+    return walk(table, lows, highs, *marks, paid, path.leverage, path.brackets, path.isolated)
 
 
-def extremes(path: SymbolPath, first: Ints, last: Ints, held: NDArray[np.bool_]) -> tuple[Floats, Floats]:
+def extremes(low: Floats, high: Floats, first: Ints, last: Ints, held: NDArray[np.bool_]) -> tuple[Floats, Floats]:
     """(lowest low, highest high) of the minutes first … last − 1 where something is held; NaN where there are none.
 
     The minute of the fill that ends a holding is left out: what came after that fill was not suffered any more, and what
@@ -167,9 +184,9 @@ def extremes(path: SymbolPath, first: Ints, last: Ints, held: NDArray[np.bool_])
     known = held & (first < last)
     if known.any():
         edges = np.column_stack((first[known], last[known])).ravel()
-        inside = edges[:-1] if edges[-1] >= len(path.closes) else edges
-        lows[known] = np.fmin.reduceat(path.lows, inside)[::2]
-        highs[known] = np.fmax.reduceat(path.highs, inside)[::2]
+        inside = edges[:-1] if edges[-1] >= len(low) else edges
+        lows[known] = np.fmin.reduceat(low, inside)[::2]
+        highs[known] = np.fmax.reduceat(high, inside)[::2]
     return lows, highs
 
 
@@ -177,30 +194,33 @@ def funding_paid(path: SymbolPath, first: Ints, last: Ints, quantity: Floats) ->
     """Funding of the stamps after minute `first` up to `last`: at a stamp funding comes before the fills of its minute."""
     step = path.funding_ms // MINUTE_MS
     lead = -path.start_ms // MINUTE_MS % step
-    opens = path.opens[lead::step]
-    rates = np.full(len(opens), path.funding_rate)
-    if path.rates is not None:
-        stamps = path.start_ms + MINUTE_MS * (lead + step * np.arange(len(opens)))
-        known = np.isin(path.rates[:, 0], stamps)
-        rates[np.searchsorted(stamps, path.rates[known, 0])] = path.rates[known, 1]
+    minutes = np.arange(lead, len(path.opens), step)
+    rates = np.full(len(minutes), path.funding_rate)
+    if path.rates is not None and len(path.rates):
+        recorded = (path.rates[:, 0].astype(np.int64) - path.start_ms) // MINUTE_MS
+        minutes, places = np.unique(np.concatenate((recorded, minutes)), return_index=True)  # the first of equals
+        rates = np.concatenate((path.rates[:, 1], rates))[places]
+    opens = path.opens[minutes]
+    if path.marks is not None:
+        marks = path.marks[OPEN][minutes]
+        opens = np.where(np.isnan(marks), opens, marks)
     sums = np.concatenate(([0.0], np.cumsum(np.nan_to_num(opens) * rates)))
-    # stamps up to and including a minute: those at lead, lead + step, …
-    until = np.minimum((last - lead) // step + 1, len(sums) - 1).clip(0)
-    before = ((first - lead) // step + 1).clip(0)
+    until, before = (np.searchsorted(minutes, minute, "right") for minute in (last, first))
     paid: Floats = quantity * (sums[until] - sums[before])
     return paid
 
 
 @kernel
 def walk(
-    table: Floats, lows: Floats, highs: Floats, paid: Floats, leverage: float, brackets: Floats, isolated: bool
-) -> Floats:
+    table: Floats, lows: Floats, highs: Floats, mark_lows: Floats, mark_highs: Floats,
+    paid: Floats, leverage: float, brackets: Floats, isolated: bool,
+) -> Floats:  # fmt: skip
     """The fills of one symbol in order → rows of `measure`.
 
     table: float64 (n, 7), signed quantity, price, quantity and entry price after the fill, fee, profit, wallet balance after the
-    fill; lows, highs, paid (n,): of the time until the next fill. Isolated margin follows the engine's rules for opening,
-    reduction and funding; a cross position is backed by the wallet of its asset, what other positions gain and lose meanwhile
-    left out.
+    fill; lows, highs (of trade and mark prices), paid (n,): of the time until the next fill. Isolated margin follows the engine's
+    rules for opening, reduction and funding; a cross position is backed by the wallet of its asset, what other positions gain
+    and lose meanwhile left out.
     """
     rows = np.zeros((table.shape[0] + 1, 7))
     trip, side, margin, entry, before = -1, 0.0, 0.0, 0.0, 0.0
@@ -229,8 +249,9 @@ def walk(
             low, high = side * (worst / entry - 1.0), side * (best / entry - 1.0)
             rows[trip, 1], rows[trip, 2] = min(rows[trip, 1], low), max(rows[trip, 2], high)
             level = liquidation_price(brackets, after, entry, min(margin, margin - paid[k]))
+            mark = mark_lows[k] if side > 0.0 else mark_highs[k]
             if level > 0.0:
-                rows[trip, 3] = min(rows[trip, 3], max(0.0, side * (worst - level) / worst))
+                rows[trip, 3] = min(rows[trip, 3], max(0.0, side * (mark - level) / mark))
         margin -= paid[k]
         rows[trip, 0] += paid[k]
     return rows[: trip + 1]

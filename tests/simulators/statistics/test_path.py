@@ -82,10 +82,23 @@ def test_funding_is_due_at_stamps_after_the_entry_up_to_the_exit() -> None:
     found = funding_paid(minutes, first, last, np.array([2.0, 2, -1, 1, 1]))
     # entered at a stamp: not held before; left at one: held before; minute 12 is missing
     np.testing.assert_allclose(found, [0, 2 * 20 * 0.01, -0.3, 0, 0])
-    # recorded rates go before the constant; one that is not of a stamp is none
+    # recorded rates go before the constant, and are charged at stamps of their own as well
     rates = np.array([(4 * 60_000, -0.02), (6 * 60_000, 0.5), (12 * 60_000, 0.5)])
     found = funding_paid(dataclasses.replace(minutes, rates=rates), first, last, np.array([2.0, 2, -1, 1, 1]))
-    np.testing.assert_allclose(found, [0, 2 * 20 * -0.02, -0.3, 0, 0])
+    np.testing.assert_allclose(found, [0, 2 * 20 * -0.02, -(22 * 0.5 + 30 * 0.01), 22 * 0.5, 0])
+    # on the mark price where it is recorded
+    marks = np.full(13, NAN)
+    marks[4] = 19.5
+    found = funding_paid(dataclasses.replace(minutes, marks=(marks,) * 4), first, last, np.array([2.0, 2, -1, 1, 1]))
+    np.testing.assert_allclose(found, [0, 2 * 19.5 * 0.01, -0.3, 0, 0])
+
+
+def test_the_room_to_liquidation_is_that_of_the_mark_price() -> None:
+    marks = np.array([100.0, 100.0, 95.0, 97.0])
+    minutes = dataclasses.replace(path([100] * 4, [100, 100, 81, 100]), marks=(marks,) * 4)
+    trips, room = trips_of([fill(1, 1, 100, 1, 100)], {"A": minutes})
+    assert room == pytest.approx((95 - liquidation_price(BRACKETS, 1, 100, 20)) / 95)
+    assert trips == []
 
 
 @settings(max_examples=60, deadline=None)
