@@ -65,6 +65,12 @@ class RepairGaps(Request, frozen=True):
     again: bool = False
 
 
+class FillMarks(Request, frozen=True):
+    """To data: fetch the mark prices and funding rates that are missing beside stored bars. → JobStarted"""
+
+    symbol: str
+
+
 class ImportPath(Request, frozen=True):
     """To data: import a file, or every file of the exchange's public data in a folder. → JobStarted
 
@@ -91,7 +97,8 @@ class ExportMinutes(Request, frozen=True):
 
 
 class DeleteMinutes(Request, frozen=True):
-    """To data: delete what is stored of the range; both times 0: all of the symbol. what: "all", "bars" or "flow". → JobStarted"""
+    """To data: delete what is stored of the range; both times 0: all of the symbol. what: "all", "bars", "flow" or
+    "marks" (mark prices and funding rates). → JobStarted"""
 
     symbol: str
     start_ms: int = 0

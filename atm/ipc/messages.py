@@ -61,6 +61,7 @@ from atm.ipc.data_messages import (
     DeleteMinutes as DeleteMinutes,
     DiskUseUpdated as DiskUseUpdated,
     ExportMinutes as ExportMinutes,
+    FillMarks as FillMarks,
     FindFirstBar as FindFirstBar,
     FirstBar as FirstBar,
     ImportPath as ImportPath,
@@ -108,6 +109,7 @@ from atm.ipc.trial_messages import (
 )
 from atm.model.account import AccountSetup, AccountSnapshot, TradeRecord
 from atm.model.bars import Bar, TimeRange
+from atm.model.mark import Mark
 from atm.model.instrument import Instrument
 from atm.model.notice import Notice
 from atm.model.simulation import SimulationSpec, SimulationState
@@ -330,18 +332,44 @@ class FetchBars(Request, frozen=True):
     """To binance_api: closed one-minute bars with start_ms <= open time < end_ms by REST (≤ 1,500 a call). → FetchedBars
 
     Bars of the last hour carry the order flow that was published with them. urgent: a repair that somebody waits for; it may use
-    more of the rate budget than a download of history.
+    more of the rate budget than a download of history. marks: with their mark prices and funding rates, where the exchange has them.
     """
 
     symbol: str
     start_ms: int
     end_ms: int
     urgent: bool = True
+    marks: bool = False
 
 
 class FetchedBars(Reply, frozen=True):
     symbol: str
     bars: tuple[Bar, ...]
+
+
+class FetchMarks(Request, frozen=True):
+    """To binance_api: mark prices and funding rates of minutes with start_ms <= open time < end_ms by REST (≤ 1,500 a call).
+    → FetchedMarks"""
+
+    symbol: str
+    start_ms: int
+    end_ms: int
+
+
+class FetchFunding(Request, frozen=True):
+    """To binance_api: funding rates settled at stamps with start_ms <= stamp < end_ms, of any range. → FetchedMarks, rates alone"""
+
+    symbol: str
+    start_ms: int
+    end_ms: int
+
+
+class FetchedMarks(Reply, frozen=True):
+    """Ascending by open time; minutes of which the exchange has nothing are absent."""
+
+    symbol: str
+    open_time: tuple[int, ...]
+    marks: tuple[Mark, ...]
 
 
 class LastStored(Request, frozen=True):

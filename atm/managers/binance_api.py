@@ -23,6 +23,9 @@ from atm.ipc.messages import (
     Done,
     FetchBars,
     FetchedBars,
+    FetchedMarks,
+    FetchFunding,
+    FetchMarks,
     FindFirstBar,
     FirstBar,
     FollowBooks,
@@ -97,6 +100,8 @@ class BinanceAPIManager:
         self._assistant.answer(CollectSymbols, self._on_collect)
         self._assistant.answer(FetchBars, self._on_fetch)
         self._assistant.answer(FollowBooks, self._on_follow_books)
+        self._assistant.answer(FetchMarks, self._on_fetch_marks)
+        self._assistant.answer(FetchFunding, self._on_fetch_funding)
         self._assistant.answer(FindFirstBar, self._on_find_first)
         if self._context.endpoint is Endpoint.DEMO:
             self._demo = DemoDesk(self._assistant, self._context.addresses.rest, self._spawn, self._rest.clock)
@@ -190,9 +195,7 @@ class BinanceAPIManager:
         self._rest.tell_answers(None if recorder is None else recorder.answer)
 
     def _on_fetch(self, request: FetchBars) -> Reply | Deferred:
-        minutes = (request.end_ms - request.start_ms) / MINUTE_MS
-        if not 0 <= minutes <= MAX_FETCH_MINUTES:
-            raise Invalid("end_ms", request.end_ms, f"start_ms up to {MAX_FETCH_MINUTES} minutes later")
+        _check_range(request.start_ms, request.end_ms)
         deferred = Deferred()
         self._spawn(self._fetch(request, deferred))
         return deferred
@@ -201,10 +204,34 @@ class BinanceAPIManager:
         try:
             kind = RequestClass.REPAIR if request.urgent else RequestClass.HISTORY
             bars = await self._rest.klines(request.symbol, request.start_ms, request.end_ms, kind)
+            recorded = await self._feed.recorded(request.symbol, bars, kind, request.marks)
         except ATMError as error:
             deferred.fail(error)
         else:
-            deferred.reply(FetchedBars(request.symbol, tuple(self._feed.recorded(request.symbol, bar) for bar in bars)))
+            deferred.reply(FetchedBars(request.symbol, recorded))
+
+    def _on_fetch_marks(self, request: FetchMarks) -> Reply | Deferred:
+        _check_range(request.start_ms, request.end_ms)
+        deferred = Deferred()
+        self._spawn(self._fetch_marks(request, deferred))
+        return deferred
+
+    def _on_fetch_funding(self, request: FetchFunding) -> Deferred:
+        deferred = Deferred()
+        self._spawn(self._fetch_marks(request, deferred))
+        return deferred
+
+    async def _fetch_marks(self, request: FetchMarks | FetchFunding, deferred: Deferred) -> None:
+        outlet, asked = self._feed.outlet, (request.symbol, request.start_ms, request.end_ms)
+        try:
+            if isinstance(request, FetchMarks):
+                marks = await outlet.fetched(*asked, RequestClass.HISTORY)
+            else:
+                marks = await outlet.rates(*asked)
+        except ATMError as error:
+            deferred.fail(error)
+        else:
+            deferred.reply(FetchedMarks(request.symbol, tuple(marks), tuple(marks.values())))
 
     def _on_find_first(self, request: FindFirstBar) -> Deferred:
         deferred = Deferred()
@@ -289,3 +316,8 @@ class BinanceAPIManager:
         except Refused as refusal:
             logger.warning("leverage brackets are refused: %s", refusal)
             return instruments
+
+
+def _check_range(start_ms: int, end_ms: int) -> None:
+    if not 0 <= (end_ms - start_ms) / MINUTE_MS <= MAX_FETCH_MINUTES:
+        raise Invalid("end_ms", end_ms, f"start_ms up to {MAX_FETCH_MINUTES} minutes later")

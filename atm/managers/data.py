@@ -12,6 +12,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -35,6 +36,7 @@ from atm.ipc.messages import (
 from atm.managers.collection_desk import CollectionDesk
 from atm.managers.data_files import DataFiles
 from atm.managers.data_jobs import Background, DataJobs
+from atm.managers.marks_desk import MarksDesk
 from atm.model.bars import Bar, Bars, Source, TimeRange
 from atm.model.errors import ATMError, Invalid, Unavailable
 from atm.model.interval import MINUTE_MS
@@ -61,7 +63,11 @@ def run(assistant: IPCAssistant, context: ProgramContext) -> None:
     with ThreadPoolExecutor(1, "files") as background:
         collection = CollectionDesk(assistant, store.root, context.symbols)
         manager = DataManager(
-            assistant, store, background, stores_flow=lambda symbol: collection.state.stores_flow(symbol)
+            assistant,
+            store,
+            background,
+            stores_flow=lambda symbol: collection.state.stores_flow(symbol),
+            stores_marks=lambda symbol: collection.state.stores_marks(symbol),
         )
         jobs = DataJobs(assistant, manager, background, collection.keep_downloads)
         files = DataFiles(
@@ -88,7 +94,8 @@ def run(assistant: IPCAssistant, context: ProgramContext) -> None:
 class DataManager:
     """Stores, fetches, imports and tells what is there. Everything but an import's work runs on the dispatch thread.
 
-    clock: monotonic seconds; wall_ms: Unix ms, for notices only; stores_flow: whether the order flow of a symbol is wanted.
+    clock: monotonic seconds; wall_ms: Unix ms, for notices only; stores_flow, stores_marks: whether the order flow of a symbol is
+    wanted, and its mark prices and funding rates.
     """
 
     def __init__(
@@ -99,9 +106,12 @@ class DataManager:
         clock: Callable[[], float] = time.monotonic,
         wall_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
         stores_flow: Callable[[str], bool] = lambda _: True,
+        stores_marks: Callable[[str], bool] = lambda _: True,
     ) -> None:
         self._assistant = assistant
         self._stores_flow = stores_flow
+        self._stores_marks = stores_marks
+        self.marks = MarksDesk(assistant, store, self.touched, FETCH_TIMEOUT_S)
         self._store = store
         self._background = background
         self._clock = clock
@@ -160,7 +170,7 @@ class DataManager:
         error: Unavailable | None = None
         for symbol, events in list(self._waiting.items()):
             try:
-                self._store.append(symbol, _columns(events, self._stores_flow(symbol)))
+                self._store.append(symbol, _columns(events, self._stores_flow(symbol), self._stores_marks(symbol)))
             except Unavailable as failure:
                 error = failure
                 continue
@@ -271,7 +281,8 @@ class DataManager:
                 settled(instruction.error)
 
     def _fetch(self, order: Fetch) -> None:
-        request = FetchBars(order.symbol, order.piece.start_ms, order.piece.end_ms, order.urgent)
+        symbol, piece = order.symbol, order.piece
+        request = FetchBars(symbol, piece.start_ms, piece.end_ms, order.urgent, self._stores_marks(symbol))
         answered = partial(self._fetched, order)
         self._assistant.request_async(BINANCE_API, request, answered, timeout=FETCH_TIMEOUT_S)
 
@@ -348,11 +359,13 @@ def _open_time(bar: Bar) -> int:
     return bar.open_time
 
 
-def _columns(events: list[ClosedBar], with_flow: bool) -> Bars:
+def _columns(events: list[ClosedBar], with_flow: bool, with_marks: bool) -> Bars:
     """Ascending columns; the source of the first event holds where a minute came twice."""
     newest = {event.bar.open_time: event for event in reversed(events)}
     ordered = [newest[opened] for opened in sorted(newest)]
     bars = Bars.of((event.bar for event in ordered), Source.STREAM)
     for index, event in enumerate(ordered):
         bars.source[index] = event.source
-    return bars if with_flow else Bars(bars.interval, bars.open_time, bars.values, bars.source)
+    if not with_flow:
+        bars = replace(bars, flow=None, book=None)
+    return bars if with_marks else replace(bars, mark=None)

@@ -1,8 +1,9 @@
 """The jobs of the data manager: the shell around `JobTable`.
 
-Downloads go through the data manager's own fetching, one piece at a time, so that a pause or a cancellation acts with the next
-piece and what has come is stored. Work on files is a generator whose steps run on the background thread one by one; between
-two steps the dispatch thread decides whether it goes on, so the data manager stores bars all the while.
+Downloads go through the data manager's own fetching (mark prices beside stored bars through its `MarksDesk`), one piece at a
+time, so that a pause or a cancellation acts with the next piece and what has come is stored. Work on files is a generator whose
+steps run on the background thread one by one; between two steps the dispatch thread decides whether it goes on, so the data
+manager stores bars all the while.
 
 After a restart downloads and repairs go on where they were, since what is missing is read from the store. Everything else is
 forgotten: an import, an export and a deletion leave whole files, whatever moment they were broken off in.
@@ -25,6 +26,7 @@ from atm.ipc.messages import (
     DataJobsUpdated,
     Done,
     Failed,
+    FillMarks,
     FindFirstBar,
     FirstBar,
     JobStarted,
@@ -55,8 +57,19 @@ class Background(Protocol):
     def submit(self, function: Callable[[], None], /) -> object: ...
 
 
+class MarkFetching(Protocol):
+    """What the jobs need for mark prices and funding rates."""
+
+    def coverage(self, symbol: str) -> tuple[TimeRange, ...]: ...
+    def want(self, symbol: str, piece: TimeRange, settled: Callable[[ATMError | None], None]) -> None: ...
+    def want_rates(self, symbol: str, wanted: TimeRange, settled: Callable[[ATMError | None], None]) -> None: ...
+
+
 class Fetching(Protocol):
     """What the jobs need of the data manager."""
+
+    @property
+    def marks(self) -> MarkFetching: ...
 
     def coverage(self, symbol: str) -> tuple[TimeRange, ...]: ...
     def absent(self, symbol: str) -> tuple[TimeRange, ...]: ...
@@ -103,6 +116,7 @@ class DataJobs:
         """Answer, and go on with the downloads that were open."""
         self._assistant.answer(StartDownload, self._on_download)
         self._assistant.answer(RepairGaps, self._on_repair)
+        self._assistant.answer(FillMarks, self._on_fill_marks)
         self._assistant.answer(ControlJob, self._on_control)
         self._plan_to_publish()
         for order in resumed:
@@ -144,11 +158,18 @@ class DataJobs:
         self._assistant.request_async(BINANCE_API, FindFirstBar(request.symbol), found, timeout=FIRST_BAR_TIMEOUT_S)
         return answer
 
-    def _on_repair(self, request: RepairGaps) -> Reply:
-        covered = self._fetching.coverage(request.symbol)
+    def _stored(self, symbol: str) -> TimeRange:
+        covered = self._fetching.coverage(symbol)
         if not covered:
-            raise Invalid("symbol", request.symbol, "a symbol of which bars are stored")
-        whole = TimeRange(covered[0].start_ms, covered[-1].end_ms)
+            raise Invalid("symbol", symbol, "a symbol of which bars are stored")
+        return TimeRange(covered[0].start_ms, covered[-1].end_ms)
+
+    def _on_fill_marks(self, request: FillMarks) -> Reply:
+        whole = self._stored(request.symbol)
+        return self._add_download(OpenDownload(JobKind.MARKS.value, request.symbol, whole.start_ms, whole.end_ms))
+
+    def _on_repair(self, request: RepairGaps) -> Reply:
+        whole = self._stored(request.symbol)
         if request.again:
             self._fetching.forget_absent(request.symbol, whole)
         return self._add_download(OpenDownload(JobKind.REPAIR.value, request.symbol, whole.start_ms, whole.end_ms))
@@ -275,9 +296,14 @@ class DataJobs:
         assert work.order is not None
         order = work.order
         if work.download is None:
-            known = union((*self._fetching.coverage(order.symbol), *self._fetching.absent(order.symbol)))
-            work.download = Download(missing(known, TimeRange(order.start_ms, order.end_ms)))
+            work.download = Download(self._lacking(order, TimeRange(order.start_ms, order.end_ms)))
             self._carry_out(self.table.progress(number, 0, work.download.total, self._clock()))
+            if order.kind == JobKind.MARKS.value:
+                work.stepping = True
+                self._fetching.marks.want_rates(
+                    order.symbol, TimeRange(order.start_ms, order.end_ms), partial(self._rates_settled, number, work)
+                )
+                return
         piece = work.download.next()
         if piece is None:
             parameters = {
@@ -285,26 +311,50 @@ class DataJobs:
                 "minutes": f"{work.download.done - work.download.absent:,}",
                 "absent": f"{work.download.absent:,}",
             }
-            self._carry_out(self.table.finish(number, Outcome("job.downloaded", parameters)))
+            text = "job.filled_marks" if order.kind == JobKind.MARKS.value else "job.downloaded"
+            self._carry_out(self.table.finish(number, Outcome(text, parameters)))
             return
         work.stepping = True
         settled = partial(self._piece_settled, number, work, piece)
         try:
-            self._fetching.want(order.symbol, piece, settled, urgent=False)
+            if order.kind == JobKind.MARKS.value:
+                self._fetching.marks.want(order.symbol, piece, settled)
+            else:
+                self._fetching.want(order.symbol, piece, settled, urgent=False)
         except ATMError as error:
             settled(error)
 
-    def _piece_settled(self, number: int, work: _Work, piece: TimeRange, error: ATMError | None) -> None:
+    def _lacking(self, order: OpenDownload, within: TimeRange) -> tuple[TimeRange, ...]:
+        """The minutes that a download is for and the exchange has not been asked for."""
+        covered = self._fetching.coverage(order.symbol)
+        if order.kind == JobKind.MARKS.value:
+            no_bars = missing(covered, within)
+            return missing(union((*self._fetching.marks.coverage(order.symbol), *no_bars)), within)
+        return missing(union((*covered, *self._fetching.absent(order.symbol))), within)
+
+    def _rates_settled(self, number: int, work: _Work, error: ATMError | None) -> None:
+        if self._survives(number, work, error):
+            self._assistant.call_soon(partial(self._go_on, number))
+
+    def _survives(self, number: int, work: _Work, error: ATMError | None) -> bool:
+        """Whether a job goes on after what it waited for."""
         work.stepping = False
         job = self.table.jobs.get(number)
         if job is None or job.status.final:
             self._forget(number)
-            return
+            return False
         if error is not None and not isinstance(error, Refused):
             self._carry_out(self.table.fail(number, str(error)))
+            return False
+        return True
+
+    def _piece_settled(self, number: int, work: _Work, piece: TimeRange, error: ATMError | None) -> None:
+        if not self._survives(number, work, error):
             return
         assert work.download is not None and work.order is not None
-        lacking = missing(self._fetching.coverage(work.order.symbol), piece)
+        order = work.order
+        is_marks = order.kind == JobKind.MARKS.value
+        lacking = self._lacking(order, piece) if is_marks else missing(self._fetching.coverage(order.symbol), piece)
         work.download.settled(sum(hole.minutes for hole in lacking))
         done, total = work.download.done, work.download.total
         self._carry_out(self.table.progress(number, done, total, self._clock()))

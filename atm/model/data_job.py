@@ -10,10 +10,11 @@ from atm.model.errors import Invalid
 
 
 class JobKind(Enum):
-    """What a job does. DOWNLOAD and REPAIR ask the exchange, the others work on files."""
+    """What a job does. The first three ask the exchange, the others work on files."""
 
     DOWNLOAD = "download"
     REPAIR = "repair"
+    MARKS = "marks"
     IMPORT = "import"
     CHECK = "check"
     EXPORT = "export"
@@ -21,7 +22,7 @@ class JobKind(Enum):
 
     @property
     def asks_exchange(self) -> bool:
-        return self in (JobKind.DOWNLOAD, JobKind.REPAIR)
+        return self in (JobKind.DOWNLOAD, JobKind.REPAIR, JobKind.MARKS)
 
 
 class JobStatus(Enum):
@@ -83,11 +84,13 @@ class DataJob(msgspec.Struct, frozen=True):
 
 
 class Collection(msgspec.Struct, frozen=True):
-    """What is collected of a symbol from now on. Order flow is recorded with the bars, never without."""
+    """What is collected of a symbol from now on. Order flow is recorded with the bars, never without; so are marks: mark prices and
+    funding rates."""
 
     symbol: str
     bars: bool = True
     flow: bool = True
+    marks: bool = True
 
     def __post_init__(self) -> None:
         if self.flow and not self.bars:

@@ -23,7 +23,7 @@ NAME = "collection.json"
 
 
 class OpenDownload(msgspec.Struct, frozen=True):
-    """A download or repair that is not over (kind: of `JobKind`), so that it goes on after a restart."""
+    """A job that asks the exchange and is not over (kind: of `JobKind`), so that it goes on after a restart."""
 
     kind: str
     symbol: str
@@ -46,6 +46,11 @@ class CollectionState(msgspec.Struct, frozen=True):
         """Of symbols that are not in the list (those that only accounts trade) everything is stored."""
         found = self.of(symbol)
         return found is None or found.flow
+
+    def stores_marks(self, symbol: str) -> bool:
+        """The same for mark prices and funding rates."""
+        found = self.of(symbol)
+        return found is None or found.marks
 
     def collected(self) -> tuple[str, ...]:
         """Symbols whose bars are collected."""

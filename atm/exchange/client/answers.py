@@ -14,9 +14,12 @@ from atm.exchange.client.local_book import DepthSnapshot
 from atm.model.bars import Bar
 from atm.model.errors import Unavailable, Unknown
 from atm.model.instrument import Instrument, LeverageBracket
+from atm.model.interval import MINUTE_MS
 from atm.model.order import OrderReport, OrderStatus, OrderType, Side
 
 T = TypeVar("T")
+MarkPrices = tuple[float, float, float, float]
+"""Open, high, low and close of the mark price of a minute."""
 
 CONTRACT_TYPES = frozenset(("PERPETUAL", "TRADIFI_PERPETUAL"))
 _STATUSES = {status.value: status for status in OrderStatus} | {
@@ -135,6 +138,11 @@ class _Brackets(msgspec.Struct, frozen=True):
     brackets: tuple[_Bracket, ...] = ()
 
 
+class _FundingRate(msgspec.Struct, frozen=True, rename="camel"):
+    funding_time: int
+    funding_rate: float
+
+
 class _Order(msgspec.Struct, frozen=True, rename="camel"):
     symbol: str
     order_id: int
@@ -219,6 +227,18 @@ def kline_rows(answer: Any) -> list[tuple[Bar, int]]:
     """(bar, close time in ms) of each row of a klines answer, ascending."""
     rows = convert(answer, list[tuple[int, float, float, float, float, float, int, float, float, float, float, Any]])
     return [(Bar(r[0], r[1], r[2], r[3], r[4], r[5], r[7], r[8], r[9], r[10]), r[6]) for r in rows]
+
+
+def mark_rows(answer: Any) -> list[tuple[int, float, float, float, float]]:
+    """(open time in ms, open, high, low, close) of each row of a markPriceKlines answer, ascending."""
+    rows = convert(answer, list[tuple[int, float, float, float, float, Any, Any, Any, Any, Any, Any, Any]])
+    return [row[:5] for row in rows]
+
+
+def funding_rates(answer: Any) -> dict[int, float]:
+    """Settled rates of a fundingRate answer by their stamps: full minutes, for the exchange's times are some milliseconds late."""
+    rows = convert(answer, tuple[_FundingRate, ...])
+    return {row.funding_time - row.funding_time % MINUTE_MS: row.funding_rate for row in rows}
 
 
 def order_report(answer: Any) -> OrderReport:

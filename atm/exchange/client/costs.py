@@ -21,6 +21,8 @@ _WEIGHTS: dict[str, int] = {
 _ORDER_ENTRY = frozenset((("POST", "order"), ("PUT", "order"), ("POST", "algoOrder")))
 KLINES_LIMIT = 1_500
 BOOK_LIMIT = 1_000
+FUNDING_LIMIT = 1_000
+_FUNDING = frozenset(("fundingRate", "fundingInfo"))
 
 
 def klines_weight(limit: int) -> int:
@@ -37,7 +39,9 @@ def cost(method: str, path: str, parameters: Mapping[str, object]) -> Cost:
     name = path.rsplit("/", 1)[-1]
     if (method.upper(), name) in _ORDER_ENTRY:
         return Cost(weight=0, orders=1)
-    if name == "klines":
+    if name in _FUNDING:
+        return Cost(weight=0, funding=1)
+    if name in ("klines", "markPriceKlines"):
         return Cost(klines_weight(int(str(parameters.get("limit", 500)))))
     if name in ("openOrders", "openAlgoOrders"):
         return Cost(1 if parameters.get("symbol") else 40)

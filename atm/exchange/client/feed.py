@@ -12,11 +12,12 @@ from collections.abc import Callable, Coroutine, Iterable, Mapping
 import msgspec
 
 from atm.exchange.client.bar_sequence import PATIENCE_S, BarSequence, Instruction, Publish, Repair
+from atm.exchange.client.mark_outlet import MarkOutlet
 from atm.exchange.client.rate_budget import RequestClass
 from atm.exchange.client.rate_log import RateLog
 from atm.exchange.client.reduction import StreamReduction
 from atm.exchange.client.rest import FuturesClient
-from atm.exchange.client.stream_plan import BOOK_ROUTE, Connection
+from atm.exchange.client.stream_plan import BOOK_ROUTE, MARK_ROUTE, Connection
 from atm.exchange.client.supervisor import StreamSupervisor, StreamTimes
 from atm.ipc.messages import ClosedBar, ConnectionState, Event
 from atm.model.bars import Bar
@@ -63,6 +64,7 @@ class MarketFeed:
         self.reduction = StreamReduction()
         self.tap: Callable[[bytes], None] | None = None
         self.supervisor = StreamSupervisor(stream_base, self._sink, self._connection_changed, self._times.streams)
+        self.outlet = MarkOutlet(rest, lambda event: emit(event, event.symbol), self._spawn)
         self.sequences: dict[str, BarSequence] = {}
         self._bars_scheduled = False
         self._latest_scheduled = False
@@ -102,6 +104,7 @@ class MarketFeed:
         self.reduction.collect(set(wanted))
         for symbol in self.sequences.keys() - set(wanted):
             del self.sequences[symbol]
+        self.outlet.keep(wanted)
         await self.reached()
         for symbol in wanted:
             if symbol not in self.sequences:
@@ -170,6 +173,8 @@ class MarketFeed:
                 continue
             if plan.route == BOOK_ROUTE:
                 slot.flow.interrupt()
+            if plan.route == MARK_ROUTE:
+                slot.marks.interrupt()
             if opened:
                 slot.forget()
         self._announce()
@@ -180,7 +185,9 @@ class MarketFeed:
         for instruction in instructions:
             if isinstance(instruction, Publish):
                 bar = self._with_flow(symbol, instruction.bar)
-                self._emit(ClosedBar(symbol, bar, int(instruction.source), instruction.gap), symbol)
+                event = ClosedBar(symbol, bar, int(instruction.source), instruction.gap)
+                slot = self.reduction.slots.get(symbol)
+                self.outlet.publish(event, None if slot is None else slot.marks)
             else:
                 self._spawn(self._repair(symbol, instruction, sequence))
 
@@ -190,11 +197,17 @@ class MarketFeed:
         flow = None if slot is None else slot.flow.close(bar.open_time)
         return bar if flow is None else msgspec.structs.replace(bar, flow=flow)
 
-    def recorded(self, symbol: str, bar: Bar) -> Bar:
-        """A bar of REST with the order flow that was published with its minute, as far as that is still kept."""
+    async def recorded(self, symbol: str, bars: Iterable[Bar], kind: RequestClass, with_marks: bool) -> tuple[Bar, ...]:
+        """Bars of REST with what was published with their minutes, as far as that is still kept; marks that are not are asked for.
+
+        Raises as every request.
+        """
         slot = self.reduction.slots.get(symbol)
-        flow = None if slot is None else slot.flow.closed(bar.open_time)
-        return bar if flow is None else msgspec.structs.replace(bar, flow=flow)
+        flows = [(bar, None if slot is None else slot.flow.closed(bar.open_time)) for bar in bars]
+        found = tuple(bar if flow is None else msgspec.structs.replace(bar, flow=flow) for bar, flow in flows)
+        if not with_marks:
+            return found
+        return await self.outlet.completed(symbol, found, None if slot is None else slot.marks, kind)
 
     async def _repair(self, symbol: str, repair: Repair, sequence: BarSequence) -> None:
         minutes = (repair.end_ms - repair.start_ms) // MINUTE_MS

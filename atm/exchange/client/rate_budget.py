@@ -13,6 +13,8 @@ import msgspec
 
 WEIGHT_WINDOW_MS = 60_000
 ORDER_WINDOWS_MS = (10_000, 60_000)
+FUNDING_WINDOW_MS, FUNDING_LIMIT = 300_000, 500
+"""The history of funding rates has a limit per IP of its own, which no header tells of."""
 MAX_BAN_MS = 3 * 86_400_000
 DEFAULT_BAN_MS = 120_000
 
@@ -39,10 +41,11 @@ FLOORS: dict[RequestClass, float] = {
 
 
 class Cost(msgspec.Struct, frozen=True):
-    """Price of one request: weight per IP, and how much it counts as an order."""
+    """Price of one request: weight per IP, how much it counts as an order, and as a request about funding rates."""
 
     weight: int = 1
     orders: int = 0
+    funding: int = 0
 
 
 class _Window:
@@ -79,6 +82,7 @@ class RateBudget:
         self._orders = tuple(
             _Window(length, limit) for length, limit in zip(ORDER_WINDOWS_MS, (orders_10s, orders_1m), strict=True)
         )
+        self._funding = _Window(FUNDING_WINDOW_MS, FUNDING_LIMIT)
         self._throttled_until_ms = 0.0
         self.banned_until_ms = 0.0
 
@@ -128,9 +132,9 @@ class RateBudget:
         wait = max(0.0, self.banned_until_ms - now_ms)
         if kind is not RequestClass.ORDERS:
             wait = max(wait, self._throttled_until_ms - now_ms)
-        ceiling = self._weight.limit * (1 - FLOORS[kind])
-        if cost.weight and self._weight.used(now_ms) + cost.weight > ceiling:
-            wait = max(wait, self._weight.rest_ms(now_ms))
+        for window, amount in ((self._weight, cost.weight), (self._funding, cost.funding)):
+            if amount and window.used(now_ms) + amount > window.limit * (1 - FLOORS[kind]):
+                wait = max(wait, window.rest_ms(now_ms))
         for window in self._orders:
             if cost.orders and window.used(now_ms) + cost.orders > window.limit:
                 wait = max(wait, window.rest_ms(now_ms))
@@ -141,6 +145,7 @@ class RateBudget:
         wait = self.wait_ms(kind, cost, now_ms)
         if wait <= 0:
             self._weight.add(cost.weight, now_ms)
+            self._funding.add(cost.funding, now_ms)
             for window in self._orders:
                 window.add(cost.orders, now_ms)
         return wait

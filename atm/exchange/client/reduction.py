@@ -2,7 +2,7 @@
 
 Per symbol there is one slot: the open bar, the book, the mark price and the last trade overwrite, a closed bar is queued
 until the caller takes it, which it does in the same turn of its loop. Each book adds to the order flow of its minute
-(`book_flow`). Nothing here can overflow: a queue of closed bars
+(`book_flow`), each mark price to its mark price bar (`mark_minutes`). Nothing here can overflow: a queue of closed bars
 that nobody takes loses its oldest bars, and the bar sequence behind it gets those by REST.
 
 Around a renewal two connections deliver the same streams: an event older than the slot's is dropped.
@@ -10,6 +10,7 @@ Around a renewal two connections deliver the same streams: an event older than t
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -18,6 +19,7 @@ import msgspec
 
 from atm.exchange.client.book_flow import BookFlow
 from atm.exchange.client.frames import FRAMES, LOOSE_FRAMES, BookEvent, KlineEvent, MarkEvent, TradeEvent
+from atm.exchange.client.mark_minutes import MarkMinutes, Told
 from atm.ipc.messages import BookTop, LastTrade, MarkPrice, OpenBar
 from atm.model.bars import Bar
 from atm.model.flow import measured
@@ -28,7 +30,7 @@ MAX_CLOSED_WAITING = 4_096
 class SymbolSlot:
     """Newest state of one symbol. `bar_time`, `mark_time`: event times; `book_id`, `trade_id`: the exchange's sequences."""
 
-    __slots__ = ("bar", "bar_time", "book", "book_id", "changed", "flow", "mark", "trade", "trade_id")
+    __slots__ = ("bar", "bar_time", "book", "book_id", "changed", "flow", "mark", "marks", "trade", "trade_id")
 
     def __init__(self) -> None:
         self.bar: KlineEvent | None = None
@@ -37,6 +39,7 @@ class SymbolSlot:
         self.trade: TradeEvent | None = None
         self.changed = 0
         self.flow = BookFlow()
+        self.marks = MarkMinutes()
         self.forget()
 
     def forget(self) -> None:
@@ -107,7 +110,7 @@ class StreamReduction:
         elif isinstance(event, BookEvent):
             self._book(slot, event)
         else:
-            self._mark(slot, event)
+            self._mark(slot, event, now_s)
         return message.stream
 
     def _strange(self, frame: bytes) -> str:
@@ -150,11 +153,13 @@ class StreamReduction:
         slot.flow.book(event.time_ms, measured(event.bids, event.asks))
         self._touch(event.symbol, slot, BOOK)
 
-    def _mark(self, slot: SymbolSlot, event: MarkEvent) -> None:
+    def _mark(self, slot: SymbolSlot, event: MarkEvent, now_s: float) -> None:
         if slot.mark is not None and event.time_ms < slot.mark.time_ms:
             self.counters.stale += 1
             return
         slot.mark = event
+        rate = float(event.funding_rate) if event.funding_rate else math.nan
+        slot.marks.told(Told(event.time_ms, event.mark_price, rate, event.next_funding_ms, now_s))
         self._touch(event.symbol, slot, MARK)
 
     def _touch(self, symbol: str, slot: SymbolSlot, kind: int) -> None:

@@ -14,9 +14,9 @@ from typing import Any
 import msgspec
 
 from atm.exchange.client import answers
-from atm.exchange.client.answers import AccountState, LeverageSet, PositionRisk, WalletBalance
+from atm.exchange.client.answers import AccountState, LeverageSet, MarkPrices, PositionRisk, WalletBalance
 from atm.exchange.client.clock import ExchangeClock
-from atm.exchange.client.costs import BOOK_LIMIT, KLINES_LIMIT
+from atm.exchange.client.costs import BOOK_LIMIT, FUNDING_LIMIT, KLINES_LIMIT
 from atm.exchange.client.failures import NO_CHANGE_NEEDED
 from atm.exchange.client.local_book import DepthSnapshot
 from atm.exchange.client.rate_budget import RateBudget, RequestClass
@@ -136,6 +136,32 @@ class FuturesClient:
         with _requests(kind):
             answer = await self._library.futures_order_book(symbol=symbol, limit=str(BOOK_LIMIT))
         return answers.depth_snapshot(answer, BOOK_LIMIT)
+
+    async def mark_klines(
+        self, symbol: str, start_ms: int, end_ms: int, kind: RequestClass = RequestClass.HISTORY
+    ) -> dict[int, MarkPrices]:
+        """Mark prices of minutes that are over, with start_ms <= open time < end_ms; those that the exchange lacks are absent."""
+        found: dict[int, MarkPrices] = {}
+        while start_ms < end_ms:
+            limit = min(KLINES_LIMIT, (end_ms - start_ms + MINUTE_MS - 1) // MINUTE_MS)
+            with _requests(kind):
+                answer = await self._library.futures_mark_price_klines(
+                    symbol=symbol, interval="1m", startTime=str(start_ms), endTime=str(end_ms - 1), limit=str(limit)
+                )
+            rows = answers.mark_rows(answer)
+            found |= {row[0]: row[1:] for row in rows if start_ms <= row[0] < end_ms}
+            if len(rows) < limit or rows[-1][0] < start_ms:
+                break
+            start_ms = rows[-1][0] + MINUTE_MS
+        return found
+
+    async def funding_rates(self, symbol: str, start_ms: int, kind: RequestClass) -> dict[int, float]:
+        """The first settled funding rates, at most `FUNDING_LIMIT`, by their stamps (full minutes) from `start_ms` on."""
+        with _requests(kind):
+            answer = await self._library.futures_funding_rate(
+                symbol=symbol, startTime=str(start_ms), limit=str(FUNDING_LIMIT)
+            )
+        return answers.funding_rates(answer)
 
     async def first_bar(self, symbol: str) -> int:
         """Open time of the first one-minute bar that the exchange has. Raises Refused where there is none."""

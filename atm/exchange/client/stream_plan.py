@@ -20,6 +20,7 @@ ROUTES: dict[str, tuple[str, ...]] = {
 BOOK_ROUTE = "public"
 WHOLE_BOOK_ROUTES = {BOOK_ROUTE: ("depth",)}
 """Differences of the whole book every 250 ms, for the symbols that somebody asks it of."""
+MARK_ROUTE = "market"
 COMMON_ROUTE = "market"
 COMMON_STREAMS = ("!contractInfo",)
 """Streams of the whole market. They go over the oldest connection of their route."""
