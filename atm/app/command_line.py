@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from atm.app import program_config
+from atm.app import fault_command, program_config
 from atm.app.demo_command import ACTIONS, control_demo, described, read_command
 from atm.app.pool import pool_sizes
 from atm.model.endpoint import FIXED_ADDRESSES, Addresses, Endpoint
@@ -103,6 +103,16 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--port", type=int, default=8787)
     command.add_argument("--speed", type=float, default=1.0)
     command.add_argument("--data", type=Path, help="a market store to replay (default: the shipped sample)")
+    command.add_argument("--faults", metavar="SEED", help="go wrong by the schedule of this number")
+    command.add_argument("--fault-minutes", type=float, default=10.0, metavar="M", help="for so long (default 10)")
+    command = add("faults", _faults, "let the demo exchange go wrong: faults on demand and by schedule")
+    actions = "; ".join(f"{name}: {text}" for name, text in fault_command.ACTIONS.items())
+    command.add_argument("action", choices=list(fault_command.ACTIONS), metavar="ACTION", help=actions)
+    command.add_argument("values", nargs="*", metavar="VALUE")
+    command.add_argument(
+        "--address", default="", help="of a demo exchange that runs alone (default: the running program's)"
+    )
+    command.add_argument("--json", action="store_true")
     command = add("demo", _demo, "control the demo exchange: speed, pause, step, jump, keys and accounts")
     actions = "; ".join(f"{name}: {text}" for name, text in ACTIONS.items())
     command.add_argument("action", choices=list(ACTIONS), metavar="ACTION", help=actions)
@@ -267,7 +277,25 @@ def _demo_exchange(options: Any) -> int:
         print(f"REST      {addresses.rest}\nWebSocket {addresses.stream}", flush=True)
 
     home = _home(options) if hasattr(options, "home") else None
-    run_demo_exchange(options.port, options.speed, home, options.data, ROOT / "assets", ready)
+    schedule = None
+    if options.faults is not None:
+        schedule = fault_command.read_schedule([options.faults, f"minutes={options.fault_minutes}"])
+    run_demo_exchange(options.port, options.speed, home, options.data, ROOT / "assets", ready, faults=schedule)
+    return 0
+
+
+def _faults(options: Any) -> int:
+    if options.action == "kinds":
+        print("\n".join(fault_command.kind_lines()))
+        return 0
+    if options.action == "show":
+        found = fault_command.shown(options.values)
+        lines = [f"{fault.at_ms / 1000:>9.3f} s  {fault_command.described(fault)}" for fault in found]
+        print(msgspec.json.encode(found).decode() if options.json else "\n".join(lines))
+        return 0
+    wish = fault_command.read_wish(options.action, options.values)
+    report = fault_command.control_running(_home(options), options.address, wish)
+    print(msgspec.json.encode(report).decode() if options.json else "\n".join(fault_command.fault_lines(report)))
     return 0
 
 

@@ -87,15 +87,20 @@ def control_demo(home: Path, address: str, command: DemoCommand | None) -> tuple
     """
     from atm.exchange.client.demo_control import control
 
+    done = asyncio.run(control(demo_address(home, address), command))
+    if command is not None and not address:
+        _tell(home)
+    return done
+
+
+def demo_address(home: Path, address: str) -> str:
+    """The address of a demo exchange, of the running program's where none is given. Raises Unavailable when none runs."""
     if address:
-        return asyncio.run(control(address, command))
+        return address
     running = ask_running(home, {"command": "status"})
     if not running.get("demo"):
         raise Invalid("demo", home, "a program that runs with --endpoint demo, or --address of a demo exchange")
-    done = asyncio.run(control(str(running["rest"]), command))
-    if command is not None:
-        _tell(home)
-    return done
+    return str(running["rest"])
 
 
 def _tell(home: Path) -> None:

@@ -19,6 +19,7 @@ import psutil
 
 from atm.app.child import die_with
 from atm.model.endpoint import Addresses
+from atm.model.fault import FaultSchedule
 from atm.model.kernel import interpret_kernels
 from atm.storage.sample import load_exchange_info, load_instruments
 from atm.storage.store_aside import StoreAside
@@ -35,11 +36,12 @@ def run_demo_exchange(
     assets: Path,
     on_ready: Callable[[Addresses], None],
     stop: threading.Event | None = None,
+    faults: FaultSchedule | None = None,
 ) -> None:
-    """Serve until `stop` is set or SIGTERM or SIGINT comes. `data`: a market store, by default the shipped sample."""
-    asyncio.run(
-        _serve(port, speed, home, data or assets / "sample", assets, on_ready, (stop or threading.Event()).is_set)
-    )
+    """Serve until `stop` is set or SIGTERM or SIGINT comes. `data`: a market store, by default the shipped sample; `faults`: of
+    this schedule, from the beginning. Raises Invalid for a schedule that cannot be."""
+    is_over = (stop or threading.Event()).is_set
+    asyncio.run(_serve(port, speed, home, data or assets / "sample", assets, on_ready, is_over, faults=faults))
 
 
 def serve_child(port: int, speed: float, home: Path | None, assets: Path, main_pid: int) -> None:
@@ -68,6 +70,7 @@ async def _serve(
     is_over: Callable[[], bool],
     signals: tuple[signal.Signals, ...] = (signal.SIGTERM, signal.SIGINT),
     look_s: float | None = _LOOK_S,
+    faults: FaultSchedule | None = None,
 ) -> None:
     ended = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -80,7 +83,7 @@ async def _serve(
             interpret_kernels()
             from atm.exchange.demo.server import DemoExchangeOptions, running_demo_exchange
 
-            options = DemoExchangeOptions(port=port, speed=speed, home=home)
+            options = DemoExchangeOptions(port=port, speed=speed, home=home, faults=faults)
             arguments = (options, source, load_instruments(assets), load_exchange_info(assets))
             addresses = await stack.enter_async_context(running_demo_exchange(*arguments))
         on_ready(addresses)

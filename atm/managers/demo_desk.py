@@ -6,12 +6,22 @@ import logging
 from collections.abc import Callable, Coroutine
 
 from atm.exchange.client.clock import ExchangeClock
-from atm.exchange.client.demo_control import control
+from atm.exchange.client.demo_control import control, control_faults
 from atm.exchange.client.transport import wall_ms
 from atm.ipc.assistant import Deferred, IPCAssistant
-from atm.ipc.messages import ControlDemo, DemoKeyMade, DemoUpdated, DescribeDemo, Done, MakeDemoKey
+from atm.ipc.messages import (
+    ControlDemo,
+    ControlFaults,
+    DemoKeyMade,
+    DemoUpdated,
+    DescribeDemo,
+    Done,
+    FaultsTold,
+    MakeDemoKey,
+)
 from atm.model.demo_state import DemoCommand, DemoKeyPair
 from atm.model.errors import ATMError
+from atm.model.fault import FaultCommand
 
 logger = logging.getLogger(__name__)
 
@@ -29,7 +39,21 @@ class DemoDesk:
         self._assistant, self._rest, self._spawn, self._clock = assistant, rest, spawn, clock
         assistant.answer(DescribeDemo, lambda _: self._ask(None))
         assistant.answer(ControlDemo, lambda request: self._ask(request.command))
+        assistant.answer(ControlFaults, lambda request: self._ask_faults(request.command))
         assistant.answer(MakeDemoKey, lambda request: self._ask(DemoCommand(make_key=request.account)))
+
+    def _ask_faults(self, command: FaultCommand) -> Deferred:
+        answer = Deferred()
+        self._spawn(self._answer_faults(command, answer))
+        return answer
+
+    async def _answer_faults(self, command: FaultCommand, answer: Deferred) -> None:
+        try:
+            report = await control_faults(self._rest, command if command != FaultCommand() else None)
+        except ATMError as error:
+            answer.fail(error)
+        else:
+            answer.reply(FaultsTold(report))
 
     async def look(self) -> None:
         """Learn and tell the state; what is no answer is left to the next look."""

@@ -19,7 +19,7 @@ from atm.exchange.demo.access import RateLimits
 from atm.exchange.demo.clock import DEFAULT_START_MS, MarketClock
 from atm.exchange.demo.engine import Engine
 from atm.exchange.demo.fault_effects import FaultEffects
-from atm.exchange.demo.faults import Faults
+from atm.exchange.demo.faults import Faults, FaultWish
 from atm.exchange.demo.market import Market
 from atm.exchange.demo.minute import FIRST_EXTREME_MS, SECOND_EXTREME_MS
 from atm.exchange.demo.recording import BarSource
@@ -29,6 +29,7 @@ from atm.exchange.demo.streams import Streams
 from atm.model.demo_state import DemoState
 from atm.model.endpoint import Addresses
 from atm.model.errors import Invalid
+from atm.model.fault import FaultSchedule
 from atm.model.instrument import Instrument
 from atm.model.interval import DAY_MS, MINUTE_MS, format_time
 
@@ -43,13 +44,14 @@ JUMP_SLICE_MS = DAY_MS
 
 class DemoExchangeOptions(msgspec.Struct, frozen=True):
     """port 0: any free one. speed: market time per real time, 1 to 1000. start_ms: market time of a first start.
-    home: folder of the state file; None keeps nothing."""
+    home: folder of the state file; None keeps nothing. faults: of this schedule, from the beginning."""
 
     host: str = "127.0.0.1"
     port: int = 0
     speed: float = 60.0
     start_ms: int | None = None
     home: Path | None = None
+    faults: FaultSchedule | None = None
 
 
 def wall_ms() -> float:
@@ -95,6 +97,8 @@ class DemoExchange:
             self.streams, self.rest, lambda faults: FaultEffects(faults, self.engine, rules, info), self._present_ms,
             self.end_keys, wall_ms,
         )  # fmt: skip
+        if options.faults is not None:
+            self.faults.command(FaultWish(schedule=options.faults))
 
     def _emit(self, account: Any, event: documents.Document) -> None:
         self.streams.user_event(account.name, event)
