@@ -30,14 +30,18 @@ from atm.ipc.messages import (
     BookTop,
     ClosedBar,
     CloseWindow,
+    DayTickers,
     Event,
     Failed,
     LastTrade,
+    Liquidation,
     MarkPrice,
     NoticeRaised,
     OpenBar,
+    OpenInterest,
     Reply,
     Request,
+    WholeBook,
 )
 from atm.model.notice import Notice, Severity
 from atm.model.program import ProgramContext
@@ -48,7 +52,9 @@ SIZE = (1600, 900)
 INPUT_PERIOD = 1 / 60
 DATA_PERIOD = 1 / 10
 IDLE_PERIOD = 1.0
-PRICE_EVENTS: set[type[Event]] = {OpenBar, ClosedBar, MarkPrice, BookTop, LastTrade}
+PRICE_EVENTS: set[type[Event]] = {
+    *(OpenBar, ClosedBar, MarkPrice, BookTop, LastTrade, WholeBook, DayTickers, OpenInterest, Liquidation)
+}
 SOUND_SECONDS = 2.0
 SETTLE_FRAMES = 3
 """Frames drawn after input, since ImGui lays out what a click has opened one frame later."""

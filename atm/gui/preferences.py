@@ -37,6 +37,16 @@ class ChartPreferences(msgspec.Struct):
     heights: dict[str, float] = {}
 
 
+class MarketPreferences(msgspec.Struct):
+    """favourites: symbols, as they were added; list_open: whether the list of symbols is shown; whole_book: whether the whole order
+    book is followed; book_step: ticks that a row of it covers."""
+
+    favourites: tuple[str, ...] = ()
+    list_open: bool = True
+    whole_book: bool = False
+    book_step: int = 1
+
+
 class SoundPreferences(msgspec.Struct):
     """volume: 0 … 1; silent: events that are not heard (values of `atm.gui.sounds.Sound`)."""
 
@@ -55,6 +65,7 @@ class Preferences(msgspec.Struct):
     side_bar_open: bool = True
     symbol: str = ""
     interval: str = "15m"
+    market: MarketPreferences = msgspec.field(default_factory=MarketPreferences)
     chart: ChartPreferences = msgspec.field(default_factory=ChartPreferences)
     sounds: SoundPreferences = msgspec.field(default_factory=SoundPreferences)
 

@@ -22,21 +22,26 @@ from atm.ipc.messages import (
     ConnectionState,
     Coverage,
     DataJobsUpdated,
+    DayTicker,
+    DayTickers,
     DemoUpdated,
     DiskUseUpdated,
     Event,
     IndicatorsUpdated,
     Instruments,
     LastTrade,
+    Liquidation,
     MarkPrice,
     MethodsUpdated,
     NoticeRaised,
     NotificationsUpdated,
     OpenBar,
+    OpenInterest,
     ProcessState,
     SimulationUpdated,
     SimulatorPool,
     TradeLogged,
+    WholeBook,
 )
 from atm.model.account import AccountSetup, AccountSnapshot, TradeRecord
 from atm.model.analysis_configuration import AnalysisConfiguration
@@ -53,6 +58,7 @@ MOST_NOTICES = 500
 MOST_RECENT_BARS = 1_500
 MOST_LIVE_TRADES = 5_000
 MOST_TAPE = 40
+MOST_LIQUIDATIONS = 60
 MOST_TOASTS = 5
 TOAST_MS = 6_000
 
@@ -104,6 +110,10 @@ class ReadModel:
     closed_bars: dict[str, deque[Bar]] = field(default_factory=dict)
     marks: dict[str, MarkPrice] = field(default_factory=dict)
     books: dict[str, BookTop] = field(default_factory=dict)
+    whole_books: dict[str, WholeBook] = field(default_factory=dict)
+    tickers: dict[str, DayTicker] = field(default_factory=dict)
+    open_interest: dict[str, OpenInterest] = field(default_factory=dict)
+    liquidations: deque[Liquidation] = field(default_factory=lambda: deque(maxlen=MOST_LIQUIDATIONS))
     last_trades: dict[str, LastTrade] = field(default_factory=dict)
     tape: dict[str, deque[LastTrade]] = field(default_factory=dict)
     analyses: dict[str, AnalysisReady] = field(default_factory=dict)
@@ -168,6 +178,11 @@ class ReadModel:
         instrument = self.instruments.get(symbol)
         return 4 if instrument is None else instrument.price_precision
 
+    def tick(self, symbol: str) -> float:
+        """The smallest step of the symbol's price; that of its decimals while the instrument is unknown."""
+        instrument = self.instruments.get(symbol)
+        return float(instrument.tick_size) if instrument is not None else 10.0 ** -self.price_decimals(symbol)
+
     def quantity_decimals(self, symbol: str) -> int:
         instrument = self.instruments.get(symbol)
         return 3 if instrument is None else instrument.quantity_precision
@@ -202,6 +217,18 @@ class ReadModel:
 
     def _on_book(self, event: BookTop) -> None:
         self.books[event.symbol] = event
+
+    def _on_whole_book(self, event: WholeBook) -> None:
+        self.whole_books = {event.symbol: event}
+
+    def _on_tickers(self, event: DayTickers) -> None:
+        self.tickers = {ticker.symbol: ticker for ticker in event.tickers}
+
+    def _on_open_interest(self, event: OpenInterest) -> None:
+        self.open_interest[event.symbol] = event
+
+    def _on_liquidation(self, event: Liquidation) -> None:
+        self.liquidations.appendleft(event)
 
     def _on_trade(self, event: LastTrade) -> None:
         self.last_trades[event.symbol] = event
@@ -310,6 +337,10 @@ _HANDLERS: dict[type[Event], Callable[[ReadModel, Any], None]] = {
     ClosedBar: ReadModel._on_closed_bar,
     MarkPrice: ReadModel._on_mark,
     BookTop: ReadModel._on_book,
+    WholeBook: ReadModel._on_whole_book,
+    DayTickers: ReadModel._on_tickers,
+    OpenInterest: ReadModel._on_open_interest,
+    Liquidation: ReadModel._on_liquidation,
     LastTrade: ReadModel._on_trade,
     ConnectionState: ReadModel._on_connection,
     Instruments: ReadModel._on_instruments,

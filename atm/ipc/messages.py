@@ -79,6 +79,13 @@ from atm.ipc.demo_messages import (
     MakeDemoKey as MakeDemoKey,
 )
 from atm.ipc.fault_messages import ControlFaults as ControlFaults, FaultsTold as FaultsTold
+from atm.ipc.market_messages import (
+    DayTicker as DayTicker,
+    DayTickers as DayTickers,
+    Liquidation as Liquidation,
+    LookAtMarket as LookAtMarket,
+    OpenInterest as OpenInterest,
+)
 from atm.ipc.message_forms import (
     Delivery as Delivery,
     Done as Done,

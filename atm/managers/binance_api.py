@@ -36,6 +36,7 @@ from atm.ipc.messages import (
     Reply,
 )
 from atm.managers.demo_desk import DemoDesk
+from atm.managers.market_desk import MarketDesk
 from atm.managers.recording_desk import RecordingDesk
 from atm.model.endpoint import Endpoint
 from atm.model.errors import ATMError, Invalid, Refused
@@ -105,6 +106,7 @@ class BinanceAPIManager:
         self._assistant.answer(FindFirstBar, self._on_find_first)
         if self._context.endpoint is Endpoint.DEMO:
             self._demo = DemoDesk(self._assistant, self._context.addresses.rest, self._spawn, self._rest.clock)
+        MarketDesk(self._assistant, self._rest, self._spawn, self._loop.time)
         self._recordings = RecordingDesk(self._assistant, recordings(self._context.home), self._attach_recorder)
         if self._context.record_session:
             self._recordings.start_quietly()

@@ -13,6 +13,8 @@ from atm.gui.data.symbol_detail import TABS as DATA_TABS
 from atm.gui.data.symbol_table import FILTERS
 from atm.gui.demo.fault_form import GROUPS as FAULT_GROUPS
 from atm.gui.demo.fault_form import ROUTES, SCHEDULE
+from atm.gui.market.symbol_list import FILTERS as MARKET_FILTERS
+from atm.gui.market.tape_panel import VIEWS as VIEWS_OF_TAPE
 from atm.gui.notice_sentence import notice_sentence
 from atm.gui.pages.currency_analysis import TABS
 from atm.gui.pages.simulation_result import TABS as RESULT_TABS
@@ -199,6 +201,9 @@ STATES = {
     "deleted": DELETABLE,
     "start": ("connected", "history", "configurations", "simulation", "account", "trading"),
     "demo": ("api_key", "secret"),
+    "market": (*VIEWS_OF_TAPE, "list_favourites", "list_nothing"),
+    "market_filter": MARKET_FILTERS,
+    "fresh": ("held", "connecting", "degraded", "stale", "disconnected", "banned", "restarting", "age"),
     "fault": [kind.value for kind in FaultKind],
     "fault_about": [kind.value for kind in FaultKind],
     "fault_group": FAULT_GROUPS,

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from atm.exchange.client.local_book import DepthSnapshot
+from atm.ipc.messages import DayTicker
 from atm.model.bars import Bar
 from atm.model.errors import Unavailable, Unknown
 from atm.model.instrument import Instrument, LeverageBracket
@@ -239,6 +240,44 @@ def funding_rates(answer: Any) -> dict[int, float]:
     """Settled rates of a fundingRate answer by their stamps: full minutes, for the exchange's times are some milliseconds late."""
     rows = convert(answer, tuple[_FundingRate, ...])
     return {row.funding_time - row.funding_time % MINUTE_MS: row.funding_rate for row in rows}
+
+
+class _Ticker(msgspec.Struct, rename="camel"):
+    symbol: str
+    last_price: float
+    price_change_percent: float
+    high_price: float
+    low_price: float
+    volume: float
+    quote_volume: float
+
+
+class _Interest(msgspec.Struct, rename="camel"):
+    open_interest: float
+    time: int = 0
+
+
+def day_tickers(answer: Any) -> tuple[DayTicker, ...]:
+    """The rows of a ticker/24hr answer."""
+    rows = convert(answer, list[_Ticker])
+    return tuple(
+        DayTicker(
+            row.symbol,
+            row.last_price,
+            row.price_change_percent / 100,
+            row.high_price,
+            row.low_price,
+            row.volume,
+            row.quote_volume,
+        )
+        for row in rows
+    )
+
+
+def open_interest(answer: Any) -> tuple[float, int]:
+    """(quantity in the base asset, time) of an openInterest answer."""
+    row = convert(answer, _Interest)
+    return row.open_interest, row.time
 
 
 def order_report(answer: Any) -> OrderReport:

@@ -45,6 +45,8 @@ def cost(method: str, path: str, parameters: Mapping[str, object]) -> Cost:
         return Cost(klines_weight(int(str(parameters.get("limit", 500)))))
     if name in ("openOrders", "openAlgoOrders"):
         return Cost(1 if parameters.get("symbol") else 40)
+    if name == "24hr":
+        return Cost(1 if parameters.get("symbol") else 40)
     if name == "depth":
         limit = int(str(parameters.get("limit", 500)))
         return Cost(2 if limit <= 50 else {100: 5, 500: 10}.get(limit, 20))

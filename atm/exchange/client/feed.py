@@ -136,6 +136,9 @@ class MarketFeed:
         if not self._bars_scheduled and (reduction.closed or reduction.later):
             self._bars_scheduled = True
             self._loop.call_soon(self._flush_bars)
+        if reduction.liquidated:
+            for liquidation in reduction.take_liquidated():
+                self._emit(liquidation, liquidation.symbol)
         if not self._latest_scheduled and reduction.touched:
             self._latest_scheduled = True
             self._loop.call_later(self._times.conflation, self._flush_latest)

@@ -70,7 +70,24 @@ class BookEvent(msgspec.Struct, gc=False, tag_field="e", tag="depthUpdate",
     asks: tuple[Level, ...]
 
 
-Payload = KlineEvent | TradeEvent | MarkEvent | BookEvent
+class ForceOrder(msgspec.Struct, gc=False,
+                 rename={"symbol": "s", "side": "S", "price": "ap", "quantity": "z", "time_ms": "T"}):  # fmt: skip
+    """price: the average of its fills; quantity: filled."""
+
+    symbol: str
+    side: str
+    price: float
+    quantity: float
+    time_ms: int
+
+
+class ForceOrderEvent(msgspec.Struct, gc=False, tag_field="e", tag="forceOrder", rename={"order": "o"}):
+    """A liquidation: the largest of its symbol in a second (spec: exchange §2.3)."""
+
+    order: ForceOrder
+
+
+Payload = KlineEvent | TradeEvent | MarkEvent | BookEvent | ForceOrderEvent
 
 
 class Frame(msgspec.Struct, gc=False):

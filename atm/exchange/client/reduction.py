@@ -18,13 +18,23 @@ from dataclasses import dataclass, field
 import msgspec
 
 from atm.exchange.client.book_flow import BookFlow
-from atm.exchange.client.frames import FRAMES, LOOSE_FRAMES, BookEvent, KlineEvent, MarkEvent, TradeEvent
+from atm.exchange.client.frames import (
+    FRAMES,
+    LOOSE_FRAMES,
+    BookEvent,
+    ForceOrder,
+    ForceOrderEvent,
+    KlineEvent,
+    MarkEvent,
+    TradeEvent,
+)
 from atm.exchange.client.mark_minutes import MarkMinutes, Told
-from atm.ipc.messages import BookTop, LastTrade, MarkPrice, OpenBar
+from atm.ipc.messages import BookTop, LastTrade, Liquidation, MarkPrice, OpenBar
 from atm.model.bars import Bar
 from atm.model.flow import measured
 
 MAX_CLOSED_WAITING = 4_096
+MAX_LIQUIDATIONS_WAITING = 256
 
 
 class SymbolSlot:
@@ -75,6 +85,7 @@ class StreamReduction:
     def __post_init__(self) -> None:
         self.closed: deque[tuple[str, Bar]] = deque(maxlen=MAX_CLOSED_WAITING)
         self.later: dict[str, int] = {}
+        self.liquidated: deque[ForceOrder] = deque(maxlen=MAX_LIQUIDATIONS_WAITING)
         self.touched: set[str] = set()
 
     def collect(self, symbols: set[str]) -> None:
@@ -99,6 +110,9 @@ class StreamReduction:
         if event is None:
             counters.controls += 1
             return ""
+        if isinstance(event, ForceOrderEvent):
+            self.liquidated.append(event.order)
+            return message.stream
         slot = self.slots.get(event.symbol)
         if slot is None:
             counters.unknown += 1
@@ -176,6 +190,14 @@ class StreamReduction:
     def take_later(self) -> dict[str, int]:
         """Symbols whose running minute is a new one, with its open time: all minutes before it are over."""
         taken, self.later = self.later, {}
+        return taken
+
+    def take_liquidated(self) -> list[Liquidation]:
+        """Liquidations since the last call; of more than 256 the newest."""
+        taken = [
+            Liquidation(each.symbol, each.time_ms, each.side, each.price, each.quantity) for each in self.liquidated
+        ]
+        self.liquidated.clear()
         return taken
 
     def take_touched(self) -> list[str]:

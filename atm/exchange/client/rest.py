@@ -22,6 +22,7 @@ from atm.exchange.client.local_book import DepthSnapshot
 from atm.exchange.client.rate_budget import RateBudget, RequestClass
 from atm.exchange.client.rate_gate import RateGate
 from atm.exchange.client.transport import REQUEST_CLASS, Credentials, transport_class, wall_ms
+from atm.ipc.messages import DayTicker
 from atm.model.bars import Bar
 from atm.model.endpoint import Addresses
 from atm.model.errors import Invalid, Refused, Unavailable, Unknown
@@ -171,6 +172,16 @@ class FuturesClient:
         if not rows:
             raise Refused(f"the exchange has no bars of {symbol}")
         return rows[0][0].open_time
+
+    async def day_tickers(self) -> tuple[DayTicker, ...]:
+        """The last 24 hours of all symbols (weight 40)."""
+        with _requests(RequestClass.HISTORY):
+            return answers.day_tickers(await self._library.futures_ticker())
+
+    async def open_interest(self, symbol: str) -> tuple[float, int]:
+        """(contracts held open in the base asset, its time). Raises Refused where the exchange tells none."""
+        with _requests(RequestClass.HISTORY):
+            return answers.open_interest(await self._library.futures_open_interest(symbol=symbol))
 
     # --- account ----------------------------------------------------------------------------------------------
 

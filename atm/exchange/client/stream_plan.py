@@ -22,7 +22,7 @@ WHOLE_BOOK_ROUTES = {BOOK_ROUTE: ("depth",)}
 """Differences of the whole book every 250 ms, for the symbols that somebody asks it of."""
 MARK_ROUTE = "market"
 COMMON_ROUTE = "market"
-COMMON_STREAMS = ("!contractInfo",)
+COMMON_STREAMS = ("!contractInfo", "!forceOrder@arr")
 """Streams of the whole market. They go over the oldest connection of their route."""
 
 SILENCE_S: dict[str, float] = {"kline_1m": 150.0, "markPrice@1s": 20.0, "depth20@500ms": 60.0, "depth": 60.0}

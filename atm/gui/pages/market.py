@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from imgui_bundle import ImVec2, imgui
+from imgui_bundle import ImVec2, ImVec4, imgui
 
-from atm.gui import formats, icons, widgets
+from atm.gui import icons, widgets
 from atm.gui.analysis_choice import Known, Line, known_analyses, lines_of, quick_configuration, quick_lines
 from atm.gui.analysis_layout import lay_out
 from atm.gui.analysis_picker import AnalysisPicker
 from atm.gui.chart import CandleChart
 from atm.gui.chart_analysis import ChartAnalysis, Wish
 from atm.gui.chart_panes import draw_pane_controls
+from atm.gui.market.book_panel import BookPanel
+from atm.gui.market.freshness import Freshness, freshness
+from atm.gui.market.header import draw_figures, draw_freshness, draw_price, figures
+from atm.gui.market.symbol_list import SymbolList
+from atm.gui.market.tape_panel import TapePanel
 from atm.gui.market_feed import Day, MarketFeed
 from atm.gui.pages.indicator_list import RELOAD, ask_for_indicators, learn_indicators
-from atm.gui.pages.market_side import draw_book, draw_tape
 from atm.gui.symbol_picker import SymbolPicker
 from atm.gui.ui import PageName, Ui
 from atm.ipc.messages import IndicatorsUpdated
@@ -23,6 +27,10 @@ from atm.model.interval import DAY_MS, Interval
 INTERVALS = tuple(interval.value for interval in Interval)
 MOST_MINUTES = 180 * DAY_MS // 60_000
 """Minutes read for the chart (half a year)."""
+SIDE, LIST = 286.0, 288.0
+LEAST_CHART = 560.0
+"""The list of symbols gives way where less would be left for the chart."""
+BOOK_SHARE = 0.56
 
 _Key = tuple[str, str, str]
 
@@ -34,6 +42,9 @@ class MarketPage:
         self.picker = SymbolPicker("market.symbol")
         self.chart = CandleChart("market")
         self.analysis = ChartAnalysis()
+        self.symbols = SymbolList()
+        self.book = BookPanel()
+        self.tape = TapePanel()
         self._analyses = AnalysisPicker()
         self._known: dict[str, Known] = known_analyses(())
         self._known_of: IndicatorsUpdated | None = None
@@ -56,22 +67,37 @@ class MarketPage:
             self._choose(ui, wanted)
         if ui.preferences.symbol not in symbols and symbols:
             self._choose(ui, symbols[0])
+        symbol = ui.preferences.symbol
+        self.symbols.ask(ui, symbol)
+        gap, side = ui.px(12), ui.px(SIDE)
+        room = imgui.get_content_region_avail().x - side - gap
+        has_room = room - ui.px(LIST) - gap >= ui.px(LEAST_CHART)
         with widgets.card(ui, "header", 0, -1):
-            self._header(ui)
-        side = ui.px(286)
-        width = imgui.get_content_region_avail().x - side - ui.px(12)
-        with widgets.card(ui, "chart", width, 0):
+            self._header(ui, symbol, freshness(ui.model, symbol, ui.now_ms), has_room)
+        if ui.preferences.market.list_open and has_room:
+            with widgets.card(ui, "symbols", ui.px(LIST), 0):
+                chosen = self.symbols.draw(ui, symbol)
+            if chosen:
+                self._choose(ui, chosen)
+            imgui.same_line(0, gap)
+            room -= ui.px(LIST) + gap
+        with widgets.card(ui, "chart", room, 0):
             self._learn_indicators(ui)
             self._toolbar(ui)
             self._draw_chart(ui)
-        imgui.same_line(0, ui.px(12))
+        imgui.same_line(0, gap)
         imgui.begin_child("side", ImVec2(0, 0))
         height = imgui.get_content_region_avail().y
-        with widgets.card(ui, "book", 0, height * 0.56, ui.t("market.book")):
-            draw_book(ui, ui.preferences.symbol)
-        with widgets.card(ui, "tape", 0, 0, ui.t("market.trades")):
-            draw_tape(ui, ui.preferences.symbol)
+        with widgets.card(ui, "book", 0, height * BOOK_SHARE, ui.t("market.book")):
+            self.book.draw(ui, symbol)
+        with widgets.card(ui, "tape", 0, 0):
+            self.tape.draw(ui, symbol)
         imgui.end_child()
+
+    def left(self, ui: Ui) -> None:
+        """Nobody looks at book and statistics any more."""
+        self.book.left(ui)
+        self.symbols.forget()
 
     def _choose(self, ui: Ui, symbol: str) -> None:
         ui.preferences.symbol = symbol
@@ -79,36 +105,38 @@ class MarketPage:
 
     # --- header
 
-    def _header(self, ui: Ui) -> None:
-        symbol = ui.preferences.symbol
+    def _header(self, ui: Ui, symbol: str, fresh: Freshness, has_room: bool) -> None:
+        self._list_switch(ui, "" if has_room else ui.t("market.list_no_room"))
         chosen = self.picker.draw(ui, symbol)
         if chosen:
             self._choose(ui, chosen)
-        imgui.same_line(0, ui.px(24))
-        price = ui.model.last_price(symbol)
-        decimals = ui.model.price_decimals(symbol)
-        day = self._day
-        tone = ui.signed(day.change if day is not None else None)
-        imgui.begin_group()
-        ui.text(formats.number(price, decimals), tone, size=ui.theme.FIGURE, bold=True)
-        imgui.end_group()
-        mark = ui.model.marks.get(symbol)
-        market = ui.model.market_ms(ui.now_ms)
-        unknown = formats.UNKNOWN
-        funding = formats.percent(mark.funding_rate, 4, sign=True) if mark else unknown
-        left = formats.countdown(mark.next_funding_ms - market) if mark else unknown
-        figures = [
-            (ui.t("market.change"), formats.percent(day.change, sign=True) if day else unknown, tone),
-            (ui.t("market.mark"), formats.number(mark.mark_price if mark else None, decimals), None),
-            (ui.t("market.index"), formats.number(mark.index_price if mark else None, decimals), None),
-            (ui.t("market.funding"), f"{funding}  {left}", None),
-            (ui.t("market.high"), formats.number(day.high if day else None, decimals), None),
-            (ui.t("market.low"), formats.number(day.low if day else None, decimals), None),
-            (ui.t("market.volume"), formats.compact(day.volume if day else None), None),
-        ]
-        for label, value, color in figures:
-            imgui.same_line(0, ui.px(28))
-            widgets.stat(ui, label, value, color)
+        imgui.same_line(0, ui.px(6))
+        self._star(ui, symbol)
+        imgui.same_line(0, ui.px(18))
+        draw_price(ui, symbol, self._day, fresh)
+        draw_figures(ui, figures(ui, symbol, self._day))
+        draw_freshness(ui, fresh)
+
+    def _list_switch(self, ui: Ui, why_not: str) -> None:
+        chosen = ui.preferences.market
+        if widgets.button(ui, "market.list", icons.LIST, why_not=why_not):
+            chosen.list_open = not chosen.list_open
+            ui.on_preferences()
+        widgets.tooltip(why_not or ui.t("market.list_switch"))
+        imgui.same_line(0, ui.px(8))
+
+    def _star(self, ui: Ui, symbol: str) -> None:
+        chosen = ui.preferences.market
+        is_favourite = symbol in chosen.favourites
+        ink = ui.colors.warning if is_favourite else ui.colors.faint
+        imgui.push_style_color(imgui.Col_.text, ImVec4(*ink))
+        if imgui.button(f"{icons.STAR}##market.star") and symbol:
+            others = tuple(each for each in chosen.favourites if each != symbol)
+            chosen.favourites = others if is_favourite else (*others, symbol)
+            ui.on_preferences()
+        imgui.pop_style_color()
+        ui.mark("market.star")
+        widgets.tooltip(ui.t("market.unfavour" if is_favourite else "market.favour"))
 
     def _toolbar(self, ui: Ui) -> None:
         options = [(value, value) for value in INTERVALS]

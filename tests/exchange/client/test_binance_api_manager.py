@@ -32,6 +32,7 @@ from atm.ipc.messages import (
     LastStored,
     LastStoredReply,
     LastTrade,
+    Liquidation,
     MarkPrice,
     NoticeRaised,
     OpenBar,
@@ -114,7 +115,17 @@ class Program:
         self.listener = self.bus.assistant("listener")
         self.events: dict[type, list[Any]] = {}
         self.arrived = asyncio.Event()
-        for kind in (ClosedBar, OpenBar, BookTop, MarkPrice, LastTrade, Instruments, ConnectionState, NoticeRaised):
+        for kind in (
+            ClosedBar,
+            OpenBar,
+            BookTop,
+            MarkPrice,
+            LastTrade,
+            Liquidation,
+            Instruments,
+            ConnectionState,
+            NoticeRaised,
+        ):
             self.listener.subscribe(kind, self._take)
         self.assistant = self.bus.assistant(BINANCE_API)
         self.manager = BinanceAPIManager(self.assistant, context, TIMES)
@@ -213,12 +224,17 @@ async def test_live_prices_instruments_and_state_arrive(
     await exchange.send("btcusdt@aggTrade", trade)
     await exchange.send("btcusdt@markPrice@1s", mark)
     await exchange.send("btcusdt@depth20@500ms", book)
+    order = {"s": "BTCUSDT", "S": "SELL", "o": "LIMIT", "f": "IOC", "q": "0.020", "p": "59900.00", "ap": "59910.00",
+             "X": "FILLED", "l": "0.014", "z": "0.014", "T": 1568014460893}  # fmt: skip
+    await exchange.send("!forceOrder@arr", {"e": "forceOrder", "E": 9, "o": order})
     await program.until(lambda: all(kind in program.events for kind in (OpenBar, LastTrade, MarkPrice, BookTop)))
+    await program.until(lambda: Liquidation in program.events)
+    assert program.events[Liquidation] == [Liquidation("BTCUSDT", 1568014460893, "SELL", 59910.0, 0.014)]
     assert program.events[LastTrade][-1].price == 60250.0
     assert program.events[BookTop][-1].asks == ((3.0, 4.0),)
     instruments = {i.symbol: i for i in program.events[Instruments][-1].instruments}
     assert instruments["BTCUSDT"].tick_size == "0.10" and instruments["BTCUSDT"].brackets[0].max_leverage == 20
-    await program.until(lambda: program.events[ConnectionState][-1].streams == 5)
+    await program.until(lambda: program.events[ConnectionState][-1].streams == 6)
     state = program.events[ConnectionState][-1]
     assert state.endpoint == "demo" and state.weight_limit == 2400 and state.used_weight > 0
     assert abs(state.market_offset_ms - (market.now() - time.time() * 1000)) < 2_000

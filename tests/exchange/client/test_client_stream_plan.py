@@ -29,13 +29,13 @@ def test_700_symbols_fit_within_the_limits_of_the_exchange() -> None:
         for symbol in SEVEN_HUNDRED
         for kind in ("kline_1m", "aggTrade", "markPrice@1s", "depth20@500ms")
     }
-    assert sorted(served) == sorted(expected | {"!contractInfo"})
+    assert sorted(served) == sorted(expected | {"!contractInfo", "!forceOrder@arr"})
     assert len(plan) <= 20
     assert all(len(connection.streams) <= STREAMS_PER_CONNECTION for connection in plan)
     for connection in plan:
         line = address("wss://fstream.binance.com", connection.route, connection.streams)
         assert len(line) < LONGEST_REQUEST_LINE
-        kinds = {stream.partition("@")[2] for stream in connection.streams} - {""}
+        kinds = {stream.partition("@")[2] for stream in connection.streams} - {"", "arr"}
         assert kinds == (
             {"depth20@500ms"} if connection.route == "public" else {"kline_1m", "aggTrade", "markPrice@1s"}
         )

@@ -35,7 +35,7 @@ def frame(stream: str, payload: dict[str, Any]) -> bytes:
 def test_each_stream_is_asked_for_on_the_route_that_serves_it() -> None:
     plan = {connection.route: connection for connection in replan((), ["BTCUSDT"])}
     assert plan["market"].streams == (
-        "btcusdt@kline_1m", "btcusdt@aggTrade", "btcusdt@markPrice@1s", "!contractInfo",
+        "btcusdt@kline_1m", "btcusdt@aggTrade", "btcusdt@markPrice@1s", "!contractInfo", "!forceOrder@arr",
     )  # fmt: skip
     assert plan["public"].streams == ("btcusdt@depth20@500ms",)
     assert address("wss://x/", "public", plan["public"].streams) == (
@@ -208,11 +208,12 @@ async def test_connections_follow_the_set_of_symbols(exchange: Any, streams: Str
     await seen.until(lambda: sum(b'"result"' in content for content in seen.frames) == 2)
     await exchange.send("ethusdt@aggTrade", TRADE)
     await seen.until(lambda: any(b"ethusdt@aggTrade" in content for content in seen.frames))
-    assert len(exchange.sockets) == 2 and supervisor.streams == 9
+    assert len(exchange.sockets) == 2 and supervisor.streams == 10
     await supervisor.collect(["ETHUSDT"])
     await seen.until(lambda: sum(b'"result"' in content for content in seen.frames) == 4)
     assert {s for _, _, subscribed in exchange.sockets for s in subscribed} == {
         "ethusdt@kline_1m", "ethusdt@aggTrade", "ethusdt@markPrice@1s", "ethusdt@depth20@500ms", "!contractInfo",
+        "!forceOrder@arr",
     }  # fmt: skip
     await supervisor.collect([])
     await exchange.wait_for_sockets(0)

@@ -1,0 +1,52 @@
+"""What is asked of the exchange for whoever looks at the market, on the demo exchange over real sockets."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+from atm.exchange.client.rest import FuturesClient
+from atm.exchange.demo.server import DemoExchangeOptions, running_demo_exchange
+from atm.ipc.local import LocalBus
+from atm.ipc.messages import BINANCE_API, DayTickers, Done, LookAtMarket, OpenInterest, Reply
+from atm.managers.market_desk import FRESH_S, MarketDesk
+from atm.storage.market_store import MarketStore
+from atm.storage.sample import load_exchange_info, load_instruments
+
+ASSETS = Path(__file__).parents[2] / "assets"
+
+
+async def test_all_symbols_are_told_once_in_ten_seconds_and_a_missing_open_interest_is_no_failure() -> None:
+    arguments = MarketStore(ASSETS / "sample"), load_instruments(ASSETS), load_exchange_info(ASSETS)
+    bus, now_s = LocalBus(), [100.0]
+    api, page = bus.assistant(BINANCE_API), bus.assistant("gui")
+    told: list[DayTickers] = []
+    interest: list[OpenInterest] = []
+    replies: list[Reply] = []
+    page.subscribe(DayTickers, told.append)
+    page.subscribe(OpenInterest, interest.append)
+    async with (
+        running_demo_exchange(DemoExchangeOptions(speed=1.0), *arguments) as addresses,
+        FuturesClient(addresses) as client,
+    ):
+        tasks: list[asyncio.Task[None]] = []
+        MarketDesk(api, client, lambda work: tasks.append(asyncio.create_task(work)), lambda: now_s[0])
+
+        async def look() -> None:
+            page.request_async(BINANCE_API, LookAtMarket("NEARUSDT"), replies.append)
+            bus.pump()
+            await asyncio.gather(*tasks)
+            bus.pump()
+
+        await look()
+        await look()
+        assert len(told) == 1 and replies == [Done(), Done()] and interest == []
+        now_s[0] += FRESH_S
+        await look()
+        assert len(told) == 2
+        used = client.budget.used_weight(client.gate.now_ms())
+    by_name = {ticker.symbol: ticker for ticker in told[-1].tickers}
+    assert set(by_name) == {"AVAXUSDT", "FILUSDT", "NEARUSDT"}
+    near = by_name["NEARUSDT"]
+    assert near.low <= near.last <= near.high and -0.5 < near.change < 0.5 and near.quote_volume > near.volume
+    assert used >= 80  # 40 for each time that all symbols were asked for
