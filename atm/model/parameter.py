@@ -72,8 +72,8 @@ class Parameter(msgspec.Struct, frozen=True):
             return ", ".join(variant.key for variant in self.variants)
         if self.kind in ("struct", "data"):
             return "a value as JSON"
-        lower = "" if self.least is None else f"{'above' if self.above else 'from'} {self.least:,g}"
-        upper = "" if self.most is None else f"{'below' if self.below else 'up to'} {self.most:,g}"
+        lower = "" if self.least is None else f"{'above' if self.above else 'from'} {self.least:,.16g}"
+        upper = "" if self.most is None else f"{'below' if self.below else 'up to'} {self.most:,.16g}"
         return " ".join(
             part for part in ("a whole number" if self.kind == "whole" else "a number", lower, upper) if part
         )

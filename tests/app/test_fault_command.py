@@ -74,7 +74,7 @@ def test_a_schedule_can_be_shown_before_it_is_set(capsys: pytest.CaptureFixture[
 def test_every_kind_is_listed_with_its_fields() -> None:
     told = "\n".join(kind_lines())
     assert all(f"{kind.value}: " in told for kind in FaultKind)
-    assert "late_ms: a whole number from 1 up to 3.6e+06 ms, else 3000" in told
+    assert "late_ms: a whole number from 1 up to 3,600,000 ms, else 3000" in told
 
 
 def test_what_is_said_of_faults() -> None:

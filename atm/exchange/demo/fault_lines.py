@@ -105,6 +105,8 @@ class FaultLines:
         while waiting.late and waiting.late[0][0] <= now:
             subscriber.send(heapq.heappop(waiting.late)[2])
         self._wake(subscriber, waiting)
+        if not waiting.late and not waiting.behind:
+            self._waiting.pop(subscriber, None)
 
     def settle(self) -> None:
         """Faults have ended: what waited for later messages goes out where none is moved back any more, and what is not needed is
