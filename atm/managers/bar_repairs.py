@@ -19,6 +19,7 @@ from atm.managers.minute_barrier import BarHole, MinuteBarrier
 from atm.model.bars import Bars
 from atm.model.errors import ATMError
 from atm.model.interval import MINUTE_MS
+from atm.model.mark import RecordedMarks
 
 log = logging.getLogger(__name__)
 
@@ -32,6 +33,8 @@ LAG_SECONDS = 5.0
 
 class BarReader(Protocol):
     def read(self, symbol: str, start_ms: int, end_ms: int) -> Bars: ...
+
+    def marks(self, symbol: str, start_ms: int, end_ms: int) -> RecordedMarks: ...
 
 
 @dataclass(slots=True)
@@ -83,7 +86,7 @@ class BarRepairs:
     def _fill(self, account: str, barrier: MinuteBarrier, hole: BarHole, attempt: int) -> None:
         """From the store if it has every minute, else by the data manager."""
         try:
-            bars = self._store.read(hole.symbol, hole.start_ms, hole.end_ms)
+            bars = self._read(hole)
         except (ATMError, OSError) as error:
             log.warning("%s of %s cannot be read: %s", hole, account, error)
             bars = Bars.empty()
@@ -102,7 +105,12 @@ class BarRepairs:
                 self._assistant.call_later(pause, again)
                 return
             self._given_up(account, hole)
-        self._settle(account, barrier, hole, self._store.read(hole.symbol, hole.start_ms, hole.end_ms))
+        self._settle(account, barrier, hole, self._read(hole))
+
+    def _read(self, hole: BarHole) -> Bars:
+        """What the store has of a hole, marks and rates included: a minute read later is traded as the one that came."""
+        span = hole.symbol, hole.start_ms, hole.end_ms
+        return self._store.read(*span).with_marks(self._store.marks(*span))
 
     def _settle(self, account: str, barrier: MinuteBarrier, hole: BarHole, bars: Bars) -> None:
         self._asked.discard((account, hole.symbol))

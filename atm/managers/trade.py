@@ -7,6 +7,7 @@ then announced. A restart reads the stored state, the missed minutes and the mis
 from __future__ import annotations
 
 import logging
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -34,7 +35,7 @@ from atm.managers.presets import demo_presets
 from atm.managers.trade_accounts import VirtualAccount
 from atm.managers.trade_book import AccountBook
 from atm.managers.trade_commands import TradeCommands
-from atm.model.bars import Source
+from atm.model.bars import Bar, Source
 from atm.model.endpoint import Endpoint
 from atm.model.errors import ATMError
 from atm.model.interval import MINUTE_MS, format_time
@@ -147,12 +148,12 @@ class TradeManager:
                 account.barrier.add_bar(event.symbol, bar)
         self._begin_waiting(event.symbol)
         if bar.open_time + MINUTE_MS >= self._now.get(event.symbol, 0):
-            self._marks[event.symbol] = bar.close
+            self._marks[event.symbol] = _mark_price(bar)
         self._schedule()
 
     def _on_open(self, event: OpenBar) -> None:
         self._now[event.symbol] = max(self._now.get(event.symbol, 0), event.bar.open_time)
-        self._marks[event.symbol] = event.bar.close
+        self._marks[event.symbol] = _mark_price(event.bar)
         self._begin_waiting(event.symbol)
         for name, account in self.book.accounts.items():
             if event.symbol in account.symbols:
@@ -312,6 +313,11 @@ class TradeManager:
                     self._assistant.call_later(COLLECT_RETRY_S, self._collect)
 
         self._assistant.request_async(BINANCE_API, CollectSymbols(wanted, "accounts"), answered, timeout=10.0)
+
+
+def _mark_price(bar: Bar) -> float:
+    """The newest mark price, that of the trades where none is recorded."""
+    return bar.close if bar.mark is None or math.isnan(bar.mark.close) else bar.mark.close
 
 
 def _listening(_event: object) -> None:

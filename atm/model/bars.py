@@ -9,7 +9,7 @@ flow that was recorded in each minute (`atm.model.flow`) and its mark price and 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import IntEnum
 
 import msgspec
@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from atm.model.errors import Invalid
 from atm.model.flow import BOOK_ROWS, FLOW_ROWS, Flow
 from atm.model.interval import MINUTE_MS, Interval
-from atm.model.mark import MARK_ROWS, Mark
+from atm.model.mark import MARK_PRICES, MARK_ROWS, Mark, RecordedMarks
 
 
 class Column(IntEnum):
@@ -163,6 +163,17 @@ class Bars:
 
         beside = (None if rows is None else spread_out(rows) for rows in (inside.flow, inside.book, inside.mark))
         return Bars(self.interval, grid, spread_out(inside.values), source, *beside)
+
+    def with_marks(self, recorded: RecordedMarks) -> Bars:
+        """The same bars with their mark prices and funding rates beside them, as far as these are recorded."""
+        rows = np.full((MARK_ROWS, len(self)), np.nan)
+        for times, values, first in (
+            (recorded.open_time, recorded.values, 0),
+            (recorded.rate_time, recorded.rate[None], MARK_PRICES),
+        ):
+            _, place, taken = np.intersect1d(self.open_time, times, assume_unique=True, return_indices=True)
+            rows[first : first + len(values), place] = values[:, taken]
+        return replace(self, mark=None if np.isnan(rows).all() else rows)
 
     @staticmethod
     def empty(interval: Interval = Interval.M1) -> Bars:

@@ -13,9 +13,11 @@ from atm.analyzers.cache import AnalysisCache
 from atm.ipc.messages import AnalysisRow
 from atm.managers.presets import demo_presets
 from atm.managers.trade_setups import analysis_id
+from atm.model.account import TradeReason
 from atm.model.analysis_configuration import AnalysisConfiguration, IntervalAnalyses, MovingAverageLine, OrderFlowLine
 from atm.model.bars import Bars
-from atm.model.interval import DAY_MS, MINUTE_MS, Interval, format_time, parse_time
+from atm.model.interval import DAY_MS, HOUR_MS, MINUTE_MS, Interval, format_time, parse_time
+from atm.model.mark import RecordedMarks
 from atm.model.simulation import SimulationSpec
 from atm.simulators import backtest
 from atm.storage.database import Database
@@ -23,6 +25,7 @@ from atm.storage.market_store import MarketStore
 from atm.storage.sample import load_instruments
 from tests.analyzers.market import flow
 from tests.managers.trade_harness import Program
+from tests.simulators.marks import marks_of
 
 ASSETS = Path(__file__).parents[2] / "assets"
 SYMBOLS = ("FILUSDT", "NEARUSDT", "AVAXUSDT")
@@ -34,7 +37,18 @@ PLAYED = 1_440
 def sample(folder: Path) -> dict[str, Bars]:
     store = MarketStore(folder / "none", sample=ASSETS / "sample")
     stored = {s: store.read(s, BEGIN - HISTORY_DAYS * DAY_MS, BEGIN + PLAYED * MINUTE_MS) for s in SYMBOLS}
-    return {s: dataclasses.replace(bars, flow=flow(bars.open_time)) for s, bars in stored.items()}
+    return {
+        s: dataclasses.replace(bars.with_marks(marks(bars)), flow=flow(bars.open_time)) for s, bars in stored.items()
+    }
+
+
+def marks(bars: Bars) -> RecordedMarks:
+    """With holes, near the trades; twice a day the mark price falls and rises so far that whatever is held is liquidated."""
+    made = marks_of(bars)
+    shaken = made.open_time % (12 * HOUR_MS) == 7 * HOUR_MS
+    made.values[1, shaken] *= 3.0
+    made.values[2, shaken] *= 0.3
+    return made
 
 
 def with_an_hour_and_the_book(configuration: AnalysisConfiguration) -> AnalysisConfiguration:
@@ -58,7 +72,8 @@ def test_virtual_account_and_backtest_agree_over_a_sample_day(tmp_path: Path) ->
         database.configurations.put_analysis(analysis)
     for trade in presets.trade:
         database.configurations.put_trade(trade)
-    database.accounts.put(presets.account)
+    hourly = msgspec.structs.replace(presets.account.costs, funding_hours=1)
+    database.accounts.put(msgspec.structs.replace(presets.account, costs=hourly))
     database.close()
 
     rows: dict[str, dict[int, tuple[float, ...]]] = {symbol: {} for symbol in SYMBOLS}
@@ -75,6 +90,8 @@ def test_virtual_account_and_backtest_agree_over_a_sample_day(tmp_path: Path) ->
     assert program.manager is not None
     program.manager.finish()
     traded, market_ms, _ = program.stored("demo")
+    engine = program.manager.book.accounts["demo"].engine
+    paid, assumed = engine.funding_paid(), engine.assumed
     assert market_ms == BEGIN + PLAYED * MINUTE_MS
 
     assert program.database is not None
@@ -89,14 +106,24 @@ def test_virtual_account_and_backtest_agree_over_a_sample_day(tmp_path: Path) ->
         positions=presets.account.positions,
         analysis=analyses,
         trade=presets.trade,
-        costs=presets.account.costs,
+        costs=hourly,
     )
     cache = AnalysisCache(tmp_path / "cache", 100_000_000)
     for stored_results in (0, len(SYMBOLS)):
         assert len(list(tmp_path.glob("cache/*"))) == stored_results
-        simulated = backtest.run(spec, program.reader, instruments, analysis_start_ms=starts, cache=cache).trades
+        result = backtest.run(spec, program.reader, instruments, analysis_start_ms=starts, cache=cache)
+        simulated, summary = result.trades, result.summary
         assert traded == simulated
+        assert paid == summary.funding
+        assert summary.statistics is not None
+        assert 0.0 < (summary.statistics.unmarked_share or 0.0) < 0.1
+        assert 0.0 < (summary.statistics.constant_share or 0.0) < 1.0
+        assert (assumed.unmarked_share, assumed.constant_share) == (
+            summary.statistics.unmarked_share,
+            summary.statistics.constant_share,
+        )
     assert {trade.symbol for trade in traded} == set(SYMBOLS) and len(traded) > 20
+    assert TradeReason.LIQUIDATION in {trade.reason for trade in traded}
     configurations = {configuration.code: configuration for configuration in analyses}
     for position in presets.account.positions:
         start_ms = starts[position.symbol]
