@@ -8,10 +8,10 @@ from typing import Any
 
 from atm.exchange.demo.engine import Engine
 from atm.exchange.demo.fault_state import FaultState, Standing
+from atm.exchange.demo.market_events import HALTED
 from atm.exchange.demo.rules import Rules
 from atm.model.fault import FaultKind
 
-HALTED = "TRADING_HALT"
 _SCALED: dict[str, dict[str, tuple[str, ...]]] = {
     "tick": {"PRICE_FILTER": ("tickSize",)},
     "step": {"LOT_SIZE": ("stepSize", "minQty"), "MARKET_LOT_SIZE": ("stepSize", "minQty")},

@@ -15,6 +15,7 @@ from atm.model.instrument import Instrument
 from atm.model.interval import MINUTE_MS, Interval
 
 PUBLIC = re.compile(r"!bookTicker|[^@]+@(bookTicker|depth(5|10|20)?(@(100|250|500)ms)?)")
+HALTED = "TRADING_HALT"
 LONGEST_CHANGE_MS = 10 * MINUTE_MS
 """After a longer silence the differences of a book begin anew, with a gap that its followers notice."""
 _DEPTH = re.compile(r"depth(5|10|20|)(?:@(100|250|500)ms)?")
@@ -43,6 +44,7 @@ class MarketEvents:
     def __init__(self, markets: Mapping[str, Market]) -> None:
         self._markets = markets
         self._told_ms: dict[str, int] = {}
+        self._halted: set[str] = set()
         self._liquidated: dict[tuple[str, int], Document] = {}
 
     def liquidated(self, event: Document) -> None:
@@ -106,7 +108,8 @@ class MarketEvents:
             return self._liquidations(after_ms, ms)
         if kind == "contractInfo":
             new = [market for market in listed if not market.is_listed(after_ms)]
-            return [contract_info(market.instrument, ms, with_brackets=True) for market in new]
+            found = [contract_info(market.instrument, ms, with_brackets=True) for market in new]
+            return found + self._status_changes(ms)
         if kind == "markPrice@arr@1s":
             seconds = {each for market in listed for each in market.marks.telling(after_ms, ms, _MOST_MARKS)}
             return [[_mark(market, second) for market in listed] for second in sorted(seconds)]
@@ -117,6 +120,15 @@ class MarketEvents:
             since_ms = after_ms - after_ms % _SECOND_MS
             rows = [_ticker(market, ms, kind) for market in listed if market.aggregates(since_ms, ms)]
         return [rows] if rows else []
+
+    def _status_changes(self, ms: int) -> list[Document]:
+        """Symbols that were suspended, or are traded again, since the last time that somebody heard of it."""
+        halted = {market.symbol for market in self._markets.values() if market.halted_ms is not None}
+        changed, self._halted = halted ^ self._halted, halted
+        return [
+            contract_info(self._markets[symbol].instrument, ms, False, HALTED if symbol in halted else "TRADING")
+            for symbol in sorted(changed)
+        ]
 
     def _liquidations(self, after_ms: int, ms: int, symbol: str = "") -> list[Document]:
         """Those of the seconds that have ended in (after_ms, ms]."""

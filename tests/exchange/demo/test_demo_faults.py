@@ -563,6 +563,17 @@ def test_listen_keys_run_out_at_once() -> None:
     play(scene)
 
 
+def test_a_suspension_and_its_end_are_told_by_contract_info() -> None:
+    async def scene(stage: Stage) -> None:
+        address = f"{stage.addresses.stream}/market/stream?streams=!contractInfo"
+        async with stage.session.ws_connect(address) as socket:
+            await stage.fault("suspended", 20.0, target=SYMBOL)
+            told = [(each["s"], each["cs"]) for each in events(await frames(socket, 30.0))]
+        assert told == [(SYMBOL, "TRADING_HALT"), (SYMBOL, "TRADING")]
+
+    play(scene)
+
+
 def test_a_suspended_symbol_has_no_messages_no_orders_and_no_new_bars_and_all_of_them_later() -> None:
     async def scene(stage: Stage) -> None:
         async with stage.stream("kline_1m", f"{OTHER.lower()}@kline_1m") as socket:
