@@ -70,14 +70,23 @@ class Resumed(msgspec.Struct, frozen=True, tag=True):
     time_ms: int
 
 
+class EquityMarked(msgspec.Struct, frozen=True, tag=True):
+    """Equity at the start of a UTC day, and the highest so far, in quote asset."""
+
+    day_ms: int
+    day_equity: float
+    peak_equity: float
+    time_ms: int
+
+
 class Book(msgspec.Struct):
     """The position of one symbol as the journal knows it. own: sum of our fills and adopted changes; foreign: what is left alone;
-    changed_ms: when either changed last; decision_ms, next_slice: from which the next client id is made."""
+    changed_ms: when either changed last; minute_ms, next_slice: from which the next client id is made."""
 
     own: Decimal = NOTHING
     foreign: Decimal = NOTHING
     changed_ms: int = 0
-    decision_ms: int = 0
+    minute_ms: int = 0
     next_slice: int = 0
 
     @property
@@ -93,6 +102,7 @@ class LiveState(msgspec.Struct):
     books: dict[str, Book] = {}
     targets: dict[str, Target] = {}
     halts: dict[str, Halted] = {}
+    equity: EquityMarked | None = None
 
 
 class Checkpoint(msgspec.Struct, frozen=True, tag=True):
@@ -102,4 +112,4 @@ class Checkpoint(msgspec.Struct, frozen=True, tag=True):
     time_ms: int
 
 
-JournalEntry = OrderFact | TargetSet | Adjusted | Halted | Resumed | Checkpoint
+JournalEntry = OrderFact | TargetSet | Adjusted | Halted | Resumed | EquityMarked | Checkpoint

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from decimal import Decimal
 
+from atm.model.interval import MINUTE_MS
 from atm.model.journal import (
     Adjusted,
     Book,
     Checkpoint,
+    EquityMarked,
     Halted,
     JournalEntry,
     LiveState,
@@ -42,6 +44,8 @@ def apply(state: LiveState, entry: JournalEntry) -> LiveState:
             _adjust(state, entry)
         case Halted():
             state.halts[entry.scope] = entry
+        case EquityMarked():
+            state.equity = entry
         case Resumed():
             state.halts.pop(entry.scope, None)
         case Intended():
@@ -61,9 +65,9 @@ def _intend(state: LiveState, entry: Intended) -> None:
     intent = entry.intent
     state.orders.setdefault(intent.client_id, LiveOrder(intent))
     book = _book(state, intent.symbol)
-    taken = intent.slice + 1
-    book.next_slice = max(book.next_slice, taken) if book.decision_ms == intent.decision_ms else taken
-    book.decision_ms = intent.decision_ms
+    taken, minute_ms = intent.slice + 1, intent.decision_ms // MINUTE_MS * MINUTE_MS
+    book.next_slice = max(book.next_slice, taken) if book.minute_ms == minute_ms else taken
+    book.minute_ms = minute_ms
 
 
 def _learn(state: LiveState, fact: OrderFact) -> None:

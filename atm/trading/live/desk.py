@@ -1,0 +1,172 @@
+"""What the parts of a live account share: the journalled state, what was asked and not yet answered, and the step that is being
+made of entries, requests and notices.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping
+from decimal import Decimal
+
+import msgspec
+
+from atm.model.account_facts import PositionSeen
+from atm.model.instrument import Instrument
+from atm.model.journal import WHOLE_ACCOUNT, Book, Checkpoint, Halted, JournalEntry, LiveState
+from atm.model.live_order import NOTHING, LiveOrder, OrderIntent, Purpose
+from atm.model.live_request import LiveRequest
+from atm.model.order import Side
+from atm.model.order_facts import Intended, Sent
+from atm.model.risk import LiveSetup
+from atm.trading.live.client_id import client_id
+from atm.trading.live.journal_fold import apply
+from atm.trading.live.order_machine import SEND_PATIENCE_MS
+
+CHECKPOINT_EVERY = 2_000
+"""Entries after which the whole state is journalled, so that a start reads at most that many."""
+
+
+class LiveNotice(msgspec.Struct, frozen=True):
+    """Something that the user should know. key: of a text catalogue; scope: a symbol or WHOLE_ACCOUNT; urgent: an alarm."""
+
+    key: str
+    scope: str
+    details: str = ""
+    urgent: bool = False
+
+
+class Step(msgspec.Struct, frozen=True):
+    """What is to be done, in this order: commit all entries, then send the requests, then show the notices. If the commit fails,
+    nothing may be sent and the account has to be made anew from its journal."""
+
+    entries: tuple[JournalEntry, ...]
+    requests: tuple[tuple[int, LiveRequest], ...]
+    notices: tuple[LiveNotice, ...]
+
+
+class Flight(msgspec.Struct, frozen=True):
+    """A request that is not answered. key: what it is about; only one flight for a key at a time."""
+
+    request: LiveRequest
+    sent_ms: int
+    key: Hashable
+
+
+class Price(msgspec.Struct, frozen=True):
+    last: Decimal
+    mark: Decimal
+    time_ms: int
+
+
+class Desk:
+    """See the module. `state` is changed by `record` alone."""
+
+    def __init__(self, name: str, setup: LiveSetup, instruments: Mapping[str, Instrument], state: LiveState) -> None:
+        self.name, self.setup, self.instruments, self.state = name, setup, dict(instruments), state
+        self.flights: dict[int, Flight] = {}
+        self.positions: dict[str, PositionSeen] = {}
+        self.prices: dict[str, Price] = {}
+        self._number = 0
+        self._since_checkpoint = 0
+        self._entries: list[JournalEntry] = []
+        self._requests: list[tuple[int, LiveRequest]] = []
+        self._notices: list[LiveNotice] = []
+
+    # --- the step ---------------------------------------------------------------------------------------------
+
+    def record(self, entry: JournalEntry) -> None:
+        """Journal an entry and let it take effect."""
+        self._entries.append(entry)
+        self._since_checkpoint += 1
+        self.state = apply(self.state, entry)
+
+    def ask(self, request: LiveRequest, key: Hashable, now_ms: int) -> bool:
+        """Send a request unless one about the same is under way. Returns whether it was."""
+        if self.is_asking(key):
+            return False
+        self._number += 1
+        self.flights[self._number] = Flight(request, now_ms, key)
+        self._requests.append((self._number, request))
+        return True
+
+    def is_asking(self, key: Hashable) -> bool:
+        return any(flight.key == key for flight in self.flights.values())
+
+    def note(self, key: str, scope: str, details: str = "", *, urgent: bool = False) -> None:
+        """Tell the user."""
+        self._notices.append(LiveNotice(key, scope, details, urgent))
+
+    def take(self, now_ms: int) -> Step:
+        """The step that was made since the last call."""
+        if self._since_checkpoint >= CHECKPOINT_EVERY:
+            self._since_checkpoint = 0
+            copy = msgspec.json.decode(msgspec.json.encode(self.state), type=LiveState)
+            self._entries.append(Checkpoint(copy, now_ms))
+        step = Step(tuple(self._entries), tuple(self._requests), tuple(self._notices))
+        self._entries, self._requests, self._notices = [], [], []
+        return step
+
+    # --- reading ----------------------------------------------------------------------------------------------
+
+    def book(self, symbol: str) -> Book:
+        """The position of a symbol as the journal knows it; a flat one where it knows none."""
+        return self.state.books.get(symbol) or Book()
+
+    def orders(self, symbol: str) -> list[LiveOrder]:
+        """Orders of a symbol that are not final."""
+        return [order for order in self.state.orders.values() if order.intent.symbol == symbol and not order.is_final]
+
+    def stops(self, symbol: str) -> list[LiveOrder]:
+        """Its protective stops that are not final."""
+        return [order for order in self.orders(symbol) if order.intent.is_conditional]
+
+    def halt_of(self, symbol: str, now_ms: int) -> Halted | None:
+        """The halt that holds for a symbol, the stricter one of its own and the account's."""
+        found = [self.state.halts.get(symbol), self.state.halts.get(WHOLE_ACCOUNT)]
+        halts = [each for each in found if each is not None and (each.until_ms == 0 or now_ms < each.until_ms)]
+        return max(halts, key=lambda halt: halt.hands_off, default=None)
+
+    def price(self, symbol: str) -> Decimal:
+        """Mark price, 0 while none is known."""
+        known = self.prices.get(symbol)
+        return NOTHING if known is None else known.mark
+
+    # --- orders -----------------------------------------------------------------------------------------------
+
+    def intend(
+        self,
+        symbol: str,
+        side: Side,
+        purpose: Purpose,
+        quantity: Decimal,
+        decision_ms: int,
+        now_ms: int,
+        *,
+        price: Decimal | None = None,
+        trigger: Decimal | None = None,
+        reduce_only: bool = False,
+        cancel_ms: int = 0,
+        again: LiveOrder | None = None,
+    ) -> OrderIntent:
+        """Journal an order that is wanted, and that it is about to be sent. again: the order that was never placed and whose next
+        attempt this is."""
+        piece, attempt = self._next_place(symbol, decision_ms)
+        if again is not None:
+            piece, attempt = again.intent.slice, again.intent.attempt + 1
+            decision_ms = again.intent.decision_ms
+        intent = OrderIntent(
+            client_id(self.name, symbol, decision_ms, purpose, piece, attempt), symbol, side, purpose, quantity,
+            decision_ms, piece, attempt, price, trigger, reduce_only, cancel_ms,
+        )  # fmt: skip
+        self.record(Intended(intent, now_ms))
+        self.record(Sent(intent.client_id, now_ms))
+        return intent
+
+    def _next_place(self, symbol: str, decision_ms: int) -> tuple[int, int]:
+        book = self.book(symbol)
+        is_same = book.minute_ms == decision_ms - decision_ms % 60_000
+        return (book.next_slice if is_same else 0), 0
+
+    @staticmethod
+    def latest_send(now_ms: int) -> int:
+        """Until when an order that was journalled now may go out."""
+        return now_ms + SEND_PATIENCE_MS

@@ -1,0 +1,262 @@
+"""A live account: targets in, orders out; events in, facts in the journal. Pure: time is an argument, and what is to be done
+comes back as a `Step`.
+
+Every method takes what has happened and returns what follows from it. The shell commits the entries of a step before it sends
+the requests, answers each request once, and calls `tick` at least twice a second.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from decimal import Decimal
+
+from atm.model.account_facts import LiveFact, PositionSeen, SettingsSeen, Snapshot, WalletSeen
+from atm.model.instrument import Instrument
+from atm.model.interval import DAY_MS
+from atm.model.journal import (
+    WHOLE_ACCOUNT,
+    Adjusted,
+    EquityMarked,
+    Halted,
+    LiveState,
+    Resumed,
+    Target,
+    TargetSet,
+)
+from atm.model.live_order import NOTHING, OrderIntent
+from atm.model.live_request import (
+    Answer,
+    Failure,
+    FailureKind,
+    FindOrder,
+    PlaceOrder,
+    SetLeverage,
+    SetMarginMode,
+    TakeSnapshot,
+)
+from atm.model.risk import LiveSetup
+from atm.trading.live.client_id import belongs_to
+from atm.trading.live.desk import Desk, Flight, Price, Step
+from atm.trading.live.order_desk import OrderDesk
+from atm.trading.live.position_desk import PositionDesk
+from atm.trading.live.reconciliation import Difference, Reconciler
+from atm.trading.live.stop_desk import StopDesk
+
+FOREIGN_LOOK_MS = 300
+"""How long after an event of an order that is not ours the account is compared."""
+PEAK_STEP = 0.001
+"""A new highest equity is journalled when it is higher by this share."""
+
+
+class LiveAccount:
+    """One account on one exchange. Made anew from its journal after every start and after every failed commit."""
+
+    def __init__(
+        self, name: str, setup: LiveSetup, instruments: Mapping[str, Instrument], state: LiveState | None = None
+    ) -> None:
+        self._desk = Desk(name, setup, instruments, state or LiveState())
+        self._orders = OrderDesk(self._desk)
+        self._reconciler = Reconciler(self._desk, self._orders)
+        self._positions = PositionDesk(self._desk, self._orders, self._reconciler)
+        self._stops = StopDesk(self._desk, self._orders)
+        self._wallets: dict[str, WalletSeen] = {}
+
+    # --- what the user looks at -------------------------------------------------------------------------------
+
+    @property
+    def state(self) -> LiveState:
+        """The journalled state; to be read only."""
+        return self._desk.state
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether the account has been compared with the exchange since the last (re)connection."""
+        return self._reconciler.ready
+
+    @property
+    def differences(self) -> tuple[Difference, ...]:
+        """In what journal and exchange differed at the newest comparison."""
+        return self._reconciler.differences
+
+    @property
+    def unprotected_since(self) -> Mapping[str, int]:
+        """Since when positions have no resting stop, by symbol."""
+        return self._stops.unprotected_since
+
+    @property
+    def equity(self) -> float:
+        """Wallets and unrealised profit at the mark prices, in quote asset; 0 while not known."""
+        return self._positions.equity
+
+    # --- what happens -----------------------------------------------------------------------------------------
+
+    def start(self, now_ms: int) -> Step:
+        """The first step after the journal was read."""
+        self._orders.adopt_journal(now_ms)
+        self._reconciler.reconnected(now_ms)
+        return self._worked(now_ms)
+
+    def reconnected(self, now_ms: int) -> Step:
+        """The user stream began anew: events may have been lost."""
+        self._reconciler.reconnected(now_ms)
+        return self._worked(now_ms)
+
+    def tick(self, now_ms: int) -> Step:
+        """Time has passed."""
+        return self._worked(now_ms)
+
+    def learned(self, facts: Iterable[LiveFact], now_ms: int) -> Step:
+        """The user stream says something."""
+        self._learn(facts, now_ms)
+        return self._worked(now_ms)
+
+    def priced(self, symbol: str, last: Decimal, mark: Decimal, now_ms: int) -> None:
+        """New prices of a symbol. They cause no step; the next tick looks at them."""
+        self._desk.prices[symbol] = Price(last, mark, now_ms)
+
+    def answered(self, answer: Answer, now_ms: int) -> Step:
+        """A request was answered, or will not be."""
+        flight = self._desk.flights.pop(answer.number, None)
+        self._learn(answer.facts, now_ms)
+        if flight is not None:
+            self._answered(flight, answer, now_ms)
+        return self._worked(now_ms)
+
+    # --- what is wanted ---------------------------------------------------------------------------------------
+
+    def aim(self, target: Target, now_ms: int) -> Step:
+        """A decision. One that is not later than the one before is known already and changes nothing."""
+        before = self.state.targets.get(target.symbol)
+        if before is None or target.decision_ms > before.decision_ms:
+            self._desk.record(TargetSet(target, now_ms))
+            self._positions.new_decision(target.symbol)
+        return self._worked(now_ms)
+
+    def halt(self, scope: str, reason: str, now_ms: int, *, hands_off: bool = False) -> Step:
+        """No new exposure in a scope until `resume`."""
+        self._desk.record(Halted(scope, reason, hands_off, now_ms))
+        return self._worked(now_ms)
+
+    def resume(self, scope: str, now_ms: int) -> Step:
+        """A scope trades again."""
+        if scope in self.state.halts:
+            self._desk.record(Resumed(scope, now_ms))
+        return self._worked(now_ms)
+
+    def flatten(self, reason: str, now_ms: int) -> Step:
+        """Close everything and open nothing more until `resume`."""
+        self._desk.record(Halted(WHOLE_ACCOUNT, reason, False, now_ms))
+        for symbol in sorted(self.state.books.keys() | self.state.targets.keys()):
+            before = self.state.targets.get(symbol)
+            decision_ms = max(now_ms, before.decision_ms + 1 if before else 0)
+            self._desk.record(TargetSet(Target(symbol, NOTHING, decision_ms, reason=reason), now_ms))
+            self._positions.new_decision(symbol)
+        return self._worked(now_ms)
+
+    def reload(self, instruments: Mapping[str, Instrument]) -> None:
+        """Filters have changed."""
+        self._desk.instruments.update(instruments)
+
+    # --- inside -----------------------------------------------------------------------------------------------
+
+    def _learn(self, facts: Iterable[LiveFact], now_ms: int) -> None:
+        for fact in facts:
+            match fact:
+                case PositionSeen():
+                    self._seen(fact)
+                case WalletSeen():
+                    before = self._wallets.get(fact.asset)
+                    if before is None or fact.time_ms >= before.time_ms:
+                        self._wallets[fact.asset] = fact
+                case SettingsSeen():
+                    self._positions.settings(fact)
+                case _:
+                    if not self._orders.learn(fact) and not belongs_to(fact.client_id, self._desk.name):
+                        self._reconciler.soon(now_ms + FOREIGN_LOOK_MS)
+        for order in self._orders.changed:
+            self._stops.fired(order, now_ms)
+        self._orders.changed.clear()
+
+    def _seen(self, position: PositionSeen) -> None:
+        before = self._desk.positions.get(position.symbol)
+        if before is None or position.time_ms >= before.time_ms:
+            self._desk.positions[position.symbol] = position
+
+    def _answered(self, flight: Flight, answer: Answer, now_ms: int) -> None:
+        request, failure = flight.request, answer.failure
+        match request:
+            case TakeSnapshot():
+                if answer.snapshot is None:
+                    self._reconciler.failed(now_ms)
+                else:
+                    self._take(answer.snapshot, now_ms)
+            case SetLeverage() | SetMarginMode():
+                self._positions.settings_answered(request, failure, now_ms)
+            case FindOrder():
+                is_answered = failure is None or failure.kind is FailureKind.NOT_FOUND
+                if is_answered and not any(self._is_ours(fact) for fact in answer.facts):
+                    self._reconciler.found_stranger(request.symbol, request.order_id)
+            case _:
+                refusal = self._orders.answered(flight, answer, now_ms)
+                if isinstance(request, PlaceOrder):
+                    self._placed(request.intent, refusal, now_ms)
+
+    def _placed(self, intent: OrderIntent, refusal: Failure | None, now_ms: int) -> None:
+        order = self.state.orders.get(intent.client_id)
+        if refusal is None or order is None:
+            (self._stops if intent.is_conditional else self._positions).accepted(intent.symbol)
+        elif intent.is_conditional:
+            self._stops.failed(order, refusal, now_ms)
+        else:
+            self._positions.failed(intent.symbol, refusal, now_ms)
+
+    def _is_ours(self, fact: LiveFact) -> bool:
+        return getattr(fact, "client_id", "") in self.state.orders
+
+    def _take(self, snapshot: Snapshot, now_ms: int) -> None:
+        held = {position.symbol for position in snapshot.positions}
+        for symbol in self._desk.positions.keys() | self.state.books.keys():
+            if symbol not in held:
+                self._seen(PositionSeen(symbol, NOTHING, NOTHING, snapshot.asked_ms))
+        self._learn((*snapshot.positions, *snapshot.wallets, *snapshot.settings), now_ms)
+        self._reconciler.take(snapshot, now_ms)
+
+    def _worked(self, now_ms: int) -> Step:
+        """Everything that is to be done now."""
+        desk = self._desk
+        self._orders.look_after(now_ms)
+        self._reconciler.work(now_ms)
+        self._mark_equity(now_ms)
+        if self._reconciler.ready:
+            for symbol in sorted(desk.setup.symbols.keys() | desk.state.books.keys()):
+                if symbol in desk.instruments:
+                    self._work(symbol, now_ms)
+        return desk.take(now_ms)
+
+    def _work(self, symbol: str, now_ms: int) -> None:
+        book = self._desk.book(symbol)
+        if book.foreign and not book.amount:
+            # A stop has closed ours and what was left alone together.
+            self._desk.record(Adjusted(symbol, -book.foreign, True, "closed", now_ms))
+            self._desk.record(Adjusted(symbol, -book.own, False, "closed", now_ms))
+        if self._stops.work(symbol, now_ms):
+            self._positions.sent_order(now_ms)
+        if symbol in self._desk.setup.symbols:
+            self._positions.work(symbol, now_ms)
+
+    def _mark_equity(self, now_ms: int) -> None:
+        """The equity now, and in the journal the day's first and the highest."""
+        if not self._wallets:
+            return
+        profit = sum(
+            float(seen.amount * (self._desk.price(symbol) - seen.entry))
+            for symbol, seen in self._desk.positions.items()
+            if seen.amount and self._desk.price(symbol)
+        )
+        equity = self._positions.equity = float(sum(each.wallet for each in self._wallets.values())) + profit
+        marked, day_ms = self.state.equity, now_ms - now_ms % DAY_MS
+        peak = equity if marked is None else max(marked.peak_equity, equity)
+        if marked is None or marked.day_ms != day_ms:
+            self._desk.record(EquityMarked(day_ms, equity, peak, now_ms))
+        elif peak > marked.peak_equity * (1 + PEAK_STEP):
+            self._desk.record(EquityMarked(day_ms, marked.day_equity, peak, now_ms))

@@ -1,0 +1,60 @@
+"""When the exchange has to be asked about an order, and for what. Pure."""
+
+from __future__ import annotations
+
+from enum import Enum
+
+import msgspec
+
+from atm.model.live_order import LiveOrder
+from atm.trading.live.order_machine import is_absent
+
+DELAYS_MS = (500, 1_000, 1_000, 2_000, 5_000, 10_000)
+"""Before the first look and between the following ones; the last one holds for all further ones."""
+FIRST_AFTER_LOSS_MS = 200
+MOST_LOOKS_FOR_TRADES = 20
+NOTICE_AFTER = 8
+"""Looks without a result after which the user is told; it goes on nevertheless, since nothing else may be done."""
+
+
+class Need(Enum):
+    NOTHING = 0
+    ORDER = 1
+    TRADES = 2
+    PROOF = 3
+    """Queries say that it does not exist: a snapshot has to agree."""
+
+
+class Look(msgspec.Struct):
+    """How often an order was asked for, and when it is next."""
+
+    need: Need
+    tries: int
+    next_ms: int
+
+
+def need(order: LiveOrder) -> Need:
+    """What has to be known of an order that nobody may say by himself."""
+    if is_absent(order):
+        return Need.PROOF
+    if order.is_complete:
+        return Need.NOTHING
+    if order.is_unresolved:
+        return Need.ORDER
+    if order.is_final:
+        return Need.TRADES if order.order_id else Need.ORDER
+    at_once = order.intent.price is None and not order.intent.is_conditional
+    has_fired = order.intent.is_conditional and order.order_id != 0
+    return Need.ORDER if at_once or has_fired or order.cancel_asked_ms else Need.NOTHING
+
+
+def first_look(order: LiveOrder, wanted: Need, now_ms: int) -> Look:
+    """The first look for a new need. An order whose answer was lost is asked for sooner than one of which an event is due."""
+    delay_ms = FIRST_AFTER_LOSS_MS if order.is_unresolved else DELAYS_MS[0] + DELAYS_MS[1]
+    return Look(wanted, 0, now_ms + delay_ms)
+
+
+def looked(look: Look, now_ms: int) -> None:
+    """Count a look and set the time of the next one."""
+    look.tries += 1
+    look.next_ms = now_ms + DELAYS_MS[min(look.tries, len(DELAYS_MS) - 1)]

@@ -1,0 +1,161 @@
+"""Protective stops of all symbols, and the watch over the protection invariant: no position without a resting stop of the
+exchange for longer than the user's number of seconds. It is a state that is looked at again and again, not something that
+follows from an event.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import msgspec
+
+from atm.model.journal import Target, TargetSet
+from atm.model.live_order import NOTHING, LiveOrder, Purpose
+from atm.model.live_request import Failure, FailureKind
+from atm.model.order import Side
+from atm.trading.live.desk import Desk
+from atm.trading.live.order_desk import OrderDesk
+from atm.trading.live.protection import (
+    CancelStop,
+    PlaceStop,
+    WantedStop,
+    has_fired,
+    is_protected,
+    next_step,
+)
+from atm.trading.live.sizing import trigger_price
+
+WOULD_TRIGGER = frozenset((-2021, -4142))
+CLOSING_STOP_EXISTS = -4130
+SAME_WITHIN = Decimal("0.001")
+"""A default trigger that moved by less than this share of its price is left where it is."""
+FIRST_PAUSE_MS, LONGEST_PAUSE_MS = 250, 5_000
+
+
+class _Pause(msgspec.Struct):
+    failures: int = 0
+    next_ms: int = 0
+
+
+class StopDesk:
+    """`unprotected_since`: by symbol, since when a position has no resting stop."""
+
+    def __init__(self, desk: Desk, orders: OrderDesk) -> None:
+        self._desk, self._orders = desk, orders
+        self.unprotected_since: dict[str, int] = {}
+        self._alarmed: set[str] = set()
+        self._bridge_only: set[str] = set()
+        self._pauses: dict[str, _Pause] = {}
+
+    def work(self, symbol: str, now_ms: int) -> bool:
+        """Do the next thing about the stops of a symbol. Returns whether an order was sent."""
+        self._watch(symbol, now_ms)
+        amount = self._desk.book(symbol).amount
+        if not amount:
+            self._bridge_only.discard(symbol)
+        wanted = self._wanted(symbol, amount) if amount else None
+        if amount and wanted is None:
+            return False
+        pause = self._pauses.get(symbol)
+        if pause is not None and now_ms < pause.next_ms:
+            return False
+        match next_step(wanted, self._desk.stops(symbol)):
+            case CancelStop(client_id):
+                self._orders.cancel(self._desk.state.orders[client_id], now_ms)
+            case PlaceStop() as step:
+                self._place(symbol, step, now_ms)
+                return True
+        return False
+
+    def _wanted(self, symbol: str, amount: Decimal) -> WantedStop | None:
+        """The stop that a position of this amount should have; None where neither target nor set-up names one."""
+        target, long = self._desk.state.targets.get(symbol), amount > NOTHING
+        trigger = self._planned(target, amount) or self._default(symbol, long)
+        if trigger is None:
+            return None
+        side = Side.SELL if long else Side.BUY
+        return WantedStop(side, trigger, abs(amount), symbol in self._bridge_only)
+
+    def _planned(self, target: Target | None, amount: Decimal) -> Decimal | None:
+        """The stop of the target, if it is for this side and means the whole position."""
+        if target is None or target.stop is None or target.quantity * amount < NOTHING:
+            return None
+        return trigger_price(target.stop, self._desk.instruments[target.symbol])
+
+    def _default(self, symbol: str, long: bool) -> Decimal | None:
+        """By the distance from the entry price; one that rests near there already is kept."""
+        distance, seen = self._desk.setup.stop_distance, self._desk.positions.get(symbol)
+        entry = seen.entry if seen is not None and seen.entry else self._desk.price(symbol)
+        if distance is None or not entry:
+            return None
+        wanted = entry * (1 - Decimal(str(distance)) * (1 if long else -1))
+        side = Side.SELL if long else Side.BUY
+        for stop in self._desk.stops(symbol):
+            trigger = stop.intent.trigger
+            if trigger is not None and stop.intent.side is side and abs(trigger - wanted) <= SAME_WITHIN * wanted:
+                return trigger
+        return trigger_price(wanted, self._desk.instruments[symbol])
+
+    def _place(self, symbol: str, step: PlaceStop, now_ms: int) -> None:
+        target = self._desk.state.targets.get(symbol)
+        decision_ms = max(target.decision_ms if target else 0, self._desk.book(symbol).minute_ms)
+        again = self._orders.unplaced(symbol, decision_ms, (step.purpose,))
+        is_same = again is not None and (again.intent.trigger, again.intent.side) == (step.trigger, step.side)
+        intent = self._desk.intend(
+            symbol, step.side, step.purpose, step.quantity, decision_ms, now_ms, trigger=step.trigger,
+            reduce_only=step.purpose is Purpose.BRIDGE, again=again if is_same else None,
+        )  # fmt: skip
+        self._orders.place(self._desk.state.orders[intent.client_id], now_ms)
+
+    # --- what became of stops ---------------------------------------------------------------------------------
+
+    def failed(self, order: LiveOrder, failure: Failure, now_ms: int) -> None:
+        """A stop was not accepted. If the price is beyond it already, the position is closed at market instead."""
+        symbol = order.intent.symbol
+        if failure.code in WOULD_TRIGGER:
+            self._close(symbol, "the price is beyond the protective stop", now_ms)
+        elif failure.code == CLOSING_STOP_EXISTS:
+            self._bridge_only.add(symbol)
+            return
+        pause = self._pauses.setdefault(symbol, _Pause())
+        pause.failures += 1
+        wait_ms = min(FIRST_PAUSE_MS * 2 ** (pause.failures - 1), LONGEST_PAUSE_MS)
+        pause.next_ms = now_ms + max(wait_ms, failure.retry_after_ms)
+        if failure.kind is FailureKind.REFUSED and failure.code not in WOULD_TRIGGER:
+            self._desk.note("live.stop_refused", symbol, f"{failure.reason} ({failure.code})", urgent=True)
+
+    def accepted(self, symbol: str) -> None:
+        """A stop rests: failures before it do not count any more."""
+        self._pauses.pop(symbol, None)
+
+    def fired(self, order: LiveOrder, now_ms: int) -> None:
+        """A stop is closing the position: what the decision wanted is over, until the next one."""
+        closes_long = order.intent.side is Side.SELL
+        target = self._desk.state.targets.get(order.intent.symbol)
+        if target is not None and (target.quantity > NOTHING if closes_long else target.quantity < NOTHING):
+            self._close(order.intent.symbol, "protective stop", now_ms)
+
+    def _close(self, symbol: str, reason: str, now_ms: int) -> None:
+        target = self._desk.state.targets.get(symbol)
+        decision_ms = max(target.decision_ms if target else 0, self._desk.book(symbol).minute_ms)
+        if target is None or target.quantity:
+            self._desk.record(TargetSet(Target(symbol, NOTHING, decision_ms, reason=reason), now_ms))
+            self._desk.note("live.stopped_out", symbol, reason, urgent=True)
+
+    # --- the invariant ----------------------------------------------------------------------------------------
+
+    def _watch(self, symbol: str, now_ms: int) -> None:
+        amount, stops = self._desk.book(symbol).amount, self._desk.stops(symbol)
+        if is_protected(amount, stops):
+            self.unprotected_since.pop(symbol, None)
+            self._alarmed.discard(symbol)
+            return
+        since_ms = self.unprotected_since.setdefault(symbol, now_ms)
+        is_late = now_ms - since_ms > self._desk.setup.unprotected_s * 1000
+        if is_late and symbol not in self._alarmed:
+            self._alarmed.add(symbol)
+            self._desk.note("live.unprotected", symbol, str(amount), urgent=True)
+
+    def is_closing(self, symbol: str) -> bool:
+        """Whether a stop of the symbol has fired and is being filled."""
+        return any(has_fired(stop) for stop in self._desk.stops(symbol))
