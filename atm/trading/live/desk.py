@@ -65,6 +65,7 @@ class Desk:
         self.flights: dict[int, Flight] = {}
         self.positions: dict[str, PositionSeen] = {}
         self.prices: dict[str, Price] = {}
+        self._unfinished: list[LiveOrder] | None = None
         self._number = 0
         self._since_checkpoint = 0
         self._entries: list[JournalEntry] = []
@@ -78,6 +79,7 @@ class Desk:
         self._entries.append(entry)
         self._since_checkpoint += 1
         self.state = apply(self.state, entry)
+        self._unfinished = None
 
     def ask(self, request: LiveRequest, key: Hashable, now_ms: int) -> bool:
         """Send a request unless one about the same is under way. Returns whether it was."""
@@ -111,9 +113,15 @@ class Desk:
         """The position of a symbol as the journal knows it; a flat one where it knows none."""
         return self.state.books.get(symbol) or Book()
 
+    def unfinished(self) -> list[LiveOrder]:
+        """Orders of which something is still to come: they are not final, or not all of their fills are known."""
+        if self._unfinished is None:
+            self._unfinished = [order for order in self.state.orders.values() if not order.is_complete]
+        return self._unfinished
+
     def orders(self, symbol: str) -> list[LiveOrder]:
         """Orders of a symbol that are not final."""
-        return [order for order in self.state.orders.values() if order.intent.symbol == symbol and not order.is_final]
+        return [order for order in self.unfinished() if order.intent.symbol == symbol and not order.is_final]
 
     def stops(self, symbol: str) -> list[LiveOrder]:
         """Its protective stops that are not final."""

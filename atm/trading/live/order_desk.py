@@ -91,7 +91,10 @@ class OrderDesk:
                 failure = Failure(FailureKind.UNKNOWN, reason="no answer")
                 del self._desk.flights[number]
                 self.answered(flight, Answer(number, flight.sent_ms, failure=failure), now_ms)
-        for order in list(self._desk.state.orders.values()):
+        unfinished = self._desk.unfinished()
+        for client_id in self._looks.keys() - {order.client_id for order in unfinished}:
+            del self._looks[client_id]
+        for order in unfinished:
             self._look_after(order, now_ms)
 
     def _look_after(self, order: LiveOrder, now_ms: int) -> None:

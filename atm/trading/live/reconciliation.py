@@ -126,7 +126,7 @@ class Reconciler:
 
     def work(self, now_ms: int) -> None:
         """Ask for a snapshot when one is due."""
-        lost = [order for order in self._desk.state.orders.values() if need(order) is Need.PROOF]
+        lost = [order for order in self._desk.unfinished() if need(order) is Need.PROOF]
         for client_id in self._proofs.keys() - {order.client_id for order in lost}:
             del self._proofs[client_id]
         if lost:
@@ -194,7 +194,7 @@ class Reconciler:
         self, snapshot: Snapshot, differing: Mapping[str, PositionDiffers], unknown: set[str], now_ms: int
     ) -> None:
         """Orders that queries did not find, of which the snapshot has no trace either: neither open nor filled."""
-        for order in list(self._desk.state.orders.values()):
+        for order in self._desk.unfinished():
             if need(order) is not Need.PROOF or order.intent.symbol not in snapshot.trades_of:
                 continue
             if snapshot.asked_ms < order.absent_ms or order.intent.symbol in unknown:

@@ -48,8 +48,3 @@ def trigger_price(price: Decimal, instrument: Instrument) -> Decimal:
 def _on_tick(price: Decimal, instrument: Instrument, rounding: str) -> Decimal:
     tick = Decimal(instrument.tick_size)
     return (price / tick).quantize(Decimal(1), rounding) * tick
-
-
-def text(value: Decimal) -> str:
-    """As a request spells it: plain digits, no exponent."""
-    return format(value.normalize(), "f")

@@ -19,7 +19,6 @@ from atm.trading.live.protection import (
     CancelStop,
     PlaceStop,
     WantedStop,
-    has_fired,
     is_protected,
     next_step,
 )
@@ -29,6 +28,8 @@ WOULD_TRIGGER = frozenset((-2021, -4142))
 CLOSING_STOP_EXISTS = -4130
 SAME_WITHIN = Decimal("0.001")
 """A default trigger that moved by less than this share of its price is left where it is."""
+UNEXPLAINED_MS = 1_000
+"""How long a position that the journal does not know may be a message that is on its way."""
 FIRST_PAUSE_MS, LONGEST_PAUSE_MS = 250, 5_000
 
 
@@ -46,11 +47,12 @@ class StopDesk:
         self._alarmed: set[str] = set()
         self._bridge_only: set[str] = set()
         self._pauses: dict[str, _Pause] = {}
+        self._unexplained: dict[str, int] = {}
 
     def work(self, symbol: str, now_ms: int) -> bool:
         """Do the next thing about the stops of a symbol. Returns whether an order was sent."""
-        self._watch(symbol, now_ms)
-        amount = self._desk.book(symbol).amount
+        amount = self._amount(symbol, now_ms)
+        self._watch(symbol, amount, now_ms)
         if not amount:
             self._bridge_only.discard(symbol)
         wanted = self._wanted(symbol, amount) if amount else None
@@ -66,6 +68,15 @@ class StopDesk:
                 self._place(symbol, step, now_ms)
                 return True
         return False
+
+    def _amount(self, symbol: str, now_ms: int) -> Decimal:
+        """The position that is to be protected: the journal's, or one that the exchange shows and the journal cannot explain yet."""
+        amount, seen = self._desk.book(symbol).amount, self._desk.positions.get(symbol)
+        if amount or seen is None or not seen.amount:
+            self._unexplained.pop(symbol, None)
+            return amount
+        since_ms = self._unexplained.setdefault(symbol, now_ms)
+        return seen.amount if now_ms - since_ms >= UNEXPLAINED_MS else NOTHING
 
     def _wanted(self, symbol: str, amount: Decimal) -> WantedStop | None:
         """The stop that a position of this amount should have; None where neither target nor set-up names one."""
@@ -144,8 +155,8 @@ class StopDesk:
 
     # --- the invariant ----------------------------------------------------------------------------------------
 
-    def _watch(self, symbol: str, now_ms: int) -> None:
-        amount, stops = self._desk.book(symbol).amount, self._desk.stops(symbol)
+    def _watch(self, symbol: str, amount: Decimal, now_ms: int) -> None:
+        stops = self._desk.stops(symbol)
         if is_protected(amount, stops):
             self.unprotected_since.pop(symbol, None)
             self._alarmed.discard(symbol)
@@ -155,7 +166,3 @@ class StopDesk:
         if is_late and symbol not in self._alarmed:
             self._alarmed.add(symbol)
             self._desk.note("live.unprotected", symbol, str(amount), urgent=True)
-
-    def is_closing(self, symbol: str) -> bool:
-        """Whether a stop of the symbol has fired and is being filled."""
-        return any(has_fired(stop) for stop in self._desk.stops(symbol))

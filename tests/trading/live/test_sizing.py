@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from atm.storage.sample import load_instruments
-from atm.trading.live.sizing import is_large_enough, limit_price, on_step, slices, text, trigger_price
+from atm.trading.live.sizing import is_large_enough, limit_price, on_step, slices, trigger_price
 
 ASSETS = Path(__file__).parents[3] / "assets"
 BTC = replace(
@@ -43,8 +43,3 @@ def test_the_least_notional_holds_for_what_opens_only() -> None:
     assert is_large_enough(Decimal("0.001"), Decimal(50_000), BTC, reduce_only=False)
     assert is_large_enough(Decimal("0.001"), Decimal(1), BTC, reduce_only=True)
     assert not is_large_enough(Decimal("0.0005"), Decimal(1_000_000), BTC, reduce_only=True)
-
-
-def test_numbers_are_spelt_without_exponents() -> None:
-    assert text(Decimal("1E+3")) == "1000"
-    assert text(Decimal("0.00000010")) == "0.0000001"

@@ -1,0 +1,208 @@
+"""What must hold: while a seed runs, and at its end between the journal and the exchange."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+from typing import Any
+
+from atm.exchange.demo.account import Order
+from atm.model.interval import MINUTE_MS
+from atm.model.journal import Adjusted, JournalEntry, Target
+from atm.model.live_order import NOTHING, LiveOrder, OrderState, Purpose
+from atm.model.order_facts import Intended, OrderFact
+from atm.simulators.orders.exchange import SYMBOLS, SimulatedExchange
+from atm.simulators.orders.plan import Plan
+from atm.trading.live.client_id import belongs_to, read
+from atm.trading.live.desk import LiveNotice
+from atm.trading.live.live_account import LiveAccount
+from atm.trading.live.order_machine import advance
+from atm.trading.live.protection import is_protected
+
+NAME = "main"
+LONGEST_UNPROTECTED_MS = 60_000
+"""While the process is up and requests fail again and again; without faults it is the time of two round trips."""
+_STATES = {
+    "NEW": OrderState.ACKNOWLEDGED, "PARTIALLY_FILLED": OrderState.PARTIALLY_FILLED, "FILLED": OrderState.FILLED,
+    "CANCELED": OrderState.CANCELED, "EXPIRED": OrderState.EXPIRED, "EXPIRED_IN_MATCH": OrderState.EXPIRED,
+}  # fmt: skip
+
+
+class Watch:
+    """`by_hand`: the user has traded outside of the program; `longest_ms`: see Outcome.unprotected_ms."""
+
+    def __init__(self, exchange: SimulatedExchange) -> None:
+        self._exchange = exchange
+        self.by_hand = False
+        self.longest_ms = 0
+        self._since: dict[str, int] = {}
+        self._wanted: dict[tuple[str, int], Decimal] = {}
+        self._found: list[str] = []
+
+    def wanted(self, target: Target) -> None:
+        """A decision was made."""
+        self._wanted[target.symbol, target.decision_ms // MINUTE_MS * MINUTE_MS] = target.quantity
+
+    def heard(self, event: Mapping[str, Any]) -> None:
+        """An event of the exchange, at the moment at which it happens: no order may lead beyond what its decision wanted."""
+        if event["e"] != "ORDER_TRADE_UPDATE" or event["o"]["x"] != "TRADE" or self.by_hand:
+            return
+        body = event["o"]
+        known, symbol = read(body["c"]), body["s"]
+        if known is None:
+            return
+        amount, buys = Decimal(str(self._exchange.amount(symbol))), body["S"] == "BUY"
+        is_stop = known.purpose in (Purpose.STOP, Purpose.BRIDGE)
+        wanted = NOTHING if is_stop else self._wanted.get((symbol, known.minute_ms), NOTHING)
+        most, least = wanted, wanted
+        if known.purpose is Purpose.CLOSE:
+            # A stop that cannot be placed closes at market, whatever the decision wanted.
+            most, least = max(wanted, NOTHING), min(wanted, NOTHING)
+        if (buys and amount > most) or (not buys and amount < least):
+            self._found.append(f"{body['c']} led {symbol} to {amount}, beyond {wanted}")
+
+    def look(self, now_ms: int, *, is_up: bool) -> None:
+        """How long positions have been without a resting stop."""
+        account = self._exchange.account
+        for symbol in SYMBOLS:
+            amount = self._exchange.amount(symbol)
+            rests = any(each.symbol == symbol and each.sign * amount < 0 for each in account.conditionals.values())
+            if amount == 0.0 or rests or not is_up:
+                self._since.pop(symbol, None)
+            else:
+                since_ms = self._since.setdefault(symbol, now_ms)
+                self.longest_ms = max(self.longest_ms, now_ms - since_ms)
+
+    # --- the end ----------------------------------------------------------------------------------------------
+
+    def verdict(
+        self,
+        entries: Sequence[JournalEntry],
+        account: LiveAccount | None,
+        plan: Plan,
+        targets: Mapping[str, Target],
+        notices: Sequence[LiveNotice],
+    ) -> list[str]:
+        """Everything that is not as it must be."""
+        if account is None:
+            return ["the process is not up at the end"]
+        journal = _all_orders(entries)
+        found = list(self._found)
+        found += self._duplicates() + self._orders(journal) + self._fills(journal)
+        for symbol in SYMBOLS:
+            found += self._position(symbol, account, targets, plan)
+        if self.longest_ms > LONGEST_UNPROTECTED_MS:
+            found.append(f"a position was without a stop for {self.longest_ms} ms")
+        adjusted = [entry for entry in entries if isinstance(entry, Adjusted)]
+        if adjusted and not self.by_hand:
+            found.append(f"a change from outside was booked that there was not: {adjusted[0]}")
+        return found
+
+    def _own(self) -> list[Order]:
+        return [order for order in self._exchange.orders() if belongs_to(order.client_order_id, NAME)]
+
+    def _duplicates(self) -> list[str]:
+        """An id once, and of a slice one attempt only."""
+        ids = [order.client_order_id for order in self._own() if not order.algo_id]
+        ids += [each.client_algo_id for each in self._exchange.conditionals()]
+        found = [f"{name} exists {count} times" for name, count in Counter(ids).items() if count > 1]
+        attempts: defaultdict[tuple[object, ...], set[int]] = defaultdict(set)
+        for name in ids:
+            known = read(name)
+            if known is not None:
+                attempts[known.position, known.minute_ms, known.slice].add(known.attempt)
+        return found + [
+            f"slice {place} was placed in attempts {sorted(made)}" for place, made in attempts.items() if len(made) > 1
+        ]
+
+    def _orders(self, journal: Mapping[str, LiveOrder]) -> list[str]:
+        """Each order in the state that the exchange has, and none that only one side knows."""
+        found = []
+        present: dict[str, tuple[OrderState, Decimal]] = {}
+        for order in self._own():
+            present[order.client_order_id] = (_STATES[order.status], Decimal(str(order.executed)))
+        for each in self._exchange.conditionals():
+            if each.client_algo_id not in present:
+                state = OrderState.ACKNOWLEDGED if each.status == "NEW" else OrderState.EXPIRED
+                state = OrderState.CANCELED if each.status == "CANCELED" else state
+                present[each.client_algo_id] = (state, NOTHING)
+        for name, (state, executed) in present.items():
+            mine = journal.get(name)
+            if mine is None:
+                found.append(f"{name} is not in the journal")
+            elif mine.executed != executed:
+                found.append(f"{name}: {mine.executed} filled, on the exchange {executed}")
+            elif not mine.intent.is_conditional and mine.state is not state:
+                found.append(f"{name} is {mine.state.value}, on the exchange {state.value}")
+            elif mine.intent.is_conditional and mine.is_final != (state is not OrderState.ACKNOWLEDGED):
+                found.append(f"stop {name} is {mine.state.value}, on the exchange {state.value}")
+        for name, known in journal.items():
+            if name not in present and (known.exists or not known.is_final):
+                found.append(f"{name} is {known.state.value}, the exchange does not know it")
+        return found
+
+    def _fills(self, journal: Mapping[str, LiveOrder]) -> list[str]:
+        """The same trades at the same prices and fees."""
+        owners = {order.order_id: order.client_order_id for order in self._own()}
+        theirs = {
+            (owners[trade.order_id], trade.trade_id, Decimal(str(trade.quantity)), Decimal(str(trade.price)))
+            for trade in self._exchange.account.trades
+            if trade.order_id in owners
+        }
+        ours = {
+            (name, fill.trade_id, fill.quantity.normalize(), fill.price.normalize())
+            for name, order in journal.items()
+            for fill in order.fills
+        }
+        theirs = {(name, number, size.normalize(), price.normalize()) for name, number, size, price in theirs}
+        return [f"fills differ: {sorted(ours ^ theirs)[:4]}"] if ours != theirs else []
+
+    def _position(self, symbol: str, account: LiveAccount, targets: Mapping[str, Target], plan: Plan) -> list[str]:
+        found, amount = [], Decimal(str(self._exchange.amount(symbol)))
+        book, target = account.state.books.get(symbol), account.state.targets.get(symbol)
+        own = NOTHING if book is None else book.own
+        if amount != (NOTHING if book is None else book.amount):
+            found.append(f"{symbol}: the journal has {book}, the exchange {amount}")
+        halted = symbol in account.state.halts
+        if target is not None and not halted and not self._is_close(symbol, own, target.quantity):
+            found.append(f"{symbol}: {own} held, {target.quantity} wanted")
+        wanted = targets.get(symbol)
+        if target is not None and wanted is not None and not self.by_hand:
+            expected = {wanted.quantity} | ({NOTHING} if self._stopped(symbol, wanted.decision_ms) else set())
+            if target.quantity not in expected:
+                found.append(f"{symbol}: aims at {target.quantity}, decided was {wanted.quantity}")
+        stops = [each for each in account.state.orders.values() if each.intent.symbol == symbol]
+        stops = [each for each in stops if each.intent.is_conditional and not each.is_final]
+        if not is_protected(amount, stops):
+            found.append(f"{symbol}: {amount} without a stop at the end")
+        if not amount and stops:
+            found.append(f"{symbol}: {len(stops)} stops rest without a position")
+        return found
+
+    def _is_close(self, symbol: str, own: Decimal, wanted: Decimal) -> bool:
+        """Whether what is missing is nothing, or smaller than any order that may open."""
+        market = self._exchange.markets[symbol]
+        worth = abs(wanted - own) * Decimal(str(market.price(self._exchange.engine.state.reached_ms)))
+        return worth == NOTHING or (worth < Decimal(market.instrument.min_notional) and abs(own) < abs(wanted))
+
+    def _stopped(self, symbol: str, since_ms: int) -> bool:
+        """Whether a stop of ours has fired, or could not be placed any more, since then."""
+        fired = any(
+            each.symbol == symbol and each.trigger_ms and each.update_ms >= since_ms
+            for each in self._exchange.conditionals()
+        )
+        return fired or any(
+            order.symbol == symbol and order.time_ms >= since_ms and order.reduce_only for order in self._own()
+        )
+
+
+def _all_orders(entries: Sequence[JournalEntry]) -> dict[str, LiveOrder]:
+    """Every order that the journal has ever known, folded without forgetting any."""
+    found: dict[str, LiveOrder] = {}
+    for entry in entries:
+        if isinstance(entry, Intended):
+            found.setdefault(entry.client_id, LiveOrder(entry.intent))
+        elif isinstance(entry, OrderFact) and entry.client_id in found:
+            found[entry.client_id] = advance(found[entry.client_id], entry)
+    return found
