@@ -101,9 +101,10 @@ class Network:
     def scheduler(self) -> Scheduler:
         return self._scheduler
 
-    def delay(self) -> float:
-        """How long a request is on its way."""
-        return self._draw.uniform(1_000.0, LONGEST_DELAY_MS) if self.chance("delayed") else self.latency()
+    def delay(self, call: Call) -> float:
+        """How long a call is on its way."""
+        longest_ms = LONGEST_DELAY_MS if call.method != "GET" else LONGEST_DELAY_MS / 2
+        return self._draw.uniform(1_000.0, longest_ms) if self.chance("delayed") else self.latency()
 
     # --- events -----------------------------------------------------------------------------------------------
 
@@ -141,7 +142,7 @@ class _Conversation:
         turn = self._turn
         network.scheduler.after(call.patience_ms, lambda: self._once(turn, lambda: self._lost(call)))
         if not network.chance("request_lost"):
-            network.scheduler.after(network.delay(), lambda: self._arrived(call, signed_ms, turn))
+            network.scheduler.after(network.delay(call), lambda: self._arrived(call, signed_ms, turn))
 
     def _once(self, turn: int, happen: Callable[[], None]) -> None:
         """Let something happen unless another thing has ended this turn."""

@@ -227,10 +227,9 @@ class LiveAccount:
         self._orders.look_after(now_ms)
         self._reconciler.work(now_ms)
         self._mark_equity(now_ms)
-        if self._reconciler.ready:
-            for symbol in sorted(desk.setup.symbols.keys() | desk.state.books.keys()):
-                if symbol in desk.instruments:
-                    self._work(symbol, now_ms)
+        for symbol in sorted(desk.setup.symbols.keys() | desk.state.books.keys()):
+            if symbol in desk.instruments:
+                self._work(symbol, now_ms)
         return desk.take(now_ms)
 
     def _work(self, symbol: str, now_ms: int) -> None:
@@ -239,9 +238,10 @@ class LiveAccount:
             # A stop has closed ours and what was left alone together.
             self._desk.record(Adjusted(symbol, -book.foreign, True, "closed", now_ms))
             self._desk.record(Adjusted(symbol, -book.own, False, "closed", now_ms))
-        if self._stops.work(symbol, now_ms):
+        is_ready = self._reconciler.ready
+        if self._stops.work(symbol, now_ms, is_ready=is_ready):
             self._positions.sent_order(now_ms)
-        if symbol in self._desk.setup.symbols:
+        if is_ready and symbol in self._desk.setup.symbols:
             self._positions.work(symbol, now_ms)
 
     def _mark_equity(self, now_ms: int) -> None:

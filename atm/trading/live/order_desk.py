@@ -29,6 +29,8 @@ from atm.trading.live.looks import (
     need,
 )
 
+LOST_AFTER_MS = 2_500
+"""An order that is not answered by then is asked for; its answer may still come."""
 ANSWER_PATIENCE_MS = 15_000
 """A request that is not answered by then is taken for lost; the shell gives up earlier."""
 
@@ -95,7 +97,9 @@ class OrderDesk:
         for client_id in self._looks.keys() - {order.client_id for order in unfinished}:
             del self._looks[client_id]
         for order in unfinished:
-            self._look_after(order, now_ms)
+            if order.state is OrderState.SENT and now_ms - order.sent_ms >= LOST_AFTER_MS:
+                self.learn(Lost(order.client_id, now_ms))
+            self._look_after(self._desk.state.orders[order.client_id], now_ms)
 
     def _look_after(self, order: LiveOrder, now_ms: int) -> None:
         wanted = need(order)

@@ -5,8 +5,9 @@ stands a BRIDGE, a reduce-only stop of the position's quantity, of which there m
 
     place BRIDGE at the new trigger → confirmed → cancel the old STOP → place the new STOP → confirmed → cancel BRIDGE
 
-At every moment at least one stop rests. What is to be done is read off the stops that there are, not off a memory of steps, so
-that it goes on after a crash where it was. A STOP closes whatever is there, so it need not follow the quantity.
+At every moment at least one stop rests. A stop of which it is not known whether it exists protects nothing; since a BRIDGE too many
+does no harm, the next one does not wait for the answer. What is to be done is read off the stops that there are, not off a memory
+of steps, so that it goes on after a crash where it was. A STOP closes whatever is there, so it need not follow the quantity.
 """
 
 from __future__ import annotations
@@ -18,6 +19,10 @@ import msgspec
 
 from atm.model.live_order import NOTHING, LiveOrder, OrderState, Purpose
 from atm.model.order import Side
+
+OVERDUE_MS = 2_000
+"""How long the answer to a stop is waited for before another one is placed beside it."""
+MOST_DOUBTFUL = 6
 
 
 class WantedStop(msgspec.Struct, frozen=True):
@@ -62,9 +67,11 @@ def has_fired(stop: LiveOrder) -> bool:
     return stop.rests and stop.order_id != 0
 
 
-def next_step(wanted: WantedStop | None, stops: Iterable[LiveOrder]) -> PlaceStop | CancelStop | None:
+def next_step(wanted: WantedStop | None, stops: Iterable[LiveOrder], now_ms: int) -> PlaceStop | CancelStop | None:
     """What to do next about the stops of a symbol that are not final; None: nothing, or wait for an answer."""
     live = [stop for stop in stops if not stop.is_final]
+    if wanted is not None and _is_overdue(wanted, live, now_ms):
+        return _place(Purpose.BRIDGE, wanted)
     if any(stop.is_unresolved or stop.cancel_asked_ms or has_fired(stop) for stop in live):
         return None
     if wanted is None:
@@ -79,6 +86,14 @@ def next_step(wanted: WantedStop | None, stops: Iterable[LiveOrder]) -> PlaceSto
     if main is None:
         return _place(Purpose.STOP, wanted)
     return CancelStop(main.client_id) if bridge is not None else _place(Purpose.BRIDGE, wanted)
+
+
+def _is_overdue(wanted: WantedStop, live: list[LiveOrder], now_ms: int) -> bool:
+    """Whether the position rests on nothing but stops that were sent a while ago and never heard of."""
+    mine = [stop for stop in live if stop.intent.side is wanted.side]
+    if not 0 < len(mine) < MOST_DOUBTFUL or not all(stop.is_unresolved for stop in mine):
+        return False
+    return now_ms - max(stop.sent_ms for stop in mine) >= OVERDUE_MS
 
 
 def _covers(stop: LiveOrder, wanted: WantedStop) -> bool:

@@ -49,8 +49,9 @@ class StopDesk:
         self._pauses: dict[str, _Pause] = {}
         self._unexplained: dict[str, int] = {}
 
-    def work(self, symbol: str, now_ms: int) -> bool:
-        """Do the next thing about the stops of a symbol. Returns whether an order was sent."""
+    def work(self, symbol: str, now_ms: int, *, is_ready: bool) -> bool:
+        """Do the next thing about the stops of a symbol; before the account has been compared nothing is taken away. Returns
+        whether an order was sent."""
         amount = self._amount(symbol, now_ms)
         self._watch(symbol, amount, now_ms)
         if not amount:
@@ -61,8 +62,8 @@ class StopDesk:
         pause = self._pauses.get(symbol)
         if pause is not None and now_ms < pause.next_ms:
             return False
-        match next_step(wanted, self._desk.stops(symbol)):
-            case CancelStop(client_id):
+        match next_step(wanted, self._desk.stops(symbol), now_ms):
+            case CancelStop(client_id) if is_ready:
                 self._orders.cancel(self._desk.state.orders[client_id], now_ms)
             case PlaceStop() as step:
                 self._place(symbol, step, now_ms)
