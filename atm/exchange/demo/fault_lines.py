@@ -17,22 +17,27 @@ FLOOD_STEP_S = 0.01
 _ROUTES = ("public", "market", "private")
 
 
+class _Behind:
+    """A message that lets so many others pass."""
+
+    def __init__(self, passing: int, content: str | bytes) -> None:
+        self.passing, self.content = passing, content
+
+
 class _Waiting:
-    """Messages of one connection that are held back: (due, order, content) by time, [messages to let pass, content] by count."""
+    """Messages of one connection that are held back: (due, order, content) by time, others by count."""
 
     def __init__(self) -> None:
         self.late: list[tuple[float, int, str | bytes]] = []
-        self.behind: list[list[int | str | bytes]] = []
+        self.behind: list[_Behind] = []
         self.timer: asyncio.TimerHandle | None = None
 
 
 class FaultLines:
-    """The stream side of all faults. subscribers(): the connections that are open; wall_ms(): the machine's clock."""
+    """The stream side of all faults. subscribers(): the connections that are open."""
 
-    def __init__(
-        self, state: FaultState, subscribers: Callable[[], Iterable[Subscriber]], wall_ms: Callable[[], float]
-    ) -> None:
-        self._state, self._subscribers, self._wall_ms = state, subscribers, wall_ms
+    def __init__(self, state: FaultState, subscribers: Callable[[], Iterable[Subscriber]]) -> None:
+        self._state, self._subscribers = state, subscribers
         self._waiting: dict[Subscriber, _Waiting] = {}
         self._newest: dict[Subscriber, dict[str, str]] = {}
         self._dead: dict[int, list[Subscriber]] = {}
@@ -72,7 +77,7 @@ class FaultLines:
         if delivery.late_ms:
             self._hold(subscriber, delivery)
         elif delivery.behind:
-            self._waiting.setdefault(subscriber, _Waiting()).behind.append([delivery.behind, delivery.content])
+            self._waiting.setdefault(subscriber, _Waiting()).behind.append(_Behind(delivery.behind, delivery.content))
         else:
             subscriber.send(delivery.content)
             self._passed(subscriber)
@@ -80,11 +85,13 @@ class FaultLines:
     def _passed(self, subscriber: Subscriber) -> None:
         """A message has gone out: those that waited for it come after it."""
         waiting = self._waiting.get(subscriber)
-        for held in list(waiting.behind) if waiting else ():
-            held[0] -= 1  # type: ignore[operator]
-            if held[0] == 0:
-                waiting.behind.remove(held)  # type: ignore[union-attr]
-                subscriber.send(held[1])  # type: ignore[arg-type]
+        if waiting is None or not waiting.behind:
+            return
+        for held in waiting.behind:
+            held.passing -= 1
+        for held in [each for each in waiting.behind if each.passing <= 0]:
+            waiting.behind.remove(held)
+            subscriber.send(held.content)
 
     def _hold(self, subscriber: Subscriber, delivery: Delivery) -> None:
         waiting = self._waiting.setdefault(subscriber, _Waiting())
@@ -119,7 +126,7 @@ class FaultLines:
                 continue
             if not reordering:
                 for held in waiting.behind:
-                    subscriber.send(held[1])  # type: ignore[arg-type]
+                    subscriber.send(held.content)
                 waiting.behind.clear()
             if not waiting.late and not waiting.behind:
                 del self._waiting[subscriber]

@@ -13,7 +13,7 @@ from random import Random
 import msgspec
 
 from atm.model.errors import Invalid
-from atm.model.fault import FORMS, Fault, FaultKind, FaultRecord
+from atm.model.fault import FORMS, Fault, FaultKind, FaultPhase, FaultRecord
 
 MOST_SET, KEPT_OVER = 20_000, 200
 MESSAGE_KINDS = frozenset(kind for kind, form in FORMS.items() if form.group == "message")
@@ -32,7 +32,7 @@ class Standing:
         self.number, self.fault = number, fault
         self.begin_ms = now_ms + fault.at_ms
         self.end_ms = self.begin_ms + fault.duration_ms if fault.duration_ms or not lasting else None
-        self.phase: str = "waiting"
+        self.phase: FaultPhase = "waiting"
         self.did: dict[str, int] = {}
         self.draws = Random(fault.seed)
         self.left_out: dict[tuple[int, str], int] = {}
@@ -48,7 +48,7 @@ class Standing:
     def record(self) -> FaultRecord:
         """As it is told."""
         end_ms = 0 if self.end_ms is None else int(self.end_ms)
-        return FaultRecord(self.number, self.fault, self.phase, int(self.begin_ms), end_ms, dict(self.did))  # type: ignore[arg-type]
+        return FaultRecord(self.number, self.fault, self.phase, int(self.begin_ms), end_ms, dict(self.did))
 
 
 class Delivery(msgspec.Struct, frozen=True):
@@ -124,7 +124,7 @@ class FaultState:
         times = (each.begin_ms if each.phase == "waiting" else each.end_ms for each in self._set.values())
         return min((time for time in times if time is not None), default=None)
 
-    def _retire(self, standing: Standing, phase: str) -> None:
+    def _retire(self, standing: Standing, phase: FaultPhase) -> None:
         standing.phase = phase
         del self._set[standing.number]
         self._over.append(standing)

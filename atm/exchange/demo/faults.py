@@ -52,7 +52,7 @@ class Faults:
         self._streams, self._rest, self._wall_ms = streams, rest, wall_ms
         self._present_ms, self._end_keys = present_ms, end_keys
         self.state = FaultState()
-        self._lines = FaultLines(self.state, lambda: streams.subscribers, wall_ms)
+        self._lines = FaultLines(self.state, lambda: streams.subscribers)
         self._answers = FaultAnswers(self.state, wall_ms)
         self._effects = effects(self.state)
         self._tasks: dict[int, asyncio.Task[None]] = {}
