@@ -5,7 +5,7 @@ from __future__ import annotations
 from atm.gui.texts import Texts
 from atm.model.notice import Notice
 
-_WORDS = {"side": "side", "reason": "trade_reason"}
+_WORDS = {"side": "side", "reason": "trade_reason", "field": "instrument_field"}
 """Parameters whose values are words of the program, and where the catalogue has them."""
 
 

@@ -14,7 +14,7 @@ from atm.exchange.client.book_feed import BookFeed, BookTimes
 from atm.exchange.client.feed import FeedTimes, MarketFeed
 from atm.exchange.client.rate_budget import RequestClass
 from atm.exchange.client.recorder import SessionRecorder
-from atm.exchange.client.rest import FuturesClient, with_brackets
+from atm.exchange.client.rest import FuturesClient
 from atm.exchange.client.transport import Credentials, wall_ms
 from atm.ipc.assistant import Deferred, IPCAssistant
 from atm.ipc.messages import (
@@ -36,11 +36,11 @@ from atm.ipc.messages import (
     Reply,
 )
 from atm.managers.demo_desk import DemoDesk
+from atm.managers.instrument_keeper import InstrumentKeeper
 from atm.managers.market_desk import MarketDesk
 from atm.managers.recording_desk import RecordingDesk
 from atm.model.endpoint import Endpoint
-from atm.model.errors import ATMError, Invalid, Refused
-from atm.model.instrument import Instrument
+from atm.model.errors import ATMError, Invalid
 from atm.model.interval import MINUTE_MS
 from atm.model.notice import Notice, Severity
 from atm.model.program import ProgramContext
@@ -49,10 +49,6 @@ from atm.storage.home import recordings
 logger = logging.getLogger(__name__)
 
 MAX_FETCH_MINUTES = 1_500
-INSTRUMENTS_PERIOD_S = 600.0
-INSTRUMENTS_RETRY_S = (0.2, 0.3, 0.5, 1.0, 2.0, 5.0)
-"""Growing, and short at first: the demo exchange starts together with this process."""
-EXPECTED_TRIES = 4
 DATA_RETRY_S = 1.0
 LONGEST_SLEEP_S = 3_600.0
 
@@ -79,7 +75,6 @@ class BinanceAPIManager:
         self._books: BookFeed | None = None
         self._asked: dict[str, tuple[str, ...]] = {"collection": context.symbols}
         self._symbols: tuple[str, ...] = tuple(dict.fromkeys(context.symbols))
-        self._instruments: tuple[Instrument, ...] = ()
         self._tasks: set[asyncio.Task[None]] = set()
         self._timer: asyncio.TimerHandle | None = None
         self._woken = False
@@ -91,7 +86,6 @@ class BinanceAPIManager:
         self._loop = asyncio.get_running_loop()
         self._ended = asyncio.Event()
         self._changed = asyncio.Event()
-        self._listed = asyncio.Event()
         credentials = Credentials("demo", "demo") if self._context.endpoint is Endpoint.DEMO else None
         self._rest = FuturesClient(self._context.addresses, credentials)
         endpoint = self._context.endpoint.value
@@ -107,13 +101,22 @@ class BinanceAPIManager:
         if self._context.endpoint is Endpoint.DEMO:
             self._demo = DemoDesk(self._assistant, self._context.addresses.rest, self._spawn, self._rest.clock)
         MarketDesk(self._assistant, self._rest, self._spawn, self._loop.time)
+        self._keeper = InstrumentKeeper(
+            self._rest,
+            lambda instruments: self._assistant.publish(Instruments(instruments)),
+            lambda notice: self._assistant.publish(NoticeRaised(notice)),
+            lambda: self._symbols,
+            self._assistant.name,
+            None if self._demo is None else self._demo.look,
+        )
+        self._feed.reduction.on_contract = self._keeper.hint
         self._recordings = RecordingDesk(self._assistant, recordings(self._context.home), self._attach_recorder)
         if self._context.record_session:
             self._recordings.start_quietly()
         self._assistant.set_waker(self._wake)
         self._changed.set()
         self._spawn(self._keep_symbols())
-        self._spawn(self._keep_instruments())
+        self._spawn(self._keeper.run())
         self._step()
         try:
             await self._ended.wait()
@@ -169,7 +172,7 @@ class BinanceAPIManager:
     # --- requests ---------------------------------------------------------------------------------------------
 
     def _on_collect(self, request: CollectSymbols) -> Reply:
-        known = {instrument.symbol for instrument in self._instruments}
+        known = self._keeper.symbols()
         for symbol in request.symbols:
             if not symbol or (known and symbol not in known):
                 raise Invalid("symbols", symbol, "perpetual contracts that the exchange lists")
@@ -179,7 +182,7 @@ class BinanceAPIManager:
         return Done()
 
     def _on_follow_books(self, request: FollowBooks) -> Reply:
-        listed = {instrument.symbol for instrument in self._instruments}
+        listed = self._keeper.symbols()
         for symbol in request.symbols:
             if symbol not in listed:
                 raise Invalid("symbols", symbol, "perpetual contracts that the exchange lists")
@@ -255,7 +258,7 @@ class BinanceAPIManager:
         while True:
             await self._changed.wait()
             self._changed.clear()
-            await self._listed.wait()
+            await self._keeper.listed.wait()
             wanted = self._known_symbols()
             new = any(symbol not in self._feed.sequences for symbol in wanted)
             last_stored = await self._last_stored() if new else {}
@@ -263,7 +266,7 @@ class BinanceAPIManager:
 
     def _known_symbols(self) -> tuple[str, ...]:
         """The wanted symbols without those that the exchange does not list (of which the user is told)."""
-        listed = {instrument.symbol for instrument in self._instruments}
+        listed = self._keeper.symbols()
         for symbol in self._symbols:
             if symbol not in listed:
                 text, parameters = "notice.symbol_not_listed", {"symbol": symbol}
@@ -287,37 +290,6 @@ class BinanceAPIManager:
                 return reply.open_time
             logger.warning("data does not say what it holds: %s", reply)
             await asyncio.sleep(DATA_RETRY_S)
-
-    async def _keep_instruments(self) -> None:
-        """Read the exchange's instruments now and then, publish them when they have changed."""
-        failed = 0
-        while True:
-            try:
-                instruments = await self._rest.exchange_info()
-                if self._rest.signs:
-                    instruments = await self._bracketed(instruments)
-                if self._demo is not None:
-                    await self._demo.look()
-            except ATMError as error:
-                level = logging.INFO if failed < EXPECTED_TRIES else logging.WARNING
-                logger.log(level, "the exchange's instruments cannot be read: %s", error)
-                await asyncio.sleep(INSTRUMENTS_RETRY_S[min(failed, len(INSTRUMENTS_RETRY_S) - 1)])
-                failed += 1
-                continue
-            failed = 0
-            if instruments != self._instruments:
-                self._instruments = instruments
-                self._assistant.publish(Instruments(instruments))
-                self._listed.set()
-            await asyncio.sleep(INSTRUMENTS_PERIOD_S)
-
-    async def _bracketed(self, instruments: tuple[Instrument, ...]) -> tuple[Instrument, ...]:
-        """With leverage brackets; without them where the exchange refuses this key."""
-        try:
-            return with_brackets(instruments, await self._rest.leverage_brackets())
-        except Refused as refusal:
-            logger.warning("leverage brackets are refused: %s", refusal)
-            return instruments
 
 
 def _check_range(start_ms: int, end_ms: int) -> None:

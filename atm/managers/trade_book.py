@@ -81,8 +81,14 @@ class AccountBook:
         self.publish_configurations()
 
     def set_instruments(self, instruments: Iterable[Instrument]) -> bool:
-        """Take over the exchange's instruments; True when accounts that waited for them were opened."""
-        self.instruments.update({instrument.symbol: instrument for instrument in instruments})
+        """Take over the exchange's instruments, in running accounts from their next minute on; True when accounts that waited
+        for them were opened."""
+        given = {instrument.symbol: instrument for instrument in instruments}
+        changed = {name: each for name, each in given.items() if self.instruments.get(name, each) != each}
+        self.instruments.update(given)
+        for account in self.accounts.values():
+            if not changed.keys().isdisjoint(account.engine.symbols):
+                account.engine.take_instruments(changed)
         before = len(self.accounts)
         for name, stored in list(self._waiting.items()):
             try:

@@ -26,7 +26,11 @@ class LeverageBracket(msgspec.Struct, frozen=True):
 
 
 class Instrument(msgspec.Struct, frozen=True):
-    """A perpetual contract. Filter values are decimal strings exactly as the exchange gave them."""
+    """A perpetual contract. Filter values are decimal strings exactly as the exchange gave them.
+
+    min_price, max_price: of an order, "0" = no limit; multiplier_up, multiplier_down: a buy may be priced at most so many times
+    the mark price, a sale at least so many times, "0" = no limit.
+    """
 
     symbol: str
     base_asset: str
@@ -43,6 +47,10 @@ class Instrument(msgspec.Struct, frozen=True):
     liquidation_fee: str
     onboard_ms: int = 0
     brackets: tuple[LeverageBracket, ...] = ()
+    min_price: str = "0"
+    max_price: str = "0"
+    multiplier_up: str = "0"
+    multiplier_down: str = "0"
 
     def round_price(self, price: float) -> str:
         """Nearest price on the tick grid, as the exchange wants it."""

@@ -49,4 +49,8 @@ def _instrument(entry: dict[str, Any], tiers: dict[str, list[dict[str, Any]]]) -
         liquidation_fee=entry["liquidationFee"],
         onboard_ms=entry["onboardDate"],
         brackets=brackets,
+        min_price=filters["PRICE_FILTER"]["minPrice"],
+        max_price=filters["PRICE_FILTER"]["maxPrice"],
+        multiplier_up=filters["PERCENT_PRICE"]["multiplierUp"],
+        multiplier_down=filters["PERCENT_PRICE"]["multiplierDown"],
     )

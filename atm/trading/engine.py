@@ -38,7 +38,7 @@ from atm.model.trade_configuration import TradeConfiguration
 from atm.model.trade_method import resolved
 from atm.trading import engine_state
 from atm.trading.cross_margin import cross_level, refresh_pools
-from atm.trading.engine_setup import EngineSetup, build
+from atm.trading.engine_setup import EngineSetup, build, with_instruments
 from atm.trading.fills import refresh_levels
 from atm.trading.layout import (
     MEMORY,
@@ -299,6 +299,15 @@ class AccountEngine:
             if asset in previous.setup.assets:
                 self._assets[index] = previous._assets[previous.setup.assets.index(asset)]
         self._meta[:] = previous._meta
+        self._refresh()
+
+    def take_instruments(self, instruments: Mapping[str, Instrument]) -> None:
+        """Size and price new orders by these filters and brackets from the next minute on; those of other symbols stay."""
+        self.setup = with_instruments(self.setup, instruments)
+        self._refresh()
+
+    def _refresh(self) -> None:
+        """The levels that follow from positions and set-up."""
         setup = self.setup
         for i in range(len(setup.positions)):
             refresh_levels(self._positions, self._assets, setup.setups, setup.brackets, setup.first, i)

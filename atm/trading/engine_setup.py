@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 import numpy as np
@@ -101,6 +101,25 @@ def build(
     )
 
 
+def with_instruments(setup: EngineSetup, instruments: Mapping[str, Instrument]) -> EngineSetup:
+    """The same set-up with the filters and brackets that the exchange has now; what an instrument does not say stays.
+
+    A leverage that the new brackets do not allow any more leaves the position without room for new exposure.
+    """
+    setups, tables = setup.setups.copy(), []
+    for i, position in enumerate(setup.positions):
+        table = setup.brackets[setup.first[i] : setup.first[i + 1]]
+        instrument = instruments.get(position.symbol)
+        if instrument is not None:
+            table = bracket_table(instrument.brackets) if instrument.brackets else table
+            _write_filters(setups[i], instrument, table)
+        tables.append(table)
+    if not tables:
+        return setup
+    first = np.cumsum([0] + [len(table) for table in tables]).astype(np.int64)
+    return replace(setup, setups=setups, brackets=np.concatenate(tables), first=first)
+
+
 def _users_method(settings: TradeConfiguration, methods: Methods | None) -> Chosen | None:
     if not isinstance(settings.method, UserMethod):
         return None
@@ -144,12 +163,7 @@ def _row(
     row[Setup.ASSET] = asset
     row[Setup.ASSUMED] = position.assumed_ratio
     row[Setup.MAX_ALLOCATED] = math.inf if position.max_allocated is None else position.max_allocated
-    row[Setup.UNITS] = _units(instrument.market_step_size)
-    row[Setup.MIN_QUANTITY] = float(instrument.min_quantity)
-    row[Setup.MAX_QUANTITY] = float(instrument.max_market_quantity)
-    row[Setup.MIN_NOTIONAL] = float(instrument.min_notional)
-    row[Setup.TICK_UNITS] = _units(instrument.tick_size)
-    row[Setup.LIQUIDATION_FEE] = float(instrument.liquidation_fee)
+    _write_filters(row, instrument, table)
     row[Setup.TAKER_FEE] = commission_rate(costs.taker_fee, costs.fee_discount)
     row[Setup.MAKER_FEE] = commission_rate(costs.maker_fee, costs.fee_discount)
     row[Setup.SLIPPAGE] = costs.half_spread + costs.slippage
@@ -157,7 +171,17 @@ def _row(
     row[Setup.RANGE_SHARE] = costs.range_share
     row[Setup.LATENCY_MS] = costs.latency_ms
     row[Setup.PARTICIPATION] = math.inf if costs.participation is None else costs.participation
-    row[Setup.MAX_NOTIONAL] = max_notional(table, float(row[Setup.LEVERAGE]))
     row[Setup.FUNDING_RATE] = costs.funding_rate
     row[Setup.FUNDING_MS] = costs.funding_hours * HOUR_MS
     return row
+
+
+def _write_filters(row: Floats, instrument: Instrument, table: Floats) -> None:
+    """What the exchange says of a symbol and may change at any time; the row has its leverage already."""
+    row[Setup.UNITS] = _units(instrument.market_step_size)
+    row[Setup.MIN_QUANTITY] = float(instrument.min_quantity)
+    row[Setup.MAX_QUANTITY] = float(instrument.max_market_quantity)
+    row[Setup.MIN_NOTIONAL] = float(instrument.min_notional)
+    row[Setup.TICK_UNITS] = _units(instrument.tick_size)
+    row[Setup.LIQUIDATION_FEE] = float(instrument.liquidation_fee)
+    row[Setup.MAX_NOTIONAL] = max_notional(table, float(row[Setup.LEVERAGE]))

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from atm.exchange.client.instrument_changes import FIELDS as INSTRUMENT_FIELDS
+from atm.exchange.client.instrument_changes import ChangeKind
 from atm.gui.analysis_draft import groups_of
 from atm.gui.data.symbol_detail import TABS as DATA_TABS
 from atm.gui.data.symbol_table import FILTERS
@@ -122,6 +124,7 @@ STATES = {
     "connection": ("connecting", "connected", "degraded", "disconnected", "banned"),
     "request": REQUEST_CLASSES,
     "status": ("throttled", "banned"),
+    "instrument_field": INSTRUMENT_FIELDS,
     "process": ("starting", "running", "dead", "stopped"),
     "theme": ("dark", "light"),
     "direction_colors": ("green_red", "red_blue", "blue_orange"),
@@ -221,6 +224,7 @@ def used_keys() -> set[str]:
     """Keys in the sources: literals of the window's calls, notices and replies of all processes, and the states."""
     found = {f"{prefix}.{name}" for prefix, names in STATES.items() for name in names}
     found |= {f"notice.{name}" for name in ASKED_FOR}
+    found |= {f"notice.instrument_{kind.value}" for kind in ChangeKind}
     found |= {f"analysis.{name}_hint" for name in ("warm_up", "settle", "columns")}
     found |= {each.description for group in groups_of(()) for each in group.parameters}
     found |= {each.description for each in TRADE if each.description}

@@ -23,6 +23,7 @@ from atm.ipc.messages import (
     ImportConfiguration,
     IndicatorBadge,
     IndicatorsUpdated,
+    Instruments,
     ListIndicators,
     PutAccount,
     PutAnalysisConfiguration,
@@ -48,7 +49,7 @@ from atm.model.builtin_analyses import BUILT_IN
 from atm.model.errors import ATMError, Invalid, Refused, Unavailable
 from atm.model.interval import MINUTE_MS, Interval
 from tests.analyzers.market import changed
-from tests.managers.trade_harness import ACCOUNT, ANALYSIS, SYMBOLS, T0, TRADE, Program, walk
+from tests.managers.trade_harness import ACCOUNT, ANALYSIS, SYMBOLS, T0, TRADE, Program, instrument, walk
 
 HISTORY = 600
 DAY = 720
@@ -156,6 +157,27 @@ def test_trading_off_keeps_stops_and_takes_no_exposure(tmp_path: Path) -> None:
     made.kill()
     made.start()
     assert not made.manager.book.account("paper").setup.trading  # type: ignore[union-attr]
+
+
+def test_new_filters_of_the_exchange_hold_for_the_next_orders(tmp_path: Path) -> None:
+    made = program(tmp_path / "p")
+    made.start()
+    made.play(DAY // 2)
+    made.exchange.publish(
+        Instruments(
+            tuple(msgspec.structs.replace(instrument(s), market_step_size="10", min_quantity="10") for s in SYMBOLS)
+        )
+    )
+    made.bus.pump()
+    held = made.manager.book.account("paper").engine.snapshot()  # type: ignore[union-attr]
+    made.play(DAY // 2)
+    changed_ms = T0 + (HISTORY + DAY // 2) * MINUTE_MS
+    entries = [trade for trade in made.fills if trade.reason is TradeReason.ENTRY]
+    before = [trade.quantity for trade in entries if trade.time_ms <= changed_ms]
+    after = [trade.quantity for trade in entries if trade.time_ms > changed_ms + MINUTE_MS]
+    assert held and before and after
+    assert any(quantity % 10 for quantity in before)
+    assert all(quantity % 10 == 0 for quantity in after)
 
 
 def test_force_clear_closes_at_the_next_open_even_if_killed_meanwhile(tmp_path: Path) -> None:

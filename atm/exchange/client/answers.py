@@ -111,6 +111,10 @@ class _Filter(msgspec.Struct, frozen=True, rename="camel"):
     min_qty: str = "0"
     max_qty: str = "0"
     notional: str = "0"
+    min_price: str = "0"
+    max_price: str = "0"
+    multiplier_up: str = "0"
+    multiplier_down: str = "0"
 
 
 class _Symbol(msgspec.Struct, frozen=True, rename="camel"):
@@ -193,7 +197,7 @@ def instruments(answer: Any) -> tuple[tuple[Instrument, ...], tuple[RateLimit, .
 def _instrument(symbol: _Symbol) -> Instrument:
     filters = {entry.filter_type: entry for entry in symbol.filters}
     price, lot = filters.get("PRICE_FILTER", _Filter()), filters.get("LOT_SIZE", _Filter())
-    market = filters.get("MARKET_LOT_SIZE", lot)
+    market, percent = filters.get("MARKET_LOT_SIZE", lot), filters.get("PERCENT_PRICE", _Filter())
     return Instrument(
         symbol=symbol.symbol,
         base_asset=symbol.base_asset,
@@ -209,6 +213,10 @@ def _instrument(symbol: _Symbol) -> Instrument:
         min_notional=filters.get("MIN_NOTIONAL", _Filter()).notional,
         liquidation_fee=symbol.liquidation_fee,
         onboard_ms=symbol.onboard_date,
+        min_price=price.min_price,
+        max_price=price.max_price,
+        multiplier_up=percent.multiplier_up,
+        multiplier_down=percent.multiplier_down,
     )
 
 

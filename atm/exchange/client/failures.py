@@ -16,6 +16,10 @@ from atm.model.errors import ATMError, Banned, Refused, Throttled, Unavailable, 
 TIMESTAMP_OUTSIDE = -1021
 TOO_MANY_ORDERS = -1015
 NO_CHANGE_NEEDED = frozenset((-4046, -4059, -4171, -5027))  # a success in effect
+FILTER_DOUBTS = frozenset(
+    (-1111, -1121, -2027, -4002, -4004, -4005, -4013, -4014, -4016, -4023, -4024, -4105, -4106, -4107, -4131, -4140, -4141, -4164)
+)  # fmt: skip
+"""Refusals for which an instrument's filters, brackets or status may be others than we know (spec: exchange §1.8, §3.1)."""
 _UNKNOWN_OUTCOME = frozenset((-1000, -1006, -1007))
 _THROTTLED_BY_SYSTEM = -1008
 _DUPLICATE_ID = -4116

@@ -87,7 +87,13 @@ class ForceOrderEvent(msgspec.Struct, gc=False, tag_field="e", tag="forceOrder",
     order: ForceOrder
 
 
-Payload = KlineEvent | TradeEvent | MarkEvent | BookEvent | ForceOrderEvent
+class ContractEvent(msgspec.Struct, gc=False, tag_field="e", tag="contractInfo", rename={"symbol": "s"}):
+    """Something about a contract has changed: listing, settlement, brackets. What it is, is read by REST."""
+
+    symbol: str
+
+
+Payload = KlineEvent | TradeEvent | MarkEvent | BookEvent | ForceOrderEvent | ContractEvent
 
 
 class Frame(msgspec.Struct, gc=False):

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 import msgspec
@@ -22,6 +22,7 @@ from atm.exchange.client.frames import (
     FRAMES,
     LOOSE_FRAMES,
     BookEvent,
+    ContractEvent,
     ForceOrder,
     ForceOrderEvent,
     KlineEvent,
@@ -76,11 +77,13 @@ class StreamCounters:
 
 @dataclass
 class StreamReduction:
-    """Slots of the collected symbols. Frames of other symbols are counted and dropped."""
+    """Slots of the collected symbols. Frames of other symbols are counted and dropped; on_contract is called with the symbol
+    of every contract, collected or not, of which the exchange says that something has changed."""
 
     slots: dict[str, SymbolSlot] = field(default_factory=dict)
     counters: StreamCounters = field(default_factory=StreamCounters)
     newest_s: float = float("-inf")
+    on_contract: Callable[[str], None] = lambda symbol: None
 
     def __post_init__(self) -> None:
         self.closed: deque[tuple[str, Bar]] = deque(maxlen=MAX_CLOSED_WAITING)
@@ -115,7 +118,10 @@ class StreamReduction:
             return message.stream
         slot = self.slots.get(event.symbol)
         if slot is None:
-            counters.unknown += 1
+            if isinstance(event, ContractEvent):
+                self.on_contract(event.symbol)
+            else:
+                counters.unknown += 1
             return message.stream
         if isinstance(event, TradeEvent):
             self._trade(slot, event)
@@ -123,8 +129,10 @@ class StreamReduction:
             self._bar(slot, event)
         elif isinstance(event, BookEvent):
             self._book(slot, event)
-        else:
+        elif isinstance(event, MarkEvent):
             self._mark(slot, event, now_s)
+        else:
+            self.on_contract(event.symbol)
         return message.stream
 
     def _strange(self, frame: bytes) -> str:

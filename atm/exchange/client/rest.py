@@ -76,6 +76,10 @@ class FuturesClient:
         self.gate.close()
         await self._library.close()
 
+    def on_filter_doubt(self, call: Callable[[], None]) -> None:
+        """Have `call` called when the exchange refuses something for which a filter may have changed."""
+        self._library.on_filter_doubt = call
+
     async def synchronise(self) -> None:
         """Measure the exchange's clock; to be repeated as long as the client lives."""
         with _requests(RequestClass.HOUSEKEEPING):

@@ -22,6 +22,7 @@ from binance.async_client import AsyncClient
 from atm.exchange.client.clock import ExchangeClock
 from atm.exchange.client.costs import cost
 from atm.exchange.client.failures import (
+    FILTER_DOUBTS,
     FIREWALL_WAIT_S,
     TOO_MANY_ORDERS,
     Answer,
@@ -171,6 +172,8 @@ class FuturesTransport(AsyncClient):  # type: ignore[misc]  # the library is unt
             except msgspec.DecodeError as error:
                 raise RequestFailed(lost(placing, True, f"unreadable answer: {error}")) from None
         answer = read_answer(response.status, body, response.headers.get("Retry-After"))
+        if answer.code in FILTER_DOUBTS:
+            self.on_filter_doubt()
         if response.status in (403, 418, 429):
             raise RequestFailed(refused_by_rate(answer, *self._restrain(answer)))
         raise RequestFailed(classify(answer, placing))

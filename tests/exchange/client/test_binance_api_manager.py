@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from atm.exchange.client.feed import FeedTimes
+from atm.exchange.client.rest import FuturesClient
 from atm.exchange.client.supervisor import StreamTimes
 from atm.exchange.session_file import read_line, read_lines
 from atm.ipc.assistant import IPCAssistant
@@ -43,9 +44,12 @@ from atm.ipc.messages import (
     SessionRecording,
     Stop,
 )
+from atm.managers import instrument_keeper
 from atm.managers.binance_api import BinanceAPIManager, run
 from atm.model.bars import Source
 from atm.model.endpoint import Endpoint
+from atm.model.errors import Refused
+from atm.model.notice import Severity
 from atm.model.program import ProgramContext
 
 MINUTE = 60_000
@@ -428,3 +432,54 @@ async def test_a_session_is_recorded_as_it_comes(
     assert any(line is not None and line.request.startswith("/fapi/v1/klines?") for line in lines)
     assert stopped.messages == len(lines)
     assert await program.ask(RecordSession("state")) == SessionRecording(False)
+
+
+def info(*symbols: dict[str, Any]) -> dict[str, Any]:
+    return {"symbols": list(symbols), "rateLimits": []}
+
+
+def notices(program: Program) -> list[tuple[str, dict[str, str]]]:
+    told = [event.notice for event in program.events.get(NoticeRaised, [])]
+    return [(notice.text, notice.parameters) for notice in told if notice.text.startswith("notice.instrument")]
+
+
+async def test_a_hint_of_the_stream_has_the_instruments_read_again_and_every_change_told(
+    program: Program, exchange: Any, tools: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(instrument_keeper, "HINT_WAIT_S", 0.01)
+    monkeypatch.setattr(instrument_keeper, "HINT_REST_S", 0.02)
+    program.start()
+    await program.until(lambda: program.state() == "connected" and Instruments in program.events)
+    await exchange.wait_for_sockets(2)
+    assert notices(program) == []
+    finer = {**symbol_info("BTCUSDT"), "filters": [{"filterType": "PRICE_FILTER", "tickSize": "0.01"}]}
+    quiet = {**symbol_info("ETHUSDT"), "filters": [{"filterType": "PRICE_FILTER", "tickSize": "0.01"}]}
+    exchange.answer("GET", "/fapi/v1/exchangeInfo", tools.Answer(info(finer, quiet, symbol_info("NEWUSDT"))))
+    await exchange.send("!contractInfo", {"e": "contractInfo", "E": 1, "s": "NEWUSDT", "cs": "TRADING"})
+    await program.until(lambda: len(notices(program)) == 2)
+    assert notices(program) == [
+        ("notice.instrument_filter", {"symbol": "BTCUSDT", "field": "tick_size", "old": "0.10", "new": "0.01"}),
+        ("notice.instrument_listed", {"symbol": "NEWUSDT", "new": "TRADING"}),
+    ]  # ETHUSDT is not collected: its change stands in the log
+    known = {instrument.symbol: instrument for instrument in program.events[Instruments][-1].instruments}
+    assert known["BTCUSDT"].tick_size == known["ETHUSDT"].tick_size == "0.01"
+    exchange.answer("GET", "/fapi/v1/exchangeInfo", tools.Answer(info()), tools.Answer(info(symbol_info("ETHUSDT"))))
+    await exchange.send("!contractInfo", {"e": "contractInfo", "E": 2, "s": "BTCUSDT", "cs": "SETTLING"})
+    await program.until(lambda: len(notices(program)) == 4)  # an answer without any contract is no news
+    assert {text for text, _ in notices(program)[2:]} == {"notice.instrument_delisted"}
+    severities = {event.notice.subject: event.notice.severity for event in program.events[NoticeRaised][2:]}
+    assert severities == {"BTCUSDT": Severity.WARNING, "NEWUSDT": Severity.INFO}
+
+
+async def test_an_order_refused_for_a_filter_is_a_hint(exchange: Any, tools: Any) -> None:
+    hints: list[int] = []
+    exchange.answer(
+        "GET", "/fapi/v1/klines",
+        tools.Answer({"code": -1121, "msg": "Invalid symbol."}, 400), tools.Answer({"code": -1128, "msg": "x"}, 400),
+    )  # fmt: skip
+    async with FuturesClient(exchange.addresses) as client:
+        client.on_filter_doubt(lambda: hints.append(1))
+        for _ in range(2):
+            with pytest.raises(Refused):
+                await client.first_bar("GONEUSDT")
+    assert hints == [1]
