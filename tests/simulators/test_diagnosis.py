@@ -70,6 +70,9 @@ def test_of_a_sound_result_nothing_worse_than_a_note_is_said() -> None:
         (GOOD, {"fees": 400.0, "funding": 60.0}, "costs_share", Severity.WARNING, 460 / 600),
         (GOOD, {"fees": 60.0}, "costs_share", Severity.INFO, 0.1),
         (GOOD, {"fees": 700.0}, "costs_exceed", Severity.CRITICAL, 700 / 600),
+        (GOOD, {"room": 0.04, "unmarked_share": 0.3}, "liquidation_unmarked", Severity.WARNING, 0.3),
+        (GOOD, {"liquidations": 1, "unmarked_share": 1.0}, "liquidation_unmarked", Severity.WARNING, 1.0),
+        (GOOD, {"constant_share": 0.25}, "constant_funding", Severity.INFO, 0.25),
         (fills(-3, 1), {}, "gross_loss", Severity.CRITICAL, -2),
         (fills(*[-1] * 50, 60), {}, "best_trade", Severity.WARNING, 6),
         (fills(*[-1] * 50, *[12] * 5), {}, "best_five", Severity.WARNING, 6),
@@ -99,6 +102,12 @@ def test_a_weakness_is_found_with_its_number(
 ) -> None:
     finding = found(evidence(trades, **changes))[f"finding.{text}"]
     assert (finding.severity, finding.number) == (severity, pytest.approx(number))
+
+
+def test_a_mark_price_that_is_not_recorded_matters_where_a_liquidation_was_near() -> None:
+    assert "finding.liquidation_unmarked" not in found(evidence(GOOD, room=0.06, unmarked_share=1.0))
+    assert "finding.liquidation_unmarked" not in found(evidence(GOOD, room=0.01, unmarked_share=0.0))
+    assert "finding.constant_funding" not in found(evidence(GOOD, constant_share=0.0))
 
 
 def test_fills_are_held_against_the_volume_of_their_minute() -> None:
@@ -161,7 +170,8 @@ def test_the_worst_comes_first() -> None:
 def test_every_sentence_gets_exactly_the_parameters_that_it_names() -> None:
     catalogue = read_catalogue(ASSETS / "texts" / "en" / "LC_MESSAGES" / "atm.po")
     weak = evidence(
-        fills(*[-1.0] * 50, 60), room=0.01, significance=msgspec.structs.replace(SOUND, sharpe_low=-0.5, p=0.5),
+        fills(*[-1.0] * 50, 60), room=0.01, unmarked_share=0.5, constant_share=0.5,
+        significance=msgspec.structs.replace(SOUND, sharpe_low=-0.5, p=0.5),
         months=(PeriodReturn(2023, 8, 0.1, True), PeriodReturn(2023, 9, 0.1, True)),
         regimes=tuple(RegimeResult(kind, k, 1, 1.0) for kind in ("trend", "volatility") for k in range(3)),
     )  # fmt: skip

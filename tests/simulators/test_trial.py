@@ -28,6 +28,7 @@ from atm.ipc.messages import (
 )
 from atm.ipc.shared_array import SharedArrays, take
 from atm.model.adjustable import adjusted
+from atm.model.bars import Source
 from atm.model.errors import Invalid
 from atm.model.flow import RecordedBook
 from atm.model.interval import MINUTE_MS
@@ -40,6 +41,7 @@ from atm.simulators.trial import Trial, TrialOutcome
 from atm.simulators.trial_desk import EXPIRY_S, TrialDesk
 from atm.storage.market_store import MarketStore
 from atm.storage.sample import load_instruments
+from tests.simulators.marks import marks_of
 
 ROOT = Path(__file__).parents[2]
 STORE = MarketStore(ROOT / "assets" / "sample")
@@ -59,12 +61,19 @@ def example(name: str, end: str) -> SimulationSpec:
         ("ts_nearusdt", {"trade[0].full_stop_loss_immediate": None, "trade[0].method.exit[2].deviation": 0.1}),
     ],
 )
-def test_a_trial_gives_the_figures_of_the_whole_backtest(name: str, changes: dict[str, Any]) -> None:
+@pytest.mark.parametrize("marked", [False, True])
+def test_a_trial_gives_the_figures_of_the_whole_backtest(
+    name: str, changes: dict[str, Any], marked: bool, tmp_path: Path
+) -> None:
     spec = example(name, "2023-08-25")
-    tried = Trial(spec, STORE, INSTRUMENTS, NO_CACHE).run(changes)
-    whole = backtest.run(adjusted(spec, changes), STORE, INSTRUMENTS)
+    store = MarketStore(tmp_path, read_only=False, sample=ROOT / "assets" / "sample")
+    for position in spec.positions if marked else ():
+        store.append_marks(position.symbol, marks_of(store.read(position.symbol, 0, 2**60)), Source.REST)
+    tried = Trial(spec, store, INSTRUMENTS, NO_CACHE).run(changes)
+    whole = backtest.run(adjusted(spec, changes), store, INSTRUMENTS)
     s = whole.summary
     assert s.statistics is not None
+    assert ((s.statistics.unmarked_share or 0) < 0.1, (s.statistics.constant_share or 0) < 1) == (marked, marked)
     assert tried.figures == TrialFigures(
         s.net_profit, pytest.approx(s.total_return), pytest.approx(s.max_drawdown), pytest.approx(s.statistics.sharpe),
         s.trades, s.fees, s.funding, s.liquidations, s.statistics.unmarked_share, s.statistics.constant_share,

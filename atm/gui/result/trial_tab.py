@@ -277,6 +277,7 @@ def _figures(tried: TrialFigures, base: TrialFigures) -> list[_Row]:
     for name, kind, better in (
         ("net_profit", "money", 1), ("total_return", "percent", 1), ("max_drawdown", "percent", -1), ("sharpe", "ratio", 1),
         ("trades", "count", 0), ("fees", "money", -1), ("funding", "money", -1), ("liquidations", "count", -1),
+        ("unmarked_share", "percent", -1), ("constant_share", "percent", -1),
     ):  # fmt: skip
         now, before = getattr(tried, name), getattr(base, name)
         change = None if now is None or before is None else now - before

@@ -224,7 +224,7 @@ def test_the_trial_is_closed_when_the_tab_or_the_page_is_left(result: Opened) ->
     open_tab(pilot, "overview")
     assert isinstance(simulator.requests[-1], CloseTrial)
     open_tab(pilot, "trial")
-    pilot.show(PageName.MARKET)
+    pilot.show(PageName.SETTINGS)  # which asks for nothing itself
     assert isinstance(simulator.requests[-1], CloseTrial)
     assert sum(isinstance(each, CloseTrial) for each in simulator.requests) == 2
 
