@@ -45,6 +45,8 @@ from atm.model.program import ProgramContext
 from atm.storage.fetch_plan import Fetch, FetchPlan, Instruction
 from atm.storage.importer import import_files
 from atm.storage.market_store import MarketStore, open_store
+from atm.storage.minute_columns import KLINES, MARKS
+from atm.storage.month_file import month_range
 
 log = logging.getLogger(__name__)
 
@@ -70,6 +72,7 @@ def run(assistant: IPCAssistant, context: ProgramContext) -> None:
             stores_marks=lambda symbol: collection.state.stores_marks(symbol),
         )
         jobs = DataJobs(assistant, manager, background, collection.keep_downloads)
+        manager.damaged = jobs.repair_damage
         files = DataFiles(
             assistant,
             manager,
@@ -122,7 +125,11 @@ class DataManager:
         self._flush_planned = False
         self._full = False
         self._plan = FetchPlan(store.coverage, store.last, store.absent.of, store.absent.add)
-        self._asked: dict[int, Callable[[ATMError | None], None]] = {}
+        self._own_plan = FetchPlan(store.own_coverage, store.last, store.absent.of, store.absent.add)
+        """Of what is to be had from the exchange although the sample has it."""
+        self.damaged: Callable[[str, TimeRange, bool], None] = lambda _symbol, _within, _is_marks: None
+        """Called for a month of bars, or of mark prices, that was put aside."""
+        self._asked: dict[tuple[FetchPlan, int], Callable[[ATMError | None], None]] = {}
         self._changed: dict[str, None] = {}
         self._published_at = float("-inf")
         self._coverage_planned = False
@@ -136,7 +143,7 @@ class DataManager:
         assistant.answer(EnsureBars, self._on_ensure)
         assistant.answer(ImportBars, self._on_import)
         assistant.subscribe(ClosedBar, self._on_bar)
-        self._tell_put_aside()
+        self.tell_put_aside()
         for symbol in self._store.symbols():
             self._assistant.publish(Coverage(symbol, self._store.coverage(symbol)), key=symbol)
             self._consider_compaction(symbol)
@@ -248,6 +255,10 @@ class DataManager:
         """The stored minutes of a symbol."""
         return self._store.coverage(symbol)
 
+    def own_coverage(self, symbol: str) -> tuple[TimeRange, ...]:
+        """The same without the sample."""
+        return self._store.own_coverage(symbol)
+
     def absent(self, symbol: str) -> tuple[TimeRange, ...]:
         """The minutes that the exchange is known to lack."""
         return self._store.absent.of(symbol)
@@ -255,38 +266,45 @@ class DataManager:
     def forget_absent(self, symbol: str, within: TimeRange) -> None:
         """Have the exchange asked again for what it lacked."""
         self._store.absent.forget(symbol, within)
-        self._plan.forget_empty(symbol)
+        for plan in (self._plan, self._own_plan):
+            plan.forget_empty(symbol)
 
     def want(
-        self, symbol: str, wanted: TimeRange, settled: Callable[[ATMError | None], None] | None, urgent: bool = True
+        self,
+        symbol: str,
+        wanted: TimeRange,
+        settled: Callable[[ATMError | None], None] | None,
+        urgent: bool = True,
+        own: bool = False,
     ) -> None:
-        """Have what is missing of a range fetched; `settled` gets None when all of it is stored, else why it is not."""
-        ticket, instructions = self._plan.want(symbol, wanted, urgent)
+        """Have what is missing of a range fetched; `settled` gets None when all of it is stored, else why it is not. own: what the
+        sample has counts as missing."""
+        plan = self._own_plan if own else self._plan
+        ticket, instructions = plan.want(symbol, wanted, urgent)
         if settled is not None:
-            self._asked[ticket] = settled
-        self._carry_out(instructions)
+            self._asked[plan, ticket] = settled
+        self._carry_out(plan, instructions)
 
-    def _carry_out(self, instructions: list[Instruction]) -> None:
+    def _carry_out(self, plan: FetchPlan, instructions: list[Instruction]) -> None:
         for instruction in instructions:
             if isinstance(instruction, Fetch):
                 if instruction.delay_s:
-                    self._assistant.call_later(instruction.delay_s, partial(self._fetch, instruction))
+                    self._assistant.call_later(instruction.delay_s, partial(self._fetch, plan, instruction))
                 else:
-                    self._fetch(instruction)
+                    self._fetch(plan, instruction)
                 continue
-            settled = self._asked.pop(instruction.ticket, None)
+            settled = self._asked.pop((plan, instruction.ticket), None)
             if instruction.error is not None:
                 log.info("%s", instruction.error)
             if settled is not None:
                 settled(instruction.error)
 
-    def _fetch(self, order: Fetch) -> None:
-        symbol, piece = order.symbol, order.piece
-        request = FetchBars(symbol, piece.start_ms, piece.end_ms, order.urgent, self._stores_marks(symbol))
-        answered = partial(self._fetched, order)
+    def _fetch(self, plan: FetchPlan, order: Fetch) -> None:
+        request = FetchBars(order.symbol, order.piece.start_ms, order.piece.end_ms, order.urgent)
+        answered = partial(self._fetched, plan, order)
         self._assistant.request_async(BINANCE_API, request, answered, timeout=FETCH_TIMEOUT_S)
 
-    def _fetched(self, order: Fetch, reply: Reply) -> None:
+    def _fetched(self, plan: FetchPlan, order: Fetch, reply: Reply) -> None:
         symbol, piece = order.symbol, order.piece
         try:
             if isinstance(reply, Failed):
@@ -296,11 +314,11 @@ class DataManager:
             inside = [bar for bar in reply.bars if piece.start_ms <= bar.open_time < piece.end_ms]
             self._store.append(symbol, Bars.of(sorted(inside, key=_open_time), Source.REST))
         except ATMError as error:
-            self._carry_out(self._plan.failed(symbol, piece, error))
+            self._carry_out(plan, plan.failed(symbol, piece, error))
             return
         if inside:
             self.touched(symbol)
-        self._carry_out(self._plan.fetched(symbol, piece))
+        self._carry_out(plan, plan.fetched(symbol, piece))
 
     # --- coverage and tidiness --------------------------------------------------------------------------------
 
@@ -308,7 +326,7 @@ class DataManager:
         """Something has been stored or deleted: tell it soon, and tidy up."""
         self._changed[symbol] = None
         self._consider_compaction(symbol)
-        self._tell_put_aside()
+        self.tell_put_aside()
         if self._coverage_planned:
             return
         self._coverage_planned = True
@@ -347,9 +365,17 @@ class DataManager:
         self.flush()
         self._store.compact(symbol)
 
-    def _tell_put_aside(self) -> None:
+    def tell_put_aside(self) -> None:
+        """Tell of files that were put aside, and have fetched again what the exchange has."""
         for path in self._store.take_put_aside():
-            self._notify(Severity.WARNING, "notice.broken_file", {"file": str(path)})
+            symbol, kind, within = path.parent.parent.name, path.parent.name, month_range(path.stem)
+            if kind in (KLINES.name, MARKS.name):
+                self._notify(Severity.WARNING, "notice.broken_file", {"file": str(path)})
+                last = self._store.last(symbol)
+                end = within.end_ms if last is None or last < within.start_ms else min(within.end_ms, last + MINUTE_MS)
+                self.damaged(symbol, TimeRange(within.start_ms, end), kind == MARKS.name)
+            else:
+                self._notify(Severity.WARNING, "notice.broken_beside", {"file": str(path)})
 
     def _notify(self, severity: Severity, text: str, parameters: dict[str, str]) -> None:
         self._assistant.publish(NoticeRaised(Notice(self._wall_ms(), DATA, severity, text, parameters)))

@@ -23,13 +23,13 @@ from atm.ipc.messages import (
 )
 from atm.managers.data_jobs import Background, DataJobs
 from atm.model.bars import TimeRange
-from atm.model.data_job import JobKind, Retention
+from atm.model.data_job import IntegrityFinding, JobKind, Retention
 from atm.model.errors import ATMError, Invalid
 from atm.model.interval import MINUTE_MS
 from atm.model.notice import Notice, Severity
 from atm.storage.disk_use import DiskUse, disk_use
 from atm.storage.export_minutes import FORMS, export_minutes
-from atm.storage.integrity import check
+from atm.storage.integrity import UNREADABLE, check
 from atm.storage.job_table import Outcome
 from atm.storage.market_store import DELETABLE, MarketStore
 from atm.storage.public_files import Progress, import_path
@@ -46,6 +46,7 @@ class Storing(Protocol):
     def touched(self, symbol: str) -> None: ...
     def compact_now(self, symbol: str) -> None: ...
     def forget_absent(self, symbol: str, within: TimeRange) -> None: ...
+    def tell_put_aside(self) -> None: ...
 
 
 class DataFiles:
@@ -104,7 +105,16 @@ class DataFiles:
         symbols = [request.symbol] if request.symbol else self._own_symbols()
         if request.symbol and request.symbol not in self._own_symbols():
             raise Invalid("symbol", request.symbol, "a symbol of which files are stored")
-        return self._jobs.add_steps(JobKind.CHECK, request.symbol, check(self._store.root, symbols), lambda: None)
+        unreadable: list[IntegrityFinding] = []
+        steps = _checking(self._store.root, symbols, unreadable)
+        return self._jobs.add_steps(JobKind.CHECK, request.symbol, steps, partial(self._checked, unreadable))
+
+    def _checked(self, unreadable: list[IntegrityFinding]) -> None:
+        """Month files that cannot be read are put aside, so that their minutes count as missing and are fetched again."""
+        for finding in unreadable:
+            self._store.look_at(finding.symbol, finding.kind, finding.file)
+            self._storing.touched(finding.symbol)
+        self._storing.tell_put_aside()
 
     def _on_export(self, request: ExportMinutes) -> Reply:
         if request.form not in FORMS:
@@ -196,6 +206,13 @@ class DataFiles:
             what = {"free": f"{found.free / 2**30:.1f} GB", "folder": str(self._store.root)}
             self._assistant.publish(NoticeRaised(Notice(self._wall_ms(), DATA, severity, "notice.disk_low", what)))
         self._level = found.level
+
+
+def _checking(root: Path, symbols: list[str], unreadable: list[IntegrityFinding]) -> Progress:
+    """`unreadable` gets the files that cannot be read."""
+    outcome: Outcome = yield from check(root, symbols)
+    unreadable += [finding for finding in outcome.findings if finding.problem == UNREADABLE]
+    return outcome
 
 
 def _deleting(store: MarketStore, symbol: str, start_ms: int, end_ms: int, what: str) -> Progress:

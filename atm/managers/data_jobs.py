@@ -72,10 +72,16 @@ class Fetching(Protocol):
     def marks(self) -> MarkFetching: ...
 
     def coverage(self, symbol: str) -> tuple[TimeRange, ...]: ...
+    def own_coverage(self, symbol: str) -> tuple[TimeRange, ...]: ...
     def absent(self, symbol: str) -> tuple[TimeRange, ...]: ...
     def forget_absent(self, symbol: str, within: TimeRange) -> None: ...
     def want(
-        self, symbol: str, wanted: TimeRange, settled: Callable[[ATMError | None], None] | None, urgent: bool = True
+        self,
+        symbol: str,
+        wanted: TimeRange,
+        settled: Callable[[ATMError | None], None] | None,
+        urgent: bool = True,
+        own: bool = False,
     ) -> None: ...
 
 
@@ -173,6 +179,16 @@ class DataJobs:
         if request.again:
             self._fetching.forget_absent(request.symbol, whole)
         return self._add_download(OpenDownload(JobKind.REPAIR.value, request.symbol, whole.start_ms, whole.end_ms))
+
+    def repair_damage(self, symbol: str, within: TimeRange, is_marks: bool) -> None:
+        """Have what a damaged file held fetched again, after what this turn has still to do."""
+        kind = JobKind.MARKS if is_marks else JobKind.REPAIR
+        order = OpenDownload(kind.value, symbol, within.start_ms, within.end_ms)
+
+        def begin() -> None:
+            self._add_download(order)
+
+        self._assistant.call_soon(begin)
 
     def _on_control(self, request: ControlJob) -> Reply:
         self._carry_out(self.table.command(request.number, request.action))
@@ -320,17 +336,24 @@ class DataJobs:
             if order.kind == JobKind.MARKS.value:
                 self._fetching.marks.want(order.symbol, piece, settled)
             else:
-                self._fetching.want(order.symbol, piece, settled, urgent=False)
+                own = order.kind == JobKind.DOWNLOAD.value
+                self._fetching.want(order.symbol, piece, settled, urgent=False, own=own)
         except ATMError as error:
             settled(error)
 
     def _lacking(self, order: OpenDownload, within: TimeRange) -> tuple[TimeRange, ...]:
         """The minutes that a download is for and the exchange has not been asked for."""
-        covered = self._fetching.coverage(order.symbol)
+        covered = self._covered(order)
         if order.kind == JobKind.MARKS.value:
             no_bars = missing(covered, within)
             return missing(union((*self._fetching.marks.coverage(order.symbol), *no_bars)), within)
         return missing(union((*covered, *self._fetching.absent(order.symbol))), within)
+
+    def _covered(self, order: OpenDownload) -> tuple[TimeRange, ...]:
+        """What needs no fetching. The sample that is shipped beneath the demo market was not downloaded from it."""
+        if order.kind == JobKind.DOWNLOAD.value:
+            return self._fetching.own_coverage(order.symbol)
+        return self._fetching.coverage(order.symbol)
 
     def _rates_settled(self, number: int, work: _Work, error: ATMError | None) -> None:
         if self._survives(number, work, error):
@@ -354,7 +377,7 @@ class DataJobs:
         assert work.download is not None and work.order is not None
         order = work.order
         is_marks = order.kind == JobKind.MARKS.value
-        lacking = self._lacking(order, piece) if is_marks else missing(self._fetching.coverage(order.symbol), piece)
+        lacking = self._lacking(order, piece) if is_marks else missing(self._covered(order), piece)
         work.download.settled(sum(hole.minutes for hole in lacking))
         done, total = work.download.done, work.download.total
         self._carry_out(self.table.progress(number, done, total, self._clock()))

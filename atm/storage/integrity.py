@@ -32,6 +32,7 @@ log = logging.getLogger(__name__)
 
 CHECKSUMS = "checksums.json"
 MOST_FINDINGS = 500
+UNREADABLE = "unreadable"
 _KNOWN = np.array([Source.STREAM, Source.REST, Source.ARCHIVE, Source.SAMPLE], np.uint8)
 Stamps = dict[str, tuple[int, int, str]]
 """By name of a file: its length, time of change in ns, SHA-256."""
@@ -80,7 +81,7 @@ def problems_of(kind: Kind, path: Path, known: Stamps) -> tuple[list[Problem], i
     except FileNotFoundError:  # put aside or expired this moment
         return [], 0
     except Invalid:
-        return [("unreadable", 1, 0)], 0
+        return [(UNREADABLE, 1, 0)], 0
     problems = [*_time_problems(path.stem, minutes), *_value_problems(kind, minutes)]
     if rotten:
         problems.insert(0, ("checksum", 1, 0))

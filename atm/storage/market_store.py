@@ -74,6 +74,10 @@ class MarketStore:
         """The minutes whose bars are stored, as disjoint ascending ranges."""
         return self._bars.coverage(symbol)
 
+    def own_coverage(self, symbol: str) -> tuple[TimeRange, ...]:
+        """The same of this store's own layer: what was collected, downloaded or imported, without the sample."""
+        return self._bars.own_coverage(symbol)
+
     def last(self, symbol: str) -> int | None:
         """Newest stored open time of this store's own layer (never of the sample), or None."""
         return self._bars.last(symbol)
@@ -196,6 +200,13 @@ class MarketStore:
         self._must_write()
         kept_as_bars = (self._bars, self._marks, self._funding)
         return self._flow.expire(symbol, flow_months) + sum(kind.expire(symbol, bar_months) for kind in kept_as_bars)
+
+    def look_at(self, symbol: str, kind: str, name: str) -> None:
+        """Read a month file of a kind of minutes (the folder's name) whole; one that cannot be read is put aside."""
+        self._must_write()
+        for files in self._kinds:
+            if files.name == kind:
+                files.look_at(symbol, name)
 
     def take_put_aside(self) -> list[Path]:
         """Broken files that this writer has renamed since the last call."""

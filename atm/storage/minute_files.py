@@ -50,6 +50,11 @@ class MinuteFiles:
         self.put_aside: list[Path] = []
         """Broken files that the writer has renamed; whoever tells the user of them clears the list."""
 
+    @property
+    def name(self) -> str:
+        """Of the folder of each symbol."""
+        return self._kind.name
+
     # --- reading ----------------------------------------------------------------------------------------------
 
     def symbols(self) -> list[str]:
@@ -60,9 +65,13 @@ class MinuteFiles:
 
     def coverage(self, symbol: str) -> tuple[TimeRange, ...]:
         """The minutes that are stored, as disjoint ascending ranges."""
-        pieces = list(ranges_of(self._tail(symbol).open_time))
         below = [] if self._sample is None else _month_files(self._sample / symbol / self._kind.name)
-        for path in _month_files(self._folder(symbol)) + below:
+        return union((*self.own_coverage(symbol), *(part for path in below for part in self._ranges(path))))
+
+    def own_coverage(self, symbol: str) -> tuple[TimeRange, ...]:
+        """The same without the sample beneath."""
+        pieces = list(ranges_of(self._tail(symbol).open_time))
+        for path in _month_files(self._folder(symbol)):
             pieces.extend(self._ranges(path))
         return union(pieces)
 
@@ -273,6 +282,10 @@ class MinuteFiles:
         except Invalid as error:
             self._quarantine(path, error)
             return []
+
+    def look_at(self, symbol: str, name: str) -> None:
+        """Read a month file from its first to its last page; one that cannot be read is put aside."""
+        self._readable(self._folder(symbol) / name)
 
     def _quarantine(self, path: Path, error: Invalid) -> None:
         """Out of the way of the program but not out of the world."""

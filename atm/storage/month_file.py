@@ -14,12 +14,20 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from atm.model.bars import TimeRange
 from atm.model.errors import Invalid
 from atm.storage.arrow_columns import to_arrow, to_numpy
 from atm.storage.file_lock import sync_file, sync_folder
 from atm.storage.minute_columns import Kind, Minutes
 
 ASIDE = ".writing"
+
+
+def month_range(name: str) -> TimeRange:
+    """The minutes of the month that a file is named after, as "2023-08"."""
+    first = np.datetime64(name, "M")
+    start, end = (int(edge.astype("datetime64[ms]").astype(np.int64)) for edge in (first, first + 1))
+    return TimeRange(start, end)
 
 
 def write_month(kind: Kind, path: Path, minutes: Minutes) -> None:

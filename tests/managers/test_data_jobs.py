@@ -44,7 +44,7 @@ from atm.managers.data import DataManager
 from atm.managers.data_files import DISK_PERIOD_S, DataFiles
 from atm.managers.data_jobs import DataJobs
 from atm.model.bars import Bar, Bars, Source, TimeRange
-from atm.model.data_job import Collection, DataJob, JobStatus, Retention
+from atm.model.data_job import Collection, DataJob, JobKind, JobStatus, Retention
 from atm.model.errors import Invalid
 from atm.model.flow import Flow
 from atm.model.interval import MINUTE_MS, parse_time
@@ -90,6 +90,7 @@ class Program:
         self.fetches: list[tuple[int, int, bool]] = []
         self.listed = range(500, NOW_MINUTE)
         self.holes: set[int] = set()
+        self.sample: Path | None = None
         self.gui.subscribe(DataJobsUpdated, self.take)
         self.gui.subscribe(CollectionUpdated, self.collection.append)
         self.gui.subscribe(DiskUseUpdated, self.disk.append)
@@ -102,7 +103,7 @@ class Program:
 
     def start(self) -> None:
         self.background = Later()
-        self.store = MarketStore(self.home / "market", read_only=False)
+        self.store = MarketStore(self.home / "market", read_only=False, sample=self.sample)
         assistant = self.bus.assistant(DATA)
         self.desk = CollectionDesk(assistant, self.store.root, ("X", "Y"))
         flow = self.desk.state.stores_flow
@@ -116,6 +117,7 @@ class Program:
         )
         assert flow("X")
         jobs = DataJobs(assistant, manager, self.background, self.desk.keep_downloads, lambda: self.now, lambda: 1)
+        manager.damaged = jobs.repair_damage
         files = DataFiles(
             assistant, manager, jobs, self.store, MarketStore(self.store.root), self.background, self.home,
             lambda: self.desk.state.retention, lambda: 1,
@@ -275,6 +277,68 @@ def test_files_are_worked_on_step_by_step_while_bars_are_stored(program: Program
     program.ask(ControlJob(1, "resume"))
     program.quiet()
     assert (program.only().status, program.only().parameters["bars"]) == (JobStatus.DONE, "200")
+
+
+def damage(path: Path) -> None:
+    """Other bytes in its first pages; the footer, which says what is in it, is still right."""
+    content = bytearray(path.read_bytes())
+    content[4:200] = bytes(196)
+    path.write_bytes(bytes(content))
+
+
+def test_a_month_file_that_is_broken_at_the_start_is_fetched_again_by_a_job(program: Program) -> None:
+    program.ask(StartDownload("X", at(500), at(800)))
+    program.quiet()
+    program.bus.kill(DATA)
+    program.store.compact("X")
+    program.store.close()
+    (program.home / "market" / "X" / "klines_1m" / "2023-08.parquet").write_bytes(b"PAR1 nonsense")
+    program.start()
+    program.quiet()
+    assert ("warning", "notice.broken_file") in program.notices
+    repaired = [job for job in program.jobs.values() if job.kind is JobKind.REPAIR]
+    assert [(job.status, job.parameters["minutes"]) for job in repaired] == [(JobStatus.DONE, "220")]  # up to midnight
+    assert program.minutes() == [(500, 800)]
+
+
+def test_a_damaged_month_that_a_check_finds_is_put_aside_and_fetched_again(program: Program) -> None:
+    program.ask(StartDownload("X", at(500), at(800)))
+    program.quiet()
+    program.store.compact("X")
+    path = program.home / "market" / "X" / "klines_1m" / "2023-08.parquet"
+    damage(path)
+    program.ask(CheckIntegrity("X"))
+    program.quiet()
+    by_kind = {job.kind: job for job in program.jobs.values()}
+    check, repair = by_kind[JobKind.CHECK], by_kind[JobKind.REPAIR]
+    assert [finding.problem for finding in check.findings] == ["unreadable"]
+    assert path.with_suffix(".broken").exists()
+    assert (repair.status, repair.parameters["minutes"]) == (JobStatus.DONE, "220")
+    assert program.minutes() == [(500, 800)]
+    MarketStore(program.store.root).read("X", at(0), at(900))  # all of it can be read
+
+
+def test_a_download_takes_the_sample_beneath_for_not_downloaded_and_nobody_else_does(
+    program: Program, tmp_path: Path
+) -> None:
+    shipped = MarketStore(tmp_path / "sample", read_only=False)
+    shipped.put("X", Bars.of([bar(minute) for minute in range(500, 900)], Source.SAMPLE))
+    shipped.close()
+    program.bus.kill(DATA)
+    program.store.close()
+    program.sample = tmp_path / "sample"
+    program.start()
+    program.ask(EnsureBars("X", at(500), at(900)))
+    assert program.fetches == []
+    program.ask(StartDownload("X", at(500), at(700)))
+    program.quiet()
+    job = program.only()
+    assert (job.status, job.parameters) == (JobStatus.DONE, {"symbol": "X", "minutes": "200", "absent": "0"})
+    assert program.store.own_coverage("X") == (TimeRange(at(500), at(700)),)
+    assert program.minutes() == [(500, 900)]
+    program.ask(StartDownload("X", at(500), at(700)))
+    program.quiet()
+    assert program.jobs[2].parameters["minutes"] == "0"
 
 
 def test_without_a_path_the_import_folder_of_the_home_is_taken(program: Program) -> None:
