@@ -329,10 +329,12 @@ class CollectSymbols(Request, frozen=True):
     """To binance_api: the set of symbols to stream. → Done
 
     by: "collection" (what the user has switched on) or "accounts" (what accounts trade); the union of both is streamed.
+    without_flow: those of `symbols` whose order flow is not wanted; their books are not streamed unless somebody else wants them.
     """
 
     symbols: tuple[str, ...]
     by: str = "collection"
+    without_flow: tuple[str, ...] = ()
 
 
 class FetchBars(Request, frozen=True):

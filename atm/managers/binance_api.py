@@ -73,7 +73,7 @@ class BinanceAPIManager:
         self._times = times
         self._book_times = book_times
         self._books: BookFeed | None = None
-        self._asked: dict[str, tuple[str, ...]] = {"collection": context.symbols}
+        self._asked: dict[str, CollectSymbols] = {"collection": CollectSymbols(context.symbols)}
         self._symbols: tuple[str, ...] = tuple(dict.fromkeys(context.symbols))
         self._tasks: set[asyncio.Task[None]] = set()
         self._timer: asyncio.TimerHandle | None = None
@@ -176,8 +176,8 @@ class BinanceAPIManager:
         for symbol in request.symbols:
             if not symbol or (known and symbol not in known):
                 raise Invalid("symbols", symbol, "perpetual contracts that the exchange lists")
-        self._asked[request.by] = request.symbols
-        self._symbols = tuple(dict.fromkeys(symbol for asked in self._asked.values() for symbol in asked))
+        self._asked[request.by] = request
+        self._symbols = tuple(dict.fromkeys(symbol for asked in self._asked.values() for symbol in asked.symbols))
         self._changed.set()
         return Done()
 
@@ -262,7 +262,13 @@ class BinanceAPIManager:
             wanted = self._known_symbols()
             new = any(symbol not in self._feed.sequences for symbol in wanted)
             last_stored = await self._last_stored() if new else {}
-            await self._feed.collect(wanted, last_stored)
+            await self._feed.collect(wanted, last_stored, self._without_books())
+
+    def _without_books(self) -> frozenset[str]:
+        """Symbols of which nobody wants the order flow."""
+        asked = self._asked.values()
+        wanted = {symbol for each in asked for symbol in each.symbols if symbol not in each.without_flow}
+        return frozenset(self._symbols) - wanted
 
     def _known_symbols(self) -> tuple[str, ...]:
         """The wanted symbols without those that the exchange does not list (of which the user is told)."""

@@ -66,7 +66,7 @@ class CollectionDesk:
             if not each.symbol:
                 raise Invalid("symbols", each.symbol, "the exchange's name of a contract, such as FILUSDT")
         wanted = self.state.changed(request.symbols)
-        if wanted.collected() == self.state.collected():
+        if _asked(wanted) == _asked(self.state):
             self._adopt(wanted)
             return Done()
         answer = Deferred()
@@ -82,9 +82,7 @@ class CollectionDesk:
             else:
                 answer.reply(Done())
 
-        self._assistant.request_async(
-            BINANCE_API, CollectSymbols(wanted.collected()), answered, timeout=COLLECT_TIMEOUT_S
-        )
+        self._assistant.request_async(BINANCE_API, _asked(wanted), answered, timeout=COLLECT_TIMEOUT_S)
         return answer
 
     def _on_retention(self, request: SetRetention) -> Reply:
@@ -107,13 +105,16 @@ class CollectionDesk:
             self._tell_collector()
 
     def _tell_collector(self) -> None:
-        if set(self.state.collected()) == set(self._configured):
+        if set(self.state.collected()) == set(self._configured) and not self.state.without_flow():
             return
 
         def answered(reply: Reply) -> None:
             if isinstance(reply, Failed):
                 log.warning("the list of what is collected was not taken: %s", reply.message)
 
-        self._assistant.request_async(
-            BINANCE_API, CollectSymbols(self.state.collected()), answered, timeout=COLLECT_TIMEOUT_S
-        )
+        self._assistant.request_async(BINANCE_API, _asked(self.state), answered, timeout=COLLECT_TIMEOUT_S)
+
+
+def _asked(state: CollectionState) -> CollectSymbols:
+    """What is to be streamed for a collection."""
+    return CollectSymbols(state.collected(), without_flow=state.without_flow())

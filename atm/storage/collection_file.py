@@ -56,6 +56,10 @@ class CollectionState(msgspec.Struct, frozen=True):
         """Symbols whose bars are collected."""
         return tuple(each.symbol for each in self.symbols if each.bars)
 
+    def without_flow(self) -> tuple[str, ...]:
+        """Symbols whose bars are collected, but not their order flow."""
+        return tuple(each.symbol for each in self.symbols if each.bars and not each.flow)
+
     def changed(self, wanted: Iterable[Collection]) -> CollectionState:
         """With these in the place of those of the same symbols."""
         by_symbol = {each.symbol: each for each in (*self.symbols, *wanted)}

@@ -148,6 +148,7 @@ class Program:
         if "NOSUCH" in request.symbols:
             raise Invalid("symbols", "NOSUCH", "perpetual contracts that the exchange lists")
         self.collected.append(request.symbols)
+        self.without_flow = request.without_flow
         return Done()
 
     def ask(self, request: Request) -> Reply:
@@ -422,6 +423,19 @@ def test_order_flow_is_not_stored_where_it_is_switched_off(program: Program) -> 
     program.bus.pump()
     recorded = [program.store.read(symbol, at(0), at(1), with_flow=True).flow for symbol in ("X", "Y")]
     assert [rows is not None and not bool((rows != rows).any()) for rows in recorded] == [False, True]
+
+
+def test_streams_of_order_flow_that_is_switched_off_are_stopped_and_a_new_exchange_manager_hears_of_it(
+    program: Program,
+) -> None:
+    assert program.ask(SetCollection((Collection("X", True, False),))) == Done()
+    assert (program.collected[-1], program.without_flow) == (("X", "Y"), ("X",))
+    program.without_flow = ()
+    program.exchange.publish(ProcessState(BINANCE_API, "running", 77, 1), key=BINANCE_API)
+    program.bus.pump()
+    assert program.without_flow == ("X",)
+    program.ask(SetCollection((Collection("X", True, True),)))
+    assert program.without_flow == ()
 
 
 def test_retention_deletes_old_months_when_it_is_set(program: Program) -> None:

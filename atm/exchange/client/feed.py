@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine, Iterable, Mapping
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Set
 
 import msgspec
 
@@ -95,10 +95,13 @@ class MarketFeed:
 
     # --- symbols ----------------------------------------------------------------------------------------------
 
-    async def collect(self, symbols: Iterable[str], last_stored: Mapping[str, int]) -> None:
+    async def collect(
+        self, symbols: Iterable[str], last_stored: Mapping[str, int], without_books: Set[str] = frozenset()
+    ) -> None:
         """Stream exactly these symbols. A new one is filled by REST from the minute after its newest stored one.
 
-        last_stored: open time of the newest stored minute by symbol; only asked for symbols that are new here.
+        last_stored: open time of the newest stored minute by symbol; only asked for symbols that are new here. without_books: symbols
+        whose books, and with them their order flow, nobody wants.
         """
         wanted = list(dict.fromkeys(symbols))
         self.reduction.collect(set(wanted))
@@ -113,7 +116,9 @@ class MarketFeed:
                 self._carry_out(
                     symbol, sequence.expect(int(self.market_ms()), self._loop.time(), patience_s=0.0), sequence
                 )
-        await self.supervisor.collect(wanted)
+        for symbol in without_books & self.reduction.slots.keys():
+            self.reduction.slots[symbol].flow.interrupt()
+        await self.supervisor.collect(wanted, without_books)
 
     def _begin(self, symbol: str, last: int | None) -> BarSequence:
         running = int(self.market_ms() // MINUTE_MS) * MINUTE_MS

@@ -7,7 +7,7 @@ connection; fewer are put on one, so that what is lost with it is little.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Set
 from urllib.parse import quote
 
 import msgspec
@@ -61,16 +61,20 @@ def replan(
     symbols: Iterable[str],
     max_streams: int = MAX_STREAMS,
     routes: Mapping[str, tuple[str, ...]] = ROUTES,
+    without_books: Set[str] = frozenset(),
 ) -> tuple[Connection, ...]:
     """The connections for a new set of symbols, moving none that is already placed.
 
-    Freed places are filled first, then new connections are opened; a connection without symbols is gone.
+    Freed places are filled first, then new connections are opened; a connection without symbols is gone. without_books: symbols
+    that are left out on `BOOK_ROUTE`.
     """
-    wanted = dict.fromkeys(symbols)
+    all_wanted = dict.fromkeys(symbols)
     kept = list(previous)
     number = max((connection.number for connection in kept), default=0)
     planned: list[Connection] = []
     for route, kinds in routes.items():
+        left_out = without_books if route == BOOK_ROUTE else frozenset[str]()
+        wanted = [symbol for symbol in all_wanted if symbol not in left_out]
         room = max(1, (max_streams - len(COMMON_STREAMS)) // len(kinds))
         groups = [
             (connection.number, [symbol for symbol in connection.symbols if symbol in wanted])

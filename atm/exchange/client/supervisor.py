@@ -10,7 +10,7 @@ import asyncio
 import logging
 import random
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Set
 
 import msgspec
 
@@ -244,9 +244,10 @@ class StreamSupervisor:
         """More than three sockets were lost within 5 s."""
         return len(self._lost_s) > LOST_DEGRADED and now_s - self._lost_s[0] <= LOST_WINDOW_S
 
-    async def collect(self, symbols: Iterable[str]) -> None:
-        """Stream exactly these symbols from now on."""
-        plans = {plan.number: plan for plan in replan(self.planned, symbols, routes=self._routes)}
+    async def collect(self, symbols: Iterable[str], without_books: Set[str] = frozenset()) -> None:
+        """Stream exactly these symbols from now on, some of them without their books."""
+        planned = replan(self.planned, symbols, routes=self._routes, without_books=without_books)
+        plans = {plan.number: plan for plan in planned}
         await self._end([self._runners.pop(number) for number in self._runners.keys() - plans.keys()])
         for number, plan in plans.items():
             runner = self._runners.get(number)

@@ -8,12 +8,15 @@ from imgui_bundle import ImVec2, imgui
 
 from atm.gui import formats, widgets
 from atm.gui.market.book_levels import MULTIPLES, Row, rows_of
+from atm.gui.read_model import ReadModel
 from atm.gui.theme import Color, fade
 from atm.gui.ui import Ui
 from atm.ipc.messages import BINANCE_API, BookTop, FollowBooks, Reply, WholeBook
 
 FOLLOWER = "market page"
 LEVELS = 500
+SILENT_S = 10.0
+"""A book that is streamed comes twice a second."""
 FOLLOW_MS = 20_000
 """What is followed must be asked for again within 60 s."""
 ASK_S = 5.0
@@ -41,6 +44,9 @@ class BookPanel:
             elif not whole.is_synchronised:
                 ui.text(ui.t("market.book_behind"), ui.colors.warning, size=ui.theme.SMALL)
             book = whole or book
+        elif _is_off(ui.model, symbol):
+            ui.wrapped(ui.t("market.book_off"))
+            return
         if book is None or not book.bids or not book.asks:
             ui.wrapped(ui.t("market.no_book"))
             return
@@ -107,6 +113,15 @@ class BookPanel:
                 draw.add_text(ImVec2(x + width * right - imgui.calc_text_size(text).x, y + room), shade, text)
             y += line
         imgui.dummy(ImVec2(width, line * len(rows)))
+
+
+def _is_off(model: ReadModel, symbol: str) -> bool:
+    """Whether the order flow of a symbol is switched off and nobody else has its books streamed."""
+    collection, book, mark = model.collection.get(symbol), model.books.get(symbol), model.marks.get(symbol)
+    if collection is None or collection.flow:
+        return False
+    speed = model.demo.state.speed if model.demo is not None else 1.0
+    return book is None or mark is None or mark.time_ms - book.time_ms > SILENT_S * 1000 * speed
 
 
 def short(value: float, decimals: int) -> str:

@@ -341,6 +341,24 @@ async def test_what_accounts_trade_is_streamed_whatever_else_is_collected(progra
             await asyncio.sleep(0.01)
 
 
+async def test_books_are_streamed_as_long_as_anybody_wants_the_order_flow(program: Program, exchange: Any) -> None:
+    program.start()
+    await program.until(lambda: len(program.closed()) == 10 and Instruments in program.events)
+
+    async def books(wanted: set[str]) -> None:
+        async with asyncio.timeout(10):
+            while {name for _, _, streams in exchange.sockets for name in streams if "@depth" in name} != wanted:
+                await asyncio.sleep(0.01)
+
+    await books({"btcusdt@depth20@500ms"})
+    await program.ask(CollectSymbols(("BTCUSDT",), without_flow=("BTCUSDT",)))
+    await books(set())
+    await program.ask(CollectSymbols(("BTCUSDT",), "accounts"))
+    await books({"btcusdt@depth20@500ms"})
+    await program.ask(CollectSymbols((), "accounts"))
+    await books(set())
+
+
 async def test_a_configured_symbol_that_the_exchange_does_not_list_is_told_and_left_out(
     exchange: Any, market: Market, tmp_path: Path
 ) -> None:

@@ -155,3 +155,13 @@ def test_only_planned_streams_are_watched() -> None:
     watch.follow(("b@markPrice@1s", "c@markPrice@1s"), 15.0)
     assert watch.heard is heard and set(heard) == {"b@markPrice@1s", "c@markPrice@1s"}
     assert watch.silent(20.0) == {"b@markPrice@1s": 1}
+
+
+def test_symbols_whose_order_flow_nobody_wants_have_no_book_and_get_it_back() -> None:
+    plan = replan((), ["A", "B", "C"], without_books={"B"})
+    by_route = {connection.route: connection.symbols for connection in plan}
+    assert by_route == {"market": ("A", "B", "C"), "public": ("A", "C")}
+    without = replan(plan, ["A", "B", "C"], without_books={"A", "B", "C"})
+    assert [connection.route for connection in without] == ["market"]
+    again = replan(without, ["A", "B", "C"])
+    assert {connection.route: connection.symbols for connection in again}["public"] == ("A", "B", "C")
