@@ -21,12 +21,6 @@ Ints = NDArray[np.int64]
 
 
 @lean_kernel
-def bankruptcy_price(q: float, entry: float, wallet: float) -> float:
-    """Mark price at which the loss of a position (q ≠ 0) has used up the wallet that backs it; 0.0 when there is none."""
-    return max(0.0, entry - wallet / q)
-
-
-@lean_kernel
 def liquidation_remainder(isolated_wallet: float, profit: float, clearance_fee: float) -> tuple[float, float]:
     """(clearance fee paid, loss booked) when an isolated position is taken over with `profit` (< 0) at the takeover price.
 

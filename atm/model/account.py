@@ -7,6 +7,7 @@ from typing import Annotated
 
 import msgspec
 
+from atm.model.mark import Assumptions
 from atm.model.order import Side
 
 
@@ -125,7 +126,12 @@ class TradeRecord(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class PositionState(msgspec.Struct, frozen=True):
-    """A position as it is now. quantity signed; entry_price, mark_price and liquidation_price None when undefined."""
+    """A position as it is now. quantity signed; entry_price, mark_price and liquidation_price None when undefined.
+
+    commitment_rate: margin at the entry price as a share of the allocated balance; risk_level: share of the way from the entry to the
+    liquidation price that has been gone, times the former; margin_ratio: maintenance margin / margin balance of an isolated
+    position, 1 = liquidation. None when flat or not defined (docs/ledger.md).
+    """
 
     symbol: str
     quantity: float = 0.0
@@ -143,10 +149,14 @@ class PositionState(msgspec.Struct, frozen=True):
     stop_price: float | None = None
     trading: bool = False
     reason: str = ""
+    commitment_rate: float | None = None
+    risk_level: float | None = None
+    margin_ratio: float | None = None
 
 
 class AssetState(msgspec.Struct, frozen=True):
-    """Balances of one asset, in that asset."""
+    """Balances of one asset, in that asset. commitment_rate, risk_level: means over its positions, None when there are none;
+    margin_ratio: of its cross margin, 0 without a cross position."""
 
     asset: str
     wallet_balance: float
@@ -159,10 +169,14 @@ class AssetState(msgspec.Struct, frozen=True):
     fees_paid: float = 0.0
     funding_paid: float = 0.0
     realized_profit: float = 0.0
+    commitment_rate: float | None = None
+    risk_level: float | None = None
+    margin_ratio: float | None = None
 
 
 class AccountSnapshot(msgspec.Struct, frozen=True):
-    """All of an account at one moment. `market_ms`: close of the last minute it has processed."""
+    """All of an account at one moment. `market_ms`: close of the last minute it has processed; assumed: what stood in for mark prices
+    and funding rates that were not recorded, since it began."""
 
     name: str
     kind: AccountKind
@@ -172,3 +186,4 @@ class AccountSnapshot(msgspec.Struct, frozen=True):
     positions: tuple[PositionState, ...] = ()
     state: str = "ACTIVE"
     reason: str = ""
+    assumed: Assumptions = Assumptions()

@@ -12,18 +12,13 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from atm.ledger.balance import available_balance
-from atm.ledger.fill import initial_margin, unrealized_profit
-from atm.ledger.margin import maintenance_margin
 from atm.ledger.settings import ALLOWED, mode_change
 from atm.model.account import (
     AccountKind,
     AccountSnapshot,
     AssetSetup,
-    AssetState,
     CostModel,
     PositionSetup,
-    PositionState,
     TradeReason,
     TradeRecord,
 )
@@ -37,7 +32,8 @@ from atm.model.order import Side
 from atm.model.trade_configuration import TradeConfiguration
 from atm.model.trade_method import resolved
 from atm.trading import engine_state
-from atm.trading.cross_margin import cross_level, refresh_pools
+from atm.trading.account_figures import account_figures
+from atm.trading.cross_margin import refresh_pools
 from atm.trading.engine_setup import EngineSetup, build, with_instruments
 from atm.trading.fills import refresh_levels
 from atm.trading.layout import (
@@ -48,7 +44,6 @@ from atm.trading.layout import (
     Meta,
     Position,
     Reason,
-    Setup,
     Trade,
     input_columns,
 )
@@ -384,71 +379,14 @@ class AccountEngine:
     def snapshot(
         self, name: str = "", marks: Mapping[str, float] | None = None, kind: AccountKind = AccountKind.VIRTUAL
     ) -> AccountSnapshot:
-        """The account as it is, valued at `marks` where given, else at the last close. Changes nothing."""
+        """The account as it is, valued at `marks` where given, else at the last mark prices. Changes nothing."""
         at = self._positions[:, Position.MARK].copy()
         for symbol, mark in (marks or {}).items():
             if symbol in self.symbols:
                 at[self._index(symbol)] = mark
-        positions = tuple(self._position_state(i, at) for i in range(len(self.symbols)))
-        assets = tuple(self._asset_state(index, positions) for index in range(len(self.setup.assets)))
+        assets, positions = account_figures(self.setup, self._state(), at)
         trading = bool(self._meta[Meta.TRADING])
-        return AccountSnapshot(name, kind, trading, self.market_ms, assets, positions)
-
-    def _position_state(self, i: int, marks: Floats) -> PositionState:
-        row = self._positions[i].tolist()
-        q, mark = row[Position.QUANTITY], float(marks[i])
-        leverage = int(self.setup.setups[i, Setup.LEVERAGE])
-        open_ = q != 0.0
-        return PositionState(
-            symbol=self.symbols[i],
-            quantity=q,
-            entry_price=row[Position.ENTRY] if open_ else None,
-            mark_price=mark or None,
-            leverage=leverage,
-            isolated=self.setup.trade[i].isolated,
-            isolated_wallet=row[Position.ISOLATED],
-            initial_margin=initial_margin(q, mark, float(leverage)),
-            maintenance_margin=maintenance_margin(self._brackets(i), abs(q) * mark) if open_ else 0.0,
-            unrealized_profit=unrealized_profit(q, row[Position.ENTRY], mark) if open_ else 0.0,
-            liquidation_price=self._liquidation_price(i, marks) or None,
-            allocated_balance=row[Position.ALLOCATED],
-            target_exposure=row[Position.TARGET],
-            stop_price=row[Position.STOP] or None,
-            trading=bool(self._meta[Meta.TRADING]),
-            reason="stopped" if row[Position.STOP_MARK] else "",
-        )
-
-    def _brackets(self, i: int) -> Floats:
-        return self.setup.brackets[self.setup.first[i] : self.setup.first[i + 1]]
-
-    def _liquidation_price(self, i: int, marks: Floats) -> float:
-        """Of a cross position: where its pool is liquidated if the other prices stand still."""
-        if self.setup.trade[i].isolated:
-            return float(self._positions[i, Position.LIQUIDATION])
-        held = self._positions.copy()
-        held[:, Position.WORST] = marks
-        return float(cross_level(held, self._assets, self.setup.setups, self.setup.brackets, self.setup.first, i))
-
-    def _asset_state(self, index: int, positions: tuple[PositionState, ...]) -> AssetState:
-        row = self._assets[index].tolist()
-        mine = [p for i, p in enumerate(positions) if int(self.setup.setups[i, Setup.ASSET]) == index]
-        cross = [p for p in mine if not p.isolated]
-        wallet = row[Asset.CROSS] + sum(p.isolated_wallet for p in mine)
-        unrealized = sum(p.unrealized_profit for p in mine)
-        pooled, needed = sum(p.unrealized_profit for p in cross), sum(p.initial_margin for p in cross)
-        return AssetState(
-            asset=self.setup.assets[index],
-            wallet_balance=wallet,
-            cross_wallet_balance=row[Asset.CROSS],
-            margin_balance=wallet + unrealized,
-            available_balance=available_balance(row[Asset.CROSS], pooled, needed, 0.0),
-            unrealized_profit=unrealized,
-            initial_margin=sum(p.initial_margin for p in mine),
-            maintenance_margin=sum(p.maintenance_margin for p in mine),
-            fees_paid=row[Asset.FEES],
-            funding_paid=row[Asset.FUNDING],
-            realized_profit=row[Asset.REALIZED],
-        )
+        return AccountSnapshot(name, kind, trading, self.market_ms, assets, positions, assumed=self.assumed)
 
     # --- storing -----------------------------------------------------------------------------------------------
 

@@ -56,6 +56,7 @@ from atm.model.bars import Bar, Bars, Source, TimeRange
 from atm.model.data_job import Collection, DataJob, IntegrityFinding, JobKind, JobStatus, KindUse, Retention
 from atm.model.instrument import Instrument
 from atm.model.interval import MINUTE_MS, parse_time
+from atm.model.mark import Assumptions
 from atm.model.notice import Notice, Severity
 from atm.model.order import Side
 from atm.model.parameter import parameters_of
@@ -130,18 +131,54 @@ def account_setup(name: str = "paper-1") -> AccountSetup:
 
 def account(name: str = "paper-1", *, equity: float = 10_284.35, market_ms: int = MARKET_MS) -> AccountUpdated:
     asset = AssetState(
-        "USDT", 10_211.9, 8_760.2, equity, 7_308.4, equity - 10_211.9, 1_451.7, 29.03, 18.44, 2.71, 233.05
-    )
+        "USDT", 10_211.9, 8_760.2, equity, 7_308.4, equity - 10_211.9, 1_451.7, 29.03, 18.44, 2.71, 233.05,
+        commitment_rate=0.937, risk_level=0.4, margin_ratio=0.0,
+    )  # fmt: skip
     positions = (
         PositionState(
-            "AVAXUSDT", 152.3, 9.271, 9.702, 2, True, 706.0, 738.8, 14.8, 65.6, 4.71, 1_500.0, 0.94, 8.9, True
+            "AVAXUSDT",
+            152.3,
+            9.271,
+            9.702,
+            2,
+            True,
+            706.0,
+            738.8,
+            14.8,
+            65.6,
+            4.71,
+            1_500.0,
+            0.94,
+            8.9,
+            True,
+            commitment_rate=0.94,
+            risk_level=0.0,
+            margin_ratio=0.019,
         ),
         PositionState(
-            "FILUSDT", -431.0, 3.247, 3.231, 2, True, 700.0, 712.9, 14.2, 6.9, 4.81, 1_500.0, -0.89, 3.44, True
+            "FILUSDT",
+            -431.0,
+            3.247,
+            3.231,
+            2,
+            True,
+            700.0,
+            712.9,
+            14.2,
+            6.9,
+            4.81,
+            1_500.0,
+            -0.89,
+            3.44,
+            True,
+            commitment_rate=0.933,
+            risk_level=0.8,
+            margin_ratio=0.02,
         ),
         PositionState("NEARUSDT", allocated_balance=1_500.0, trading=True),
     )
-    snapshot = AccountSnapshot(name, AccountKind.VIRTUAL, True, market_ms, (asset,), positions)
+    assumed = Assumptions(held_minutes=5_000, unmarked_minutes=120, stamps=18, constant_stamps=3)
+    snapshot = AccountSnapshot(name, AccountKind.VIRTUAL, True, market_ms, (asset,), positions, assumed=assumed)
     return AccountUpdated(snapshot, account_setup(name))
 
 

@@ -30,7 +30,6 @@ from atm.ledger.fill import (
 )
 from atm.ledger.liquidation import (
     Pool,
-    bankruptcy_price,
     contribution,
     cross_reductions,
     cross_remainder,
@@ -135,14 +134,6 @@ def test_the_form_with_the_present_margin_is_the_published_one(q: float, wallet:
     mark, entry, rate, side, size = 60_250.0, 60_000.0, 0.004, math.copysign(1, q), abs(q)
     present = wallet - maintenance_margin(BTC, size * mark) + size * (mark * rate - side * entry)
     assert present / (size * (rate - side)) == near(liquidation_price(BTC, q, entry, wallet), abs=1e-9)
-
-
-@pytest.mark.parametrize(
-    ("q", "expected"),
-    [(0.5, 57_000.0), (-0.5, 63_000.0), (0.02, 0.0)],  # 60,000 ∓ 1,500 / 0.5; 60,000 − 75,000 is no price
-)
-def test_bankruptcy_price(q: float, expected: float) -> None:
-    assert bankruptcy_price(q, 60_000, 1_500) == expected
 
 
 # --- balances ----------------------------------------------------------------------------------------------------

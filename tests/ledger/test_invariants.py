@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from atm.ledger.balance import available_balance, is_liquidated, max_addable, max_removable, max_withdrawal
 from atm.ledger.fill import after_fill, commission, funding_payment, initial_margin, realized_profit, unrealized_profit
-from atm.ledger.liquidation import Pool, bankruptcy_price, cross_reductions, cross_remainder, liquidation_remainder
+from atm.ledger.liquidation import Pool, cross_reductions, cross_remainder, liquidation_remainder
 from atm.ledger.margin import bracket_of, liquidation_price, maintenance_margin, max_notional
 
 STEP = 1_000
@@ -217,4 +217,4 @@ def test_at_the_liquidation_price_the_balance_is_the_maintenance_margin(
     assert balance == pytest.approx(maintenance_margin(table, size * price), abs=1e-9 * size * max(entry, price))
     assert 0 <= bracket_of(table, size * price) < len(table)
     # bankruptcy lies beyond it
-    assert side * (bankruptcy_price(side * size, entry, wallet) - price) <= 1e-9 * entry
+    assert side * (max(0.0, entry - side * wallet / size) - price) <= 1e-9 * entry

@@ -162,6 +162,25 @@ def test_what_a_position_is_worth_follows_its_mark_price() -> None:
     assert play.engine.snapshot().positions[0].mark_price == 99
 
 
+def test_how_far_an_account_is_committed_and_at_risk() -> None:
+    # 20,000 / 20 of the 1,000 granted are committed; mark 98: 200 / 404.04 of the way to the liquidation price;
+    # maintenance margin 196, of 1,000 − 400 that back it
+    play = opened(ISOLATED)
+    flat = Play(engine([("XUSDT", ISOLATED, 1_000)])).engine.snapshot().positions[0]
+    assert (flat.commitment_rate, flat.risk_level, flat.margin_ratio) == (None, None, None)
+    play.minute({"XUSDT": STILL}, {"XUSDT": dip(97, 98)})
+    state = play.engine.snapshot()
+    position, asset = state.positions[0], state.assets[0]
+    assert position.commitment_rate == asset.commitment_rate == 1.0
+    assert position.risk_level == asset.risk_level == pytest.approx(2 / (100 - LEVEL))
+    assert (position.margin_ratio, asset.margin_ratio) == (pytest.approx(196 / 600), 0.0)
+    # in cross margin all 10,000 back it, and the ratio is that of the asset: 196 / 9,600
+    pooled = opened(CROSS)
+    pooled.minute({"XUSDT": STILL}, {"XUSDT": dip(97, 98)})
+    state = pooled.engine.snapshot()
+    assert (state.positions[0].margin_ratio, state.assets[0].margin_ratio) == (None, pytest.approx(196 / 9_600))
+
+
 def test_funding_is_charged_on_the_mark_price_at_recorded_stamps_and_at_the_constant_where_none_is() -> None:
     play = Play(engine([("XUSDT", ISOLATED, 1_000)], CostModel(taker_fee=0, slippage=0)), 470).opened(XUSDT=1)
     paid = 0.0

@@ -4,8 +4,19 @@ from __future__ import annotations
 
 from atm.gui import formats
 from atm.gui.table import Column, Table
+from atm.gui.theme import Color
 from atm.gui.ui import Ui
 from atm.model.account import PositionState
+
+RISKY, CRITICAL = 0.7, 0.9
+"""From here on a risk level or a margin ratio is shown as a warning, as a danger; at 1 comes the liquidation."""
+
+
+def alarm(ui: Ui, share: float | None) -> Color | None:
+    """Colour of a risk level or margin ratio; None = like any figure."""
+    if share is None or share < RISKY:
+        return None
+    return ui.colors.bad if share >= CRITICAL else ui.colors.warning
 
 
 def position_table(ui: Ui) -> Table[PositionState]:
@@ -49,6 +60,17 @@ def position_table(ui: Ui) -> Table[PositionState]:
                 t("field.liquidation_price"),
                 lambda p: price(p.symbol, p.liquidation_price),
                 lambda p: p.liquidation_price or 0.0,
+            ),
+            Column(
+                t("field.commitment_rate"),
+                lambda p: formats.percent(p.commitment_rate, 1),
+                lambda p: p.commitment_rate or 0.0,
+            ),
+            Column(
+                t("field.risk_level"),
+                lambda p: formats.percent(p.risk_level, 1),
+                lambda p: p.risk_level or 0.0,
+                color=lambda p: alarm(ui, p.risk_level),
             ),
             Column(t("field.stop_price"), lambda p: price(p.symbol, p.stop_price), lambda p: p.stop_price or 0.0),
             Column(

@@ -8,7 +8,7 @@ from imgui_bundle import ImVec2, imgui
 
 from atm.gui import formats, icons, widgets
 from atm.gui.drafts import ASSET, AccountDraft
-from atm.gui.pages.account_positions import position_table
+from atm.gui.pages.account_positions import alarm, position_table
 from atm.gui.position_form import draw_positions, error_at, prefill
 from atm.gui.read_model import AccountView
 from atm.gui.table import Table
@@ -122,6 +122,12 @@ class AccountsPage:
         imgui.same_line()
         self._remove(ui, view)
         ui.text(ui.t("accounts.as_of", time=formats.moment(snapshot.market_ms)), ui.colors.faint, size=ui.theme.SMALL)
+        assumed = snapshot.assumed
+        if assumed.unmarked_minutes or assumed.constant_stamps:
+            unmarked, constant = (formats.percent(each, 1) for each in (assumed.unmarked_share, assumed.constant_share))
+            imgui.same_line()
+            said = ui.t("accounts.assumed", unmarked=unmarked, constant=constant)
+            ui.text(said, ui.colors.faint, size=ui.theme.SMALL)
         if snapshot.reason:
             imgui.same_line()
             ui.text(f"{icons.WARNING}  {snapshot.reason}", ui.colors.warning, size=ui.theme.SMALL)
@@ -173,6 +179,9 @@ class AccountsPage:
                 (ui.t("account.available"), formats.number(s.available_balance), None),
                 (ui.t("account.margin"), f"{formats.number(s.initial_margin)} ({formats.percent(used, 1)})", None),
                 (ui.t("account.maintenance"), formats.number(s.maintenance_margin), None),
+                (ui.t("account.margin_ratio"), formats.percent(s.margin_ratio, 1), alarm(ui, s.margin_ratio)),
+                (ui.t("account.commitment"), formats.percent(s.commitment_rate, 1), None),
+                (ui.t("account.risk"), formats.percent(s.risk_level, 1), alarm(ui, s.risk_level)),
                 (ui.t("account.fees"), formats.number(s.fees_paid), None),
                 (ui.t("account.funding"), formats.number(s.funding_paid, sign=True), None),
             ],
