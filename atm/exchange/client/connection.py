@@ -1,6 +1,6 @@
 """One stream socket: connects, hands every frame on, notices its own death.
 
-A socket lives as long as messages come. The server's pings and ours keep a healthy one open, but do not prove data:
+A socket lives as long as messages come. Pings keep a healthy one open, but do not prove data:
 one that has been silent for `silence_s` is aborted, whatever TCP says (spec: exchange §5.2 F03, F04).
 """
 
@@ -10,11 +10,13 @@ import asyncio
 import logging
 from collections.abc import Callable, Iterable
 from itertools import count
+from typing import cast
 
 import msgspec
-from websockets.asyncio.client import ClientConnection, connect
+from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus, WebSocketException
 
+from atm.exchange.client.direct_connection import DirectConnection
 from atm.exchange.client.frames import Control
 from atm.exchange.client.stream_plan import COMMON_STREAMS, address
 from atm.exchange.client.stream_watch import StreamWatch
@@ -36,7 +38,7 @@ class StreamSocket:
 
     def __init__(
         self,
-        socket: ClientConnection,
+        socket: DirectConnection,
         streams: Iterable[str],
         sink: FrameSink,
         silence_s: float | None,
@@ -54,26 +56,30 @@ class StreamSocket:
         self._subscribed = set(streams)
         self.awaited = self._subscribed - set(COMMON_STREAMS)
         self.all_delivered = asyncio.Event()
+        socket.hand_to(self._take)
         self.closed: asyncio.Task[str] = asyncio.create_task(self._read())
         self._watch = None if silence_s is None else self._loop.call_later(silence_s, self._check_silence)
 
     async def _read(self) -> str:
-        receive, sink, time, heard = self._socket.recv, self._sink, self._loop.time, self._heard
+        """Nearly all frames are taken where they are received; this gets those that came before, and in fragments."""
+        receive = self._socket.recv
         try:
             while True:
-                frame = await receive(decode=False)
-                self._last_s = time()
-                self.messages += 1
-                stream = sink(frame, self._last_s)
-                if stream in heard:
-                    heard[stream] = self._last_s
-                if self.awaited and stream in self.awaited:
-                    self._delivered(stream)
+                self._take(await receive(decode=False))
         except ConnectionClosed as closed:
-            return self._reason or f"closed by the server ({closed.rcvd.code if closed.rcvd else 'no close frame'})"
+            return self._reason or _why(closed)
         finally:
             if self._watch is not None:
                 self._watch.cancel()
+
+    def _take(self, frame: bytes) -> None:
+        self._last_s = now_s = self._loop.time()
+        self.messages += 1
+        stream = self._sink(frame, now_s)
+        if stream in self._heard:
+            self._heard[stream] = now_s
+        if self.awaited and stream in self.awaited:
+            self._delivered(stream)
 
     def _delivered(self, stream: str) -> None:
         self.awaited.discard(stream)
@@ -133,32 +139,45 @@ class StreamSocket:
             self.closed.cancel()
 
 
+def _why(closed: ConnectionClosed) -> str:
+    """Why a connection ended that we have not closed."""
+    defect = closed.__cause__
+    if isinstance(defect, Exception) and not isinstance(defect, (OSError, EOFError, WebSocketException)):
+        return f"the reader failed ({type(defect).__name__})"
+    return f"closed by the server ({closed.rcvd.code if closed.rcvd else 'no close frame'})"
+
+
 async def open_socket(
     base: str, route: str, sink: FrameSink, silence_s: float, watch: StreamWatch
 ) -> StreamSocket | str:
     """Connect and subscribe to the streams of `watch`. Returns the running socket, or in words why there is none."""
     streams = sorted(watch.heard)
-    socket = await open_connection(address(base, route, streams))
+    socket = await open_connection(address(base, route, streams), pings=False)
     if isinstance(socket, str):
         return socket
     watch.opened(asyncio.get_running_loop().time())
     return StreamSocket(socket, streams, sink, silence_s, watch)
 
 
-async def open_connection(url: str) -> ClientConnection | str:
-    """Connect. Returns the connection, or in words why there is none."""
+async def open_connection(url: str, *, pings: bool) -> DirectConnection | str:
+    """Connect. Returns the connection, or in words why there is none.
+
+    pings: not where data tell that the peer lives: behind a flood of data an answer may take longer than is waited for it.
+    """
     try:
-        return await connect(
+        connection = await connect(
             url,
+            create_connection=DirectConnection,
             open_timeout=10,
             close_timeout=1,
-            ping_interval=PING_S,
+            ping_interval=PING_S if pings else None,
             ping_timeout=PING_S,
             max_size=MAX_FRAME_BYTES,
             max_queue=1_024,
             compression=None,
             proxy=None,
         )
+        return cast("DirectConnection", connection)
     except InvalidStatus as refused:
         return f"refused with HTTP status {refused.response.status_code}"
     except (OSError, TimeoutError, InvalidHandshake, WebSocketException) as error:

@@ -82,7 +82,7 @@ def transport_class(addresses: Addresses) -> type[FuturesTransport]:
 class FuturesTransport(AsyncClient):  # type: ignore[misc]  # the library is untyped
     """One HTTP session with its gate. Build inside a running loop by `transport_class(addresses)(credentials, gate, clock)`.
 
-    on_answer(path, path with query, body) is told every good answer."""
+    on_answer(path, path with query, body) is told every good answer; on_filter_doubt is called at every refusal for a filter."""
 
     REQUEST_RECVWINDOW = 5_000
 
@@ -97,6 +97,7 @@ class FuturesTransport(AsyncClient):  # type: ignore[misc]  # the library is unt
         self._gate = gate
         self._clock = clock
         self.on_answer: Callable[[str, str, bytes], None] | None = None
+        self.on_filter_doubt: Callable[[], None] = lambda: None
         super().__init__(credentials.key, credentials.secret, requests_params={"timeout": _TIMEOUT})
 
     def __repr__(self) -> str:

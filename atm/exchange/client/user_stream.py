@@ -99,7 +99,7 @@ class UserStream:
             self._key = await self._rest.create_listen_key()
         except ATMError as error:
             return f"no listen key: {error}"
-        connection = await open_connection(f"{self._base}/private/ws/{self._key}")
+        connection = await open_connection(f"{self._base}/private/ws/{self._key}", pings=True)
         if isinstance(connection, str):
             return connection
         self.connections += 1
