@@ -56,8 +56,14 @@ def _depth(symbol: str, index: int) -> dict[str, object]:
             "b": side(-0.1), "a": side(0.1), "ps": symbol, "st": 1}  # fmt: skip
 
 
+def _mark(symbol: str, index: int) -> dict[str, object]:
+    return {"e": "markPriceUpdate", "E": T0 + index, "s": symbol, "p": f"{60_250 + index % 97}.00000000", "ap": "60249.51234567",
+            "i": "60238.10495970", "P": "60237.16138815", "r": "0.00010000", "T": T0 + 28_800_000, "st": 1}  # fmt: skip
+
+
 def frames(count: int = MESSAGES, seed: int = 1) -> list[bytes]:
-    """A mix as it comes: half trades, four tenths bars, a tenth books (a bar stream updates 4 times a second, a book twice)."""
+    """A mix as it comes: half trades, bars, a tenth books, a twentieth mark prices (a second brings 4 updates of a bar, 2 books and
+    1 mark price)."""
     draw = random.Random(seed)
     made: list[bytes] = []
     for index in range(count):
@@ -65,8 +71,10 @@ def frames(count: int = MESSAGES, seed: int = 1) -> list[bytes]:
         kind = draw.random()
         if kind < 0.5:
             name, payload = "aggTrade", _trade(symbol, index)
-        elif kind < 0.9:
+        elif kind < 0.85:
             name, payload = "kline_1m", _kline(symbol, index)
+        elif kind < 0.9:
+            name, payload = "markPrice@1s", _mark(symbol, index)
         else:
             name, payload = "depth20@500ms", _depth(symbol, index)
         content = {"stream": f"{symbol.lower()}@{name}", "data": payload}

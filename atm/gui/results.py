@@ -15,6 +15,7 @@ from atm.model.account import TradeRecord
 from atm.model.analysis_configuration import AnalysisConfiguration
 from atm.model.bars import Bars, TimeRange
 from atm.model.interval import DAY_MS
+from atm.model.mark import MarksStored
 from atm.model.provenance import Provenance
 from atm.model.simulation import SimulationSpec
 from atm.model.statistics import SimulationDetails
@@ -68,6 +69,9 @@ class Results(Protocol):
 
     def provenance(self, symbol: str) -> Provenance:
         """Where each minute from the first to the last stored one came from."""
+
+    def marks_stored(self, symbol: str) -> MarksStored:
+        """How many of the stored minutes have their mark price, and how many funding rates there are."""
 
     def analysis(self, analyzer: str, request: AnalyseBars) -> AnalysedStretch:
         """Rows over stored minutes, computed by this analyzer. Raises Invalid for a configuration that cannot run."""

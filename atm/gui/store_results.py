@@ -23,6 +23,7 @@ from atm.model.analysis_configuration import AnalysisConfiguration
 from atm.model.bars import Bars, TimeRange
 from atm.model.errors import Refused, Unavailable
 from atm.model.interval import MINUTE_MS
+from atm.model.mark import MarksStored
 from atm.model.program import ProgramContext
 from atm.model.provenance import Provenance
 from atm.model.simulation import SimulationSpec
@@ -99,6 +100,10 @@ class StoreResults:
         if not ranges:
             return Provenance(0, np.empty(0, np.uint8))
         return self._market.provenance(symbol, ranges[0].start_ms, ranges[-1].end_ms)
+
+    def marks_stored(self, symbol: str) -> MarksStored:
+        """See `Results`."""
+        return self._market.marks_stored(symbol)
 
     def analysis(self, analyzer: str, request: AnalyseBars) -> AnalysedStretch:
         """See `Results`. The arrays are mapped, not copied."""

@@ -32,6 +32,7 @@ from atm.storage.export_minutes import FORMS, export_minutes
 from atm.storage.integrity import UNREADABLE, check
 from atm.storage.job_table import Outcome
 from atm.storage.market_store import DELETABLE, MarketStore
+from atm.storage.minute_columns import FUNDING
 from atm.storage.public_files import Progress, import_path
 
 log = logging.getLogger(__name__)
@@ -156,7 +157,8 @@ class DataFiles:
 
     def _own_symbols(self) -> list[str]:
         """Symbols that have files of their own (the sample beneath is nobody's to judge)."""
-        return sorted({path.parent.name for path in self._store.root.glob("*/*_1m")})
+        kinds = ("*_1m", FUNDING.name)
+        return sorted({path.parent.name for kind in kinds for path in self._store.root.glob(f"*/{kind}")})
 
     # --- retention and disk -----------------------------------------------------------------------------------
 

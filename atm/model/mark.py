@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import msgspec
 import numpy as np
@@ -92,6 +93,14 @@ class RecordedMarks:
         """Nothing at all."""
         none = np.empty(0, np.int64)
         return RecordedMarks(none, np.empty((MARK_PRICES, 0)), none, np.empty(0))
+
+
+class MarksStored(NamedTuple):
+    """with_mark: minutes that have both bar and mark price, of the minutes whose bars are stored; rates: settled funding rates."""
+
+    with_mark: int
+    minutes: int
+    rates: int
 
 
 def _minutes(start_ms: int, end_ms: int) -> int:

@@ -51,10 +51,21 @@ def import_files(files: Iterable[Path], symbol: str, interval: str, store: BarSi
         raise Invalid("files", "", "at least one file")
     for path in paths:
         _check_name(path, symbol)
-    parts = [_checked(columns) for path in paths for columns in _columns(path)]
-    bars = _joined(parts)
+    bars = read_bars(paths)
+    traded = bars.column(Column.VOLUME).any()
+    if not traded and bars.column(Column.TRADES).any():
+        raise Invalid(
+            "file",
+            paths[0].name,
+            "bars of trades (these are prices alone; mark prices belong in a folder markPriceKlines)",
+        )
     store.put(symbol, bars)
     return len(bars)
+
+
+def read_bars(paths: Iterable[Path]) -> Bars:
+    """All files, judged and joined. Raises as `import_files`."""
+    return _joined([_checked(columns) for path in paths for columns in _columns(path)])
 
 
 def _check_name(path: Path, symbol: str) -> None:

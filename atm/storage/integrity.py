@@ -3,7 +3,8 @@
 Of each month file: whether it can be read (Parquet's own page checksums included), whether it is still what it was at the last
 check (`checksums.json`: a file that has the same length and time of change but another SHA-256 was changed by nobody but the
 disk), the order of its minutes, duplicates, minutes of another month, prices that cannot be (low above high, zero), volumes
-below zero, unknown sources. Of the append log: records that fail their checksum. And files that were put aside as broken.
+below zero, funding rates that cannot be, unknown sources. Of the append log: records that fail their checksum. And files that
+were put aside as broken.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from atm.model.errors import Invalid
 from atm.model.interval import MINUTE_MS
 from atm.storage.file_lock import write_whole
 from atm.storage.job_table import Outcome
-from atm.storage.minute_columns import FLOW, KLINES, Kind, Minutes
+from atm.storage.minute_columns import FLOW, FUNDING, KLINES, MARKS, Kind, Minutes
 from atm.storage.month_file import read_unordered
 from atm.storage.public_files import Progress
 
@@ -33,6 +34,8 @@ log = logging.getLogger(__name__)
 CHECKSUMS = "checksums.json"
 MOST_FINDINGS = 500
 UNREADABLE = "unreadable"
+MOST_RATE = 1.0
+"""A funding rate of the whole notional; the exchange caps them at a few percent."""
 _KNOWN = np.array([Source.STREAM, Source.REST, Source.ARCHIVE, Source.SAMPLE], np.uint8)
 Stamps = dict[str, tuple[int, int, str]]
 """By name of a file: its length, time of change in ns, SHA-256."""
@@ -40,9 +43,8 @@ Stamps = dict[str, tuple[int, int, str]]
 
 def check(root: Path, symbols: list[str]) -> Progress:
     """A file a step. Raises nothing for damage: that is what is reported."""
-    work = [
-        (symbol, kind, path) for symbol in symbols for kind in (KLINES, FLOW) for path in files_of(root, symbol, kind)
-    ]
+    kinds = (KLINES, FLOW, MARKS, FUNDING)
+    work = [(symbol, kind, path) for symbol in symbols for kind in kinds for path in files_of(root, symbol, kind)]
     found: list[IntegrityFinding] = []
     stamps: dict[Path, Stamps] = {}
     minutes = 0
@@ -119,15 +121,19 @@ def _time_problems(month: str, minutes: Minutes) -> Iterator[Problem]:
 
 
 def _value_problems(kind: Kind, minutes: Minutes) -> Iterator[Problem]:
-    if kind is not KLINES:
-        known = minutes.values[kind.columns.index("known")]
-        yield from _problem("flow", np.asarray(~((known >= 0.0) & (known <= 1.0 + 1e-9))), minutes.open_time)
-        return
-    opened, high, low, close = (minutes.values[c] for c in (Column.OPEN, Column.HIGH, Column.LOW, Column.CLOSE))
-    sound = (low > 0) & (low <= np.minimum(opened, close)) & (high >= np.maximum(opened, close)) & np.isfinite(high)
-    yield from _problem("prices", np.asarray(~sound), minutes.open_time)
-    volumes = minutes.values[[Column.VOLUME, Column.QUOTE_VOLUME, Column.TRADES]]
-    yield from _problem("volumes", np.asarray((volumes < 0).any(axis=0)), minutes.open_time)
+    times, values = minutes.open_time, minutes.values
+    if kind is FLOW:
+        known = values[kind.columns.index("known")]
+        yield from _problem("flow", np.asarray(~((known >= 0.0) & (known <= 1.0 + 1e-9))), times)
+    elif kind is FUNDING:
+        yield from _problem("rates", np.asarray(~(np.abs(values[0]) < MOST_RATE)), times)
+    else:
+        opened, high, low, close = values[:4]  # of both kinds
+        sound = (low > 0) & (low <= np.minimum(opened, close)) & (high >= np.maximum(opened, close)) & np.isfinite(high)
+        yield from _problem("prices", np.asarray(~sound), times)
+    if kind is KLINES:
+        volumes = values[[Column.VOLUME, Column.QUOTE_VOLUME, Column.TRADES]]
+        yield from _problem("volumes", np.asarray((volumes < 0).any(axis=0)), times)
 
 
 def _problem(name: str, wrong: NDArray[np.bool_], times: NDArray[np.int64]) -> Iterator[Problem]:

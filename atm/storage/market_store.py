@@ -19,10 +19,11 @@ from atm.model.endpoint import Endpoint
 from atm.model.errors import Invalid, Refused
 from atm.model.flow import FLOW_ROWS, LEAST_KNOWN, RecordedBook
 from atm.model.interval import MINUTE_MS, Interval
-from atm.model.mark import RecordedMarks
+from atm.model.mark import MarksStored, RecordedMarks
 from atm.model.program import ProgramContext
 from atm.model.provenance import Provenance, provenance
 from atm.storage.absent_ranges import AbsentRanges
+from atm.storage.coverage import missing
 from atm.storage.file_lock import try_lock
 from atm.storage.minute_columns import FLOW, FLOW_COLUMNS, FUNDING, KLINES, MARKS, Minutes
 from atm.storage.minute_files import MinuteFiles
@@ -121,6 +122,13 @@ class MarketStore:
     def marks_coverage(self, symbol: str) -> tuple[TimeRange, ...]:
         """The minutes whose mark prices are stored, as disjoint ascending ranges."""
         return self._marks.coverage(symbol)
+
+    def marks_stored(self, symbol: str) -> MarksStored:
+        """How much is stored beside the bars of a symbol; reads times alone, of files that have changed."""
+        bars, marks = self.coverage(symbol), self._marks.coverage(symbol)
+        lacking = sum(hole.minutes for piece in bars for hole in missing(marks, piece))
+        minutes = sum(piece.minutes for piece in bars)
+        return MarksStored(minutes - lacking, minutes, sum(piece.minutes for piece in self._funding.coverage(symbol)))
 
     def provenance(self, symbol: str, start_ms: int, end_ms: int) -> Provenance:
         """Where each minute with start_ms <= open time < end_ms came from; reads no prices."""

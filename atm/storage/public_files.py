@@ -1,10 +1,12 @@
 """Imports files of the exchange's public data (data.binance.vision): one file, or all of a folder, month by month.
 
-    FILUSDT-1m-2023-08.zip            a month (a day: FILUSDT-1m-2023-08-17.zip), one CSV inside; CSV and Parquet as well
-    FILUSDT-1m-2023-08.zip.CHECKSUM   "<SHA-256 of the file>  <its name>", as sha256sum writes it
+    FILUSDT-1m-2023-08.zip                    bars of a month (a day: FILUSDT-1m-2023-08-17.zip), one CSV inside; CSV, Parquet as well
+    markPriceKlines/…/FILUSDT-1m-2023-08.zip  its mark prices: named as the bars, so the folder that the exchange keeps them in tells
+    FILUSDT-fundingRate-2023-08.zip           its settled funding rates
+    FILUSDT-1m-2023-08.zip.CHECKSUM           "<SHA-256 of the file>  <its name>", as sha256sum writes it
 
-A file whose checksum is another is refused. The files of one symbol and month are stored all or none; a month that is refused
-is told and does not keep the others from being stored.
+A file whose checksum is another is refused. The files of one symbol, kind and month are stored all or none; a month that is
+refused is told and does not keep the others from being stored.
 """
 
 from __future__ import annotations
@@ -14,30 +16,40 @@ import re
 from collections import defaultdict
 from collections.abc import Generator
 from pathlib import Path
+from typing import Protocol
 
 from atm.model.errors import Invalid
 from atm.storage.importer import BarSink, import_files
 from atm.storage.job_table import Outcome
+from atm.storage.mark_importer import MarkSink, import_funding, import_marks
 
-_NAME = re.compile(r"(\w+)-1m-(\d{4}-\d{2})(?:-\d{2})?\.(?:zip|csv|parquet)")
+BARS_KIND, MARKS_KIND, FUNDING_KIND = "klines", "markPriceKlines", "fundingRate"
+"""As the exchange names them, and the folders in which it keeps them."""
+_OTHER_KINDS = ("indexPriceKlines", "premiumIndexKlines")
+_NAME = re.compile(r"(\w+)-(?:1m|fundingRate)-(\d{4}-\d{2})(?:-\d{2})?\.(?:zip|csv|parquet)")
 _CHECKSUM = re.compile(r"([0-9a-fA-F]{64})\s+\*?(\S.*)")
 MOST_NOTES = 50
-Groups = dict[tuple[str, str], list[Path]]
+Groups = dict[tuple[str, str, str], list[Path]]
+"""Files by symbol, month and kind."""
 
 Progress = Generator[tuple[int, int], None, Outcome]
 """Work in steps: yields (done, total), returns what came of it."""
 
 
-def import_path(path: Path, symbol: str, store: BarSink) -> Progress:
-    """One step per symbol and month. Raises `Invalid` when nothing can be imported, saying why."""
+class Sink(BarSink, MarkSink, Protocol):
+    """The part of the market store that an import of any kind needs."""
+
+
+def import_path(path: Path, symbol: str, store: Sink) -> Progress:
+    """One step per symbol, month and kind. Raises `Invalid` when nothing can be imported, saying why."""
     groups = grouped(path, symbol)
-    bars, unchecked, symbols = 0, 0, set()
+    counts, unchecked, symbols = dict.fromkeys((BARS_KIND, MARKS_KIND, FUNDING_KIND), 0), 0, set()
     refused: list[str] = []
-    for done, ((name, _), files) in enumerate(sorted(groups.items())):
+    for done, ((name, _, kind), files) in enumerate(sorted(groups.items())):
         yield done, len(groups)
         try:
             checked = sum(verified(file) for file in files)
-            bars += import_files(files, name, "1m", store)
+            counts[kind] += _imported(kind, files, name, store)
         except Invalid as error:
             refused.append(str(error))
         else:
@@ -45,15 +57,33 @@ def import_path(path: Path, symbol: str, store: BarSink) -> Progress:
             unchecked += len(files) - checked
     if not symbols:
         raise Invalid("path", str(path), f"files that can be imported ({refused[0]})")
-    parameters = {"bars": f"{bars:,}", "symbol": ", ".join(sorted(symbols)), "refused": str(len(refused))}
-    parameters |= {"unchecked": str(unchecked)}
+    parameters = {
+        "bars": f"{counts[BARS_KIND]:,}",
+        "marks": f"{counts[MARKS_KIND]:,}",
+        "rates": f"{counts[FUNDING_KIND]:,}",
+    }
+    parameters |= {"symbol": ", ".join(sorted(symbols)), "refused": str(len(refused)), "unchecked": str(unchecked)}
     return Outcome("job.imported", parameters, tuple(refused[:MOST_NOTES]))
 
 
+def _imported(kind: str, files: list[Path], symbol: str, store: Sink) -> int:
+    if kind == MARKS_KIND:
+        return import_marks(files, symbol, store)
+    return import_funding(files, symbol, store) if kind == FUNDING_KIND else import_files(files, symbol, "1m", store)
+
+
+def kind_of(path: Path) -> str:
+    """What a file holds, by its name and the folders that it lies in."""
+    if f"-{FUNDING_KIND}-" in path.name:
+        return FUNDING_KIND
+    return MARKS_KIND if MARKS_KIND in path.parts else BARS_KIND
+
+
 def grouped(path: Path, symbol: str) -> Groups:
-    """Files by symbol and month. Raises `Invalid` when there are none, or a file's symbol is not known."""
+    """Files by symbol, month and kind. Raises `Invalid` when there are none, or a file's symbol is not known."""
     if path.is_dir():
-        named = [(found, file) for file in sorted(path.rglob("*")) if (found := _NAME.fullmatch(file.name))]
+        files = [file for file in sorted(path.rglob("*")) if not any(kind in file.parts for kind in _OTHER_KINDS)]
+        named = [(found, file) for file in files if (found := _NAME.fullmatch(file.name))]
         if not named:
             raise Invalid("path", str(path), "a folder with files named as FILUSDT-1m-2023-08.zip")
     elif path.is_file():
@@ -61,13 +91,13 @@ def grouped(path: Path, symbol: str) -> Groups:
         if found is None:
             if not symbol:
                 raise Invalid("symbol", symbol, f"a symbol: the name {path.name} does not tell it")
-            return {(symbol, ""): [path]}
+            return {(symbol, "", kind_of(path)): [path]}
         named = [(found, path)]
     else:
         raise Invalid("path", str(path), "a file or a folder that exists")
     groups: Groups = defaultdict(list)
     for match, file in named:
-        groups[match[1], match[2]].append(file)
+        groups[match[1], match[2], kind_of(file)].append(file)
     return dict(groups)
 
 

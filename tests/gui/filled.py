@@ -56,7 +56,7 @@ from atm.model.bars import Bar, Bars, Source, TimeRange
 from atm.model.data_job import Collection, DataJob, IntegrityFinding, JobKind, JobStatus, KindUse, Retention
 from atm.model.instrument import Instrument
 from atm.model.interval import MINUTE_MS, parse_time
-from atm.model.mark import Assumptions
+from atm.model.mark import Assumptions, MarksStored
 from atm.model.notice import Notice, Severity
 from atm.model.order import Side
 from atm.model.parameter import parameters_of
@@ -258,6 +258,9 @@ class FilledResults:
             source[place : place + random.integers(1, 700)] = Source.MISSING
         source[300_000:301_900] = Source.ABSENT
         return Provenance(start, source)
+
+    def marks_stored(self, symbol: str) -> MarksStored:
+        return MarksStored(1_262_304, 1_284_191, 2_675)
 
     def minutes(self, symbol: str) -> Bars:
         """What analyses are made of."""

@@ -19,6 +19,7 @@ from atm.ipc.messages import (
     Done,
     ExportMinutes,
     Failed,
+    FillMarks,
     ImportPath,
     JobStarted,
     RepairGaps,
@@ -58,6 +59,19 @@ def test_the_collection_is_switched_and_flow_never_stays_without_bars(database: 
     assert database.sent[-1].request == SetCollection((Collection("NEARUSDT", True, True),))
     database.answer(Failed("Invalid", "symbols: 'NEARUSDT' is not allowed; allowed: those that are listed", "symbols"))
     assert database.ui.commands.failure("database.collect") is not None
+
+
+def test_mark_prices_are_switched_fetched_and_told(database: Pilot) -> None:
+    database.click("database.symbols.row.AVAXUSDT")
+    database.click("database.marks")
+    assert database.sent[-1].request == SetCollection((Collection("AVAXUSDT", True, True, False),))
+    database.answer(Done())
+    database.click("database.fill_marks")
+    assert database.sent[-1].request == FillMarks("AVAXUSDT")
+    database.answer(JobStarted(9))
+    database.click("database.symbols.row.NEARUSDT")
+    database.click("database.marks")
+    assert database.sent[-1].request == SetCollection((Collection("NEARUSDT", True, False, True),))
 
 
 def test_all_that_are_shown_are_collected_after_a_confirmation(database: Pilot) -> None:

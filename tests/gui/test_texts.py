@@ -95,6 +95,7 @@ INTEGRITY = (
     "month",
     "order",
     "prices",
+    "rates",
     "put_aside",
     "source",
     "unreadable",

@@ -14,6 +14,7 @@ import pytest
 from atm.model.bars import Bar, Bars, Source
 from atm.model.flow import Flow
 from atm.model.interval import MINUTE_MS, parse_time
+from atm.model.mark import RecordedMarks
 from atm.storage.integrity import check
 from atm.storage.job_table import Outcome
 from atm.storage.market_store import MarketStore
@@ -134,3 +135,13 @@ def test_damage_in_the_log_and_files_put_aside_are_told(root: Path) -> None:
     log.write_bytes(data)
     (root / "X" / "klines_1m" / "2023-07.broken").write_bytes(b"x")
     assert problems(root) == [("2023-07.broken", "put_aside", 1), ("tail.log", "log_record", 1)]
+
+
+def test_mark_prices_and_funding_rates_are_judged_as_well(root: Path) -> None:
+    store = MarketStore(root, read_only=False)
+    times = T0 + MINUTE_MS * np.arange(4)
+    values = np.array([[5.0] * 4, [6, 6, 4, 6], [4.0] * 4, [5.0] * 4])
+    store.put_marks("X", RecordedMarks(times, values, times[:2], np.array([0.0001, 7.0])))
+    store.close()
+    found = {(each.kind, each.problem, each.count, each.time_ms) for each in outcome(root).findings}
+    assert found == {("mark_1m", "prices", 1, int(times[2])), ("funding", "rates", 1, int(times[1]))}

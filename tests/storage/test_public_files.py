@@ -67,7 +67,9 @@ def test_a_folder_is_imported_by_the_names_of_its_files(drop: Path, store: Marke
     public_zip(drop, "NEARUSDT-1m-2023-08", rows("2023-08-01", 5))
     (drop / "readme.txt").write_text("not for the store")
     found = done(import_path(drop, "", store))
-    assert found.parameters == {"bars": "115", "symbol": "FILUSDT, NEARUSDT", "refused": "0", "unchecked": "1"}
+    assert found.parameters == {
+        "bars": "115", "marks": "0", "rates": "0", "symbol": "FILUSDT, NEARUSDT", "refused": "0", "unchecked": "1",
+    }  # fmt: skip
     start = parse_time("2023-08-01")
     assert store.coverage("FILUSDT")[0] == TimeRange(start, start + 100 * MINUTE_MS)
     assert store.provenance("NEARUSDT", start, start + 5 * MINUTE_MS).totals()[Source.ARCHIVE] == 5

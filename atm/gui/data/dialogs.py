@@ -27,8 +27,10 @@ from atm.model.interval import MINUTE_MS, format_time
 BYTES_A_MONTH = 1_300_000
 """Of the bars of one symbol, as measured on recorded months."""
 FLOW_BYTES_A_MONTH = 1_900_000
-MINUTES_A_SECOND = 3_000
-"""What a download gets through under the half of the rate budget that history may use (120 requests of 1,500 a minute)."""
+MARKS_BYTES_A_MONTH = 1_100_000
+MINUTES_A_SECOND = 1_500
+"""What a download gets through under the half of the rate budget that history may use: 120 requests of 1,500 a minute, every other
+one for mark prices."""
 FIRST_BAR_S = 100.0
 FORMS = ("parquet", "csv")
 DELETED = ("all", "bars", "flow", "marks")
@@ -133,7 +135,7 @@ class DataDialogs:
             imgui.open_popup(SHOWN_CONFIRM)
             self._ask_shown = False
         t, count = ui.t, len(self._shown)
-        size = formats.size(count * (BYTES_A_MONTH + FLOW_BYTES_A_MONTH))
+        size = formats.size(count * (BYTES_A_MONTH + FLOW_BYTES_A_MONTH + MARKS_BYTES_A_MONTH))
         which = "collect_shown" if self._collect_shown else "stop_shown"
         title = t(f"database.{which}_title", count=count)
         body = t(f"database.{which}_body", size=size)

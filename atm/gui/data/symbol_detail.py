@@ -10,18 +10,19 @@ from atm.gui import formats, icons, widgets
 from atm.gui.data import sources
 from atm.gui.data.coverage_bar import CoverageBar, draw_coverage
 from atm.gui.data.day_strip import draw_day
-from atm.gui.data.dialogs import BYTES_A_MONTH, FLOW_BYTES_A_MONTH, DataDialogs
+from atm.gui.data.dialogs import BYTES_A_MONTH, FLOW_BYTES_A_MONTH, MARKS_BYTES_A_MONTH, DataDialogs
 from atm.gui.data.heat_map import Calendar, calendar, draw_calendar
 from atm.gui.table import Column, Table
 from atm.gui.ui import Ui
-from atm.ipc.messages import DATA, CheckIntegrity, RepairGaps, SetCollection
+from atm.ipc.messages import DATA, CheckIntegrity, FillMarks, RepairGaps, SetCollection
 from atm.model.bars import Source, TimeRange
 from atm.model.data_job import Collection, DataJob, IntegrityFinding, JobKind, JobStatus
 from atm.model.interval import DAY_MS, Interval, parse_time
+from atm.model.mark import MarksStored
 from atm.model.provenance import Provenance
 
 TABS = ("calendar", "gaps", "integrity")
-COLLECT, REPAIR, CHECK = "database.collect", "database.repair", "database.check"
+COLLECT, REPAIR, CHECK, MARKS = "database.collect", "database.repair", "database.check", "database.fill_marks"
 MOST_GAPS = 1_000
 REFRESH_MS = 30 * 60_000
 """The picture is made anew when so much market time has come on top of it, or when there are other gaps."""
@@ -37,11 +38,13 @@ class Picture:
     bar: CoverageBar
     totals: dict[Source, int]
     gaps: list[tuple[TimeRange, bool]]
+    marks: MarksStored
 
     @staticmethod
-    def of(symbol: str, whole: Provenance) -> Picture:
+    def of(symbol: str, whole: Provenance, marks: MarksStored) -> Picture:
         days = whole.days()
-        return Picture(symbol, whole, calendar(days), CoverageBar.of(days), whole.totals(), whole.gaps(MOST_GAPS))
+        bar, gaps = CoverageBar.of(days), whole.gaps(MOST_GAPS)
+        return Picture(symbol, whole, calendar(days), bar, whole.totals(), gaps, marks)
 
 
 class SymbolDetail:
@@ -73,6 +76,7 @@ class SymbolDetail:
         sources.legend(ui, self.picture.totals)
         draw_coverage(ui, self.picture.bar)
         _edges(ui, self.picture.provenance)
+        _marks(ui, self.picture.marks)
         self.tab = widgets.segments(ui, "database.tab", self.tab, [(tab, ui.t(f"database_tab.{tab}")) for tab in TABS])
         {"calendar": self._draw_calendar, "gaps": self._draw_gaps, "integrity": self._draw_integrity}[self.tab](ui)
 
@@ -82,7 +86,7 @@ class SymbolDetail:
         if not ranges:
             return
         key = ("provenance", symbol, len(ranges), ranges[0].start_ms, ranges[-1].end_ms // REFRESH_MS, _finished(ui))
-        found = ui.stored.get(key, lambda: Picture.of(symbol, ui.results.provenance(symbol)))
+        found = ui.stored.get(key, lambda: _picture(ui, symbol))
         self._error = found.error
         if found.value is not None and found.value is not self.picture:
             if self.picture is None or self.picture.symbol != symbol:
@@ -96,20 +100,21 @@ class SymbolDetail:
         right = imgui.get_content_region_avail().x + imgui.get_cursor_pos_x()
         ui.text(symbol, size=ui.theme.TITLE, bold=True)
         now = ui.model.collection.get(symbol, Collection(symbol, False, False))
-        labels = (t("database.collect_bars"), t("database.collect_flow"))
+        labels = (t("database.collect_bars"), t("database.collect_flow"), t("database.collect_marks"))
         switch = imgui.get_frame_height() * 1.3 + ui.px(8)
-        room = sum(imgui.calc_text_size(label).x + switch for label in labels) + ui.px(14)
+        room = sum(imgui.calc_text_size(label).x + switch for label in labels) + ui.px(28)
         widgets.same_line_right(right, room)
         bars = widgets.toggle(ui, "database.bars", labels[0], now.bars)
         imgui.same_line(0, ui.px(14))
         flow = widgets.toggle(ui, "database.flow", labels[1], now.flow)
-        if (bars, flow) != (now.bars, now.flow) and not ui.commands.pending(COLLECT):
-            if bars != now.bars:
-                flow = bars and now.flow
-            bars = bars or flow
-            ui.commands.send(DATA, SetCollection((Collection(symbol, bars, flow),)), COLLECT, timeout_s=12.0)
+        imgui.same_line(0, ui.px(14))
+        marks = widgets.toggle(ui, "database.marks", labels[2], now.bars and now.marks)
+        if (bars, flow, marks) != (now.bars, now.flow, now.bars and now.marks) and not ui.commands.pending(COLLECT):
+            wanted = switched(now, bars, flow, marks)
+            ui.commands.send(DATA, SetCollection((wanted,)), COLLECT, timeout_s=12.0)
         need = t(
             "database.need", bars=formats.size(BYTES_A_MONTH), flow=formats.size(FLOW_BYTES_A_MONTH),
+            marks=formats.size(MARKS_BYTES_A_MONTH),
         )  # fmt: skip
         ui.text(need, ui.colors.muted, size=ui.theme.SMALL)
 
@@ -123,6 +128,10 @@ class SymbolDetail:
         if widgets.button(ui, REPAIR, t("database.repair"), why_not=whole):
             ui.commands.send(DATA, RepairGaps(symbol), REPAIR)
         imgui.same_line()
+        if widgets.button(ui, MARKS, t("database.fill_marks"), why_not=nothing):
+            ui.commands.send(DATA, FillMarks(symbol), MARKS)
+        widgets.tooltip(t("database.fill_marks_hint"))
+        imgui.same_line()
         if widgets.button(ui, CHECK, t("database.check"), why_not=nothing):
             ui.commands.send(DATA, CheckIntegrity(symbol), CHECK)
         imgui.same_line()
@@ -131,7 +140,7 @@ class SymbolDetail:
         imgui.same_line()
         if widgets.button(ui, "database.open_delete", t("database.delete_dots"), "danger", why_not=nothing):
             self._dialogs.open_delete(ui, symbol)
-        for scope in (COLLECT, REPAIR, CHECK):
+        for scope in (COLLECT, REPAIR, CHECK, MARKS):
             failed = ui.commands.failure(scope)
             widgets.field_note(ui, failed.message if failed is not None else "")
         imgui.dummy(ImVec2(0, ui.px(2)))
@@ -181,7 +190,12 @@ class SymbolDetail:
         chosen = next((each for each in self._found if finding_key(each) == clicked), None)
         month = None if chosen is None else month_of(chosen)
         if chosen is not None and month is not None:
-            self._dialogs.open_delete(ui, symbol, month, "flow" if chosen.kind.startswith("flow") else "bars")
+            self._dialogs.open_delete(ui, symbol, month, deletable(chosen.kind))
+
+
+def _picture(ui: Ui, symbol: str) -> Picture:
+    """On the reader thread."""
+    return Picture.of(symbol, ui.results.provenance(symbol), ui.results.marks_stored(symbol))
 
 
 def newest_check(ui: Ui, symbol: str) -> DataJob | None:
@@ -192,6 +206,19 @@ def newest_check(ui: Ui, symbol: str) -> DataJob | None:
         if job.kind is JobKind.CHECK and job.status is JobStatus.DONE and job.symbol in ("", symbol)
     ]
     return max(done, key=lambda job: job.number, default=None)
+
+
+def switched(now: Collection, bars: bool, flow: bool, marks: bool) -> Collection:
+    """What is collected after a switch has been turned. Flow and marks stand with bars alone; whether marks are wanted is remembered."""
+    wanted = now.marks if marks == (now.bars and now.marks) else marks
+    if bars != now.bars:
+        return Collection(now.symbol, bars, bars and now.flow, wanted)
+    return Collection(now.symbol, bars or flow or marks, flow, wanted)
+
+
+def deletable(kind: str) -> str:
+    """What is to be deleted with a damaged file of a kind, see `DELETABLE`."""
+    return {"flow_1m": "flow", "mark_1m": "marks", "funding": "marks"}.get(kind, "bars")
 
 
 def finding_key(finding: IntegrityFinding) -> str:
@@ -221,6 +248,12 @@ def _edges(ui: Ui, whole: Provenance) -> None:
         text = formats.moment(whole.end_ms)
         widgets.same_line_right(right, imgui.calc_text_size(text).x)
         ui.text(text, ui.colors.muted)
+
+
+def _marks(ui: Ui, stored: MarksStored) -> None:
+    share = stored.with_mark / stored.minutes if stored.minutes else 0.0
+    text = ui.t("database.marks_stored", share=f"{share:.2%}", rates=f"{stored.rates:,}")
+    ui.text(text, ui.colors.muted, size=ui.theme.SMALL)
 
 
 def _gap_table(ui: Ui) -> Table[tuple[TimeRange, bool]]:
