@@ -1,7 +1,7 @@
 """Mark price bars and settled funding rates of one symbol's minutes, from the mark prices of its stream. Pure.
 
-A minute is *whole* when nothing of it can have been missed: a mark price in its first and in its last two seconds, no connection
-lost between, and no silence. A silence is long by the market's clock and by ours: a market that is replayed fast sends few
+A minute is *whole* when nothing of it can have been missed: a mark price in its first and in its last second and no silence
+between. A silence is long by the market's clock and, unless the connection broke, by ours: a market that is replayed fast sends few
 mark prices a minute, in little time. Of a minute that is not whole the exchange is asked (`mark_outlet`).
 
 A funding rate is settled at a full hour; it is the last one told for that stamp before it passed (spec: exchange §2.3, `r` and `T`).
@@ -18,10 +18,9 @@ from atm.exchange.client.book_flow import KEPT_MINUTES
 from atm.model.interval import HOUR_MS, MINUTE_MS
 from atm.model.mark import Mark
 
-EDGE_MS = 2_000
-SILENCE_MS, SILENCE_S = 3_000, 3.0
-BREAK_MS = 1_500
-"""Mark prices come once a second: over a break of the connection none was missed if the next one came so soon."""
+SECOND_MS = 1_000
+SILENCE_MS, SILENCE_S = 1_500, 1.5
+"""Mark prices come once a second: none was missed if the next one came so soon."""
 LAST_RATE_MS = 10_000
 """A rate that was told so long before its stamp, or earlier, may have changed since."""
 
@@ -90,16 +89,20 @@ class MarkMinutes:
             if len(self._open) > KEPT_MINUTES:
                 del self._open[next(iter(self._open))]
         if last is not None and self._breaks(last, told):
-            for touched in (self._open.get(last.time_ms - last.time_ms % MINUTE_MS), minute):
-                if touched is not None:
-                    touched.broken = True
+            self._break(last.time_ms, told.time_ms)
         self._last, self._interrupted = told, False
 
     def _breaks(self, last: Told, told: Told) -> bool:
-        silent_ms = told.time_ms - last.time_ms
-        if self._interrupted:
-            return silent_ms > BREAK_MS
-        return silent_ms > SILENCE_MS and told.now_s - last.now_s > SILENCE_S
+        if told.time_ms - last.time_ms <= SILENCE_MS:
+            return False
+        return self._interrupted or told.now_s - last.now_s > SILENCE_S
+
+    def _break(self, last_ms: int, told_ms: int) -> None:
+        """Mark the minutes of the two mark prices of which a second between them was not told."""
+        for at_ms in (last_ms + SECOND_MS, told_ms - SECOND_MS):
+            minute = self._open.get(at_ms - at_ms % MINUTE_MS)
+            if minute is not None:
+                minute.broken = True
 
     def interrupt(self) -> None:
         """The connection was lost or is a new one."""
@@ -127,7 +130,7 @@ class MarkMinutes:
 
 
 def _closed(minute_ms: int, minute: _Open) -> ClosedMinute:
-    edges = minute.first_ms - minute_ms < EDGE_MS and minute_ms + MINUTE_MS - minute.last_ms <= EDGE_MS
+    edges = minute.first_ms - minute_ms < SECOND_MS and minute_ms + MINUTE_MS - minute.last_ms <= SECOND_MS
     rate = _rate(minute_ms, minute.before)
     mark = Mark(minute.open, minute.high, minute.low, minute.close, math.nan if rate is None else rate)
     return ClosedMinute(mark, edges and rate is not None and not minute.broken)

@@ -57,22 +57,17 @@ def test_a_minute_is_whole_exactly_when_nothing_of_it_was_missed_and_then_brute_
             continue
         values = list(told.values())
         assert msgspec.structs.astuple(closed.mark)[:4] == (values[0], max(values), min(values), values[-1])
-        if len(told) == 60 and (number == 0 or opened - 1_000 in seen):
-            assert closed.whole
-        if closed.whole:  # at most single lost events, which the exchange's own second would not show either
-            assert min(told) <= opened + 1_000 and max(told) >= opened + 58_000
-            gaps = [b - a for a, b in zip(sorted(told), sorted(told)[1:], strict=False)]
-            assert max(gaps) <= 3_000
+        assert closed.whole is (len(told) == 60)
 
 
 @pytest.mark.parametrize(
     ("lost", "whole"),
     [
         (range(0), True),
-        (range(T0, T0 + 2_000), False),  # the first two seconds
-        (range(T0 + 58_000, T0 + 60_000), False),  # the last two
+        (range(T0, T0 + 1_000), False),  # the first second
+        (range(T0 + 59_000, T0 + 60_000), False),  # the last one
         (range(T0 + 20_000, T0 + 24_000), False),  # four in the middle
-        (range(T0 + 20_000, T0 + 21_000), True),  # the exchange leaves one out
+        (range(T0 + 20_000, T0 + 21_000), False),  # a single one
     ],
 )
 def test_silence_makes_a_minute_one_that_was_seen_in_part(lost: range, whole: bool) -> None:
