@@ -45,7 +45,7 @@ from atm.model.program import ProgramContext
 from atm.storage.fetch_plan import Fetch, FetchPlan, Instruction
 from atm.storage.importer import import_files
 from atm.storage.market_store import MarketStore, open_store
-from atm.storage.minute_columns import KLINES, MARKS
+from atm.storage.minute_columns import FUNDING, KLINES, MARKS
 from atm.storage.month_file import month_range
 
 log = logging.getLogger(__name__)
@@ -300,7 +300,8 @@ class DataManager:
                 settled(instruction.error)
 
     def _fetch(self, plan: FetchPlan, order: Fetch) -> None:
-        request = FetchBars(order.symbol, order.piece.start_ms, order.piece.end_ms, order.urgent)
+        symbol, piece = order.symbol, order.piece
+        request = FetchBars(symbol, piece.start_ms, piece.end_ms, order.urgent, self._stores_marks(symbol))
         answered = partial(self._fetched, plan, order)
         self._assistant.request_async(BINANCE_API, request, answered, timeout=FETCH_TIMEOUT_S)
 
@@ -369,11 +370,11 @@ class DataManager:
         """Tell of files that were put aside, and have fetched again what the exchange has."""
         for path in self._store.take_put_aside():
             symbol, kind, within = path.parent.parent.name, path.parent.name, month_range(path.stem)
-            if kind in (KLINES.name, MARKS.name):
+            if kind in (KLINES.name, MARKS.name, FUNDING.name):
                 self._notify(Severity.WARNING, "notice.broken_file", {"file": str(path)})
                 last = self._store.last(symbol)
                 end = within.end_ms if last is None or last < within.start_ms else min(within.end_ms, last + MINUTE_MS)
-                self.damaged(symbol, TimeRange(within.start_ms, end), kind == MARKS.name)
+                self.damaged(symbol, TimeRange(within.start_ms, end), kind != KLINES.name)
             else:
                 self._notify(Severity.WARNING, "notice.broken_beside", {"file": str(path)})
 
