@@ -103,6 +103,9 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--port", type=int, default=8787)
     command.add_argument("--speed", type=float, default=1.0)
     command.add_argument("--data", type=Path, help="a market store to replay (default: the shipped sample)")
+    command.add_argument(
+        "--recorded", type=Path, metavar="FILE", help="a recorded session to replay, message by message"
+    )
     command.add_argument("--faults", metavar="SEED", help="go wrong by the schedule of this number")
     command.add_argument("--fault-minutes", type=float, default=10.0, metavar="M", help="for so long (default 10)")
     command = add("faults", _faults, "let the demo exchange go wrong: faults on demand and by schedule")
@@ -162,7 +165,17 @@ def make_context(options: Any, addresses: Addresses | None = None) -> ProgramCon
         headless=getattr(options, "headless", False),
         analysis_cache_bytes=config.analysisCacheMB * 1_000_000,
         record_session=config.recordSession,
+        demo_recording=_recording(config.demoRecording),
     )
+
+
+def _recording(path: str) -> Path | None:
+    if not path:
+        return None
+    found = Path(path).expanduser().absolute()
+    if not found.is_file():
+        raise Invalid("demoRecording", path, "the file of a recorded session, or nothing")
+    return found
 
 
 def _speed(options: Any) -> float:
@@ -280,7 +293,8 @@ def _demo_exchange(options: Any) -> int:
     schedule = None
     if options.faults is not None:
         schedule = fault_command.read_schedule([options.faults, f"minutes={options.fault_minutes}"])
-    run_demo_exchange(options.port, options.speed, home, options.data, ROOT / "assets", ready, faults=schedule)
+    arguments = (options.port, options.speed, home, options.data, ROOT / "assets", ready)
+    run_demo_exchange(*arguments, faults=schedule, recorded=options.recorded)
     return 0
 
 

@@ -12,17 +12,22 @@ import logging
 import signal
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import psutil
 
 from atm.app.child import die_with
 from atm.model.endpoint import Addresses
 from atm.model.fault import FaultSchedule
+from atm.model.instrument import Instrument
 from atm.model.kernel import interpret_kernels
 from atm.storage.sample import load_exchange_info, load_instruments
 from atm.storage.store_aside import StoreAside
+
+if TYPE_CHECKING:
+    from atm.exchange.demo.recording import BarSource
 
 _LOOK_S = 0.5
 """How often is looked whether the end has come where nothing tells."""
@@ -37,14 +42,19 @@ def run_demo_exchange(
     on_ready: Callable[[Addresses], None],
     stop: threading.Event | None = None,
     faults: FaultSchedule | None = None,
+    recorded: Path | None = None,
 ) -> None:
-    """Serve until `stop` is set or SIGTERM or SIGINT comes. `data`: a market store, by default the shipped sample; `faults`: of
-    this schedule, from the beginning. Raises Invalid for a schedule that cannot be."""
+    """Serve until `stop` is set or SIGTERM or SIGINT comes. `data`: a market store, by default the shipped sample; `recorded`: the
+    file of a recorded session instead; `faults`: of this schedule, from the beginning. Raises Invalid for a schedule or a session
+    that cannot be."""
     is_over = (stop or threading.Event()).is_set
-    asyncio.run(_serve(port, speed, home, data or assets / "sample", assets, on_ready, is_over, faults=faults))
+    store = data or assets / "sample"
+    asyncio.run(_serve(port, speed, home, store, assets, on_ready, is_over, faults=faults, recorded=recorded))
 
 
-def serve_child(port: int, speed: float, home: Path | None, assets: Path, main_pid: int) -> None:
+def serve_child(
+    port: int, speed: float, home: Path | None, assets: Path, main_pid: int, recorded: Path | None = None
+) -> None:
     """Entry of the program's child process; ends with the program, however that ended."""
     logging.basicConfig(level=logging.INFO)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -56,8 +66,27 @@ def serve_child(port: int, speed: float, home: Path | None, assets: Path, main_p
         return not psutil.pid_exists(main_pid)
 
     asyncio.run(
-        _serve(port, speed, home, assets / "sample", assets, lambda _: None, is_over, (signal.SIGTERM,), look_s)
+        _serve(
+            port, speed, home, assets / "sample", assets, lambda _: None, is_over, (signal.SIGTERM,), look_s, recorded=recorded
+        )
     )
+
+
+@contextlib.contextmanager
+def _market(
+    data: Path, recorded: Path | None, assets: Path
+) -> Iterator[tuple[BarSource, tuple[Instrument, ...], dict[str, Any]]]:
+    """What is replayed, with its instruments and its exchangeInfo. Raises Invalid for a session that cannot be replayed."""
+    instruments, info = load_instruments(assets), load_exchange_info(assets)
+    if recorded is None:
+        with StoreAside(data) as source:
+            interpret_kernels()
+            yield source, instruments, info
+        return
+    interpret_kernels()
+    from atm.exchange.demo.session import recorded_session
+
+    yield recorded_session(recorded, instruments, info)
 
 
 async def _serve(
@@ -71,6 +100,7 @@ async def _serve(
     signals: tuple[signal.Signals, ...] = (signal.SIGTERM, signal.SIGINT),
     look_s: float | None = _LOOK_S,
     faults: FaultSchedule | None = None,
+    recorded: Path | None = None,
 ) -> None:
     ended = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -79,13 +109,11 @@ async def _serve(
         for number in signals:
             loop.add_signal_handler(number, ended.set)
     async with contextlib.AsyncExitStack() as stack:
-        with StoreAside(data) as source:
-            interpret_kernels()
+        with _market(data, recorded, assets) as market:
             from atm.exchange.demo.server import DemoExchangeOptions, running_demo_exchange
 
             options = DemoExchangeOptions(port=port, speed=speed, home=home, faults=faults)
-            arguments = (options, source, load_instruments(assets), load_exchange_info(assets))
-            addresses = await stack.enter_async_context(running_demo_exchange(*arguments))
+            addresses = await stack.enter_async_context(running_demo_exchange(options, *market))
         on_ready(addresses)
         while not ended.is_set() and not is_over():
             with contextlib.suppress(TimeoutError):

@@ -24,7 +24,7 @@ class ExchangeKeeper:
 
     def __init__(self, mp: Any, context: ProgramContext, port: int, speed: float) -> None:
         self._mp = mp
-        self._arguments = (port, speed, context.home, context.assets, os.getpid())
+        self._arguments = (port, speed, context.home, context.assets, os.getpid(), context.demo_recording)
         self._policy = RestartPolicy()
         self._process: BaseProcess | None = None
         self._stopping = threading.Event()
@@ -72,8 +72,8 @@ class ExchangeKeeper:
             self._process.join()
 
 
-def _serve(port: int, speed: float, home: Path, assets: Path, main_pid: int) -> None:
+def _serve(port: int, speed: float, home: Path, assets: Path, main_pid: int, recorded: Path | None) -> None:
     """The child's entry; what it needs is imported there, not in the main process."""
     from atm.app.demo_exchange import serve_child
 
-    serve_child(port, speed, home, assets, main_pid)
+    serve_child(port, speed, home, assets, main_pid, recorded)

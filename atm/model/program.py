@@ -25,6 +25,7 @@ class ProgramContext(msgspec.Struct, frozen=True):
     headless: bool = False
     analysis_cache_bytes: int = 2_000_000_000
     record_session: bool = False
+    demo_recording: Path | None = None
 
     @property
     def market_root(self) -> Path:

@@ -15,7 +15,7 @@ from atm.exchange.client.frames import Level
 
 MOST_WAITING = 1_000
 """Differences kept while the book waits for a snapshot: 250 s of the stream at 250 ms."""
-MOST_OLD, SET_BACK_MS = 200, 60_000
+MOST_OLD, SET_BACK_MS = 1_000, 60_000
 """After so many old differences in a row, or one that is so old, the exchange counts anew."""
 MOST_LEVELS = 20_000
 LEAST_LEVELS = 50

@@ -31,14 +31,17 @@ Integers = NDArray[np.int64]
 
 
 class Book(msgspec.Struct, frozen=True):
-    """Levels of both sides, best first."""
+    """Levels of both sides, best first. update_id: what it has of an exchange that told it, else 0."""
 
     bids: list[Level]
     asks: list[Level]
+    update_id: int = 0
 
 
 def book_at(market: Market, now_ms: int, levels: int = MOST_LEVELS) -> Book:
     """The book at a moment."""
+    if (told := market.told_book(now_ms)) is not None:
+        return Book(_in_units(market, told.bids[:levels]), _in_units(market, told.asks[:levels]), told.update_id)
     bid = best_bid(market, now_ms)
     near = min(levels, NEAR_LEVELS)
     bids = list(zip(range(bid, max(0, bid - near), -1), _near_units(market, now_ms, 0, near), strict=False))
@@ -75,7 +78,8 @@ def changes(market: Market, after_ms: int, to_ms: int) -> Book | None:
         units[is_near] = np.array(_near_units(market, to_ms, side, NEAR_LEVELS))[level[is_near]]
         units[is_far] = _far_units(market, to_ms, found[is_far])
         sides.append(_levels(found, units))
-    return Book(*sides)
+    bids, asks = sides
+    return Book(bids, asks)
 
 
 def best_bid(market: Market, now_ms: int) -> int:
@@ -141,6 +145,11 @@ def _drawn(market: Market, prices: Integers, epochs: Integers | int, range_: int
     mixed = (mixed ^ (mixed >> _SHIFT)) * _STIR
     drawn: Integers = ((mixed ^ (mixed >> _SHIFT)) % np.uint64(range_)).astype(np.int64)
     return drawn
+
+
+def _in_units(market: Market, levels: tuple[tuple[float, float], ...]) -> list[Level]:
+    scale = 10**market.quantity_decimals
+    return [(round(price / market.tick), round(quantity * scale)) for price, quantity in levels]
 
 
 def price_of(market: Market, ticks: int) -> float:

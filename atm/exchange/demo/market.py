@@ -21,6 +21,14 @@ _KEPT_MINUTES = 48
 _MOST_AT_ONCE = 50_000
 
 
+class ToldBook(msgspec.Struct, frozen=True):
+    """Best levels of both sides as (price, quantity), best first; `update_id`: the exchange's number of this state."""
+
+    update_id: int
+    bids: tuple[tuple[float, float], ...]
+    asks: tuple[tuple[float, float], ...]
+
+
 class Day(msgspec.Struct, frozen=True):
     """The last 24 hours: `bar` over them; trade ids of the first and last trade."""
 
@@ -50,6 +58,10 @@ class Market:
         self._minutes: dict[int, Minute] = {}
         self._typical: dict[int, float] = {}
 
+    def told_book(self, ms: int) -> ToldBook | None:
+        """The book as an exchange has told it; None where it is to be drawn."""
+        return None
+
     def is_listed(self, ms: int) -> bool:
         """Whether the recording has begun."""
         return ms >= self.start_ms
@@ -69,11 +81,16 @@ class Market:
         found = self._minutes.get(ordinal)
         if found is None:
             first_id = self.recording.trades_before(ordinal) + 1
-            found = Minute(self.recording.bar(ordinal), ordinal, first_id, self._grid, self.seed)
-            self._minutes[ordinal] = found
-            if len(self._minutes) > _KEPT_MINUTES:
-                del self._minutes[next(iter(self._minutes))]
+            found = self._remember(
+                ordinal, Minute(self.recording.bar(ordinal), ordinal, first_id, self._grid, self.seed)
+            )
         return found
+
+    def _remember(self, ordinal: int, minute: Minute) -> Minute:
+        self._minutes[ordinal] = minute
+        if len(self._minutes) > _KEPT_MINUTES:
+            del self._minutes[next(iter(self._minutes))]
+        return minute
 
     # --- prices -----------------------------------------------------------------------------------------------
 

@@ -111,7 +111,7 @@ class MarketAnswers:
             raise ExchangeRefusal(-4021, wanted)
         book = book_at(market, asked.now_ms)
         levels = int(wanted)
-        return {"lastUpdateId": asked.now_ms, "E": asked.now_ms, "T": asked.now_ms,
+        return {"lastUpdateId": book.update_id or asked.now_ms, "E": asked.now_ms, "T": asked.now_ms,
                 "bids": level_texts(market, book.bids[:levels]),
                 "asks": level_texts(market, book.asks[:levels])}  # fmt: skip
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 
+import msgspec
+
 from atm.exchange.demo.book import Book, book_at, changes, level_texts
 from atm.exchange.demo.documents import Document, money
 from atm.exchange.demo.market import INTERVALS, Market, number
@@ -14,7 +16,7 @@ from atm.model.bars import Bar
 from atm.model.instrument import Instrument
 from atm.model.interval import MINUTE_MS, Interval
 
-PUBLIC = re.compile(r"!bookTicker|[^@]+@(bookTicker|depth(5|10|20)?(@(100|250|500)ms)?)")
+PUBLIC = re.compile(r"!bookTicker|[^@]+@(bookTicker|depth(5|10|20)?(@\d+ms)?)")
 HALTED = "TRADING_HALT"
 LONGEST_CHANGE_MS = 10 * MINUTE_MS
 """After a longer silence the differences of a book begin anew, with a gap that its followers notice."""
@@ -35,6 +37,8 @@ _TICKER_CODES = {
 }  # fmt: skip
 
 Events = list[Document] | list[list[Document]]
+Told = Document | list[Document] | msgspec.Raw
+"""A payload, made or as it was recorded."""
 
 
 class MarketEvents:
@@ -57,12 +61,12 @@ class MarketEvents:
         if len(self._liquidated) > _MOST_LIQUIDATIONS:
             del self._liquidated[next(iter(self._liquidated))]
 
-    def between(self, streams: Iterable[str], after_ms: int, ms: int) -> list[tuple[str, Document | list[Document]]]:
+    def between(self, streams: Iterable[str], after_ms: int, ms: int) -> list[tuple[str, Told]]:
         """(stream, event) for each event of these streams: the market has gone from `after_ms` to `ms`. Trades and mark prices
         come before the bar that they close."""
         wanted = set(streams)
         self._told_ms = {stream: told for stream, told in self._told_ms.items() if stream in wanted}
-        found: list[tuple[str, Document | list[Document]]] = []
+        found: list[tuple[str, Told]] = []
         for stream in sorted(wanted, key=_rank):
             found += [(stream, event) for event in self._of(stream, after_ms, ms)]
         self._liquidated = {key: event for key, event in self._liquidated.items() if key[1] >= ms // _SECOND_MS}

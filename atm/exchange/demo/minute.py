@@ -77,14 +77,28 @@ class Minute:
                 )
             )  # fmt: skip
             first_trade_id = last_id + 1
+        self._add_up(grid)
+
+    def _add_up(self, grid: Grid) -> None:
+        """Sums of the first 0, 1, 2 … aggregates."""
+        scale, unit = float(10**grid.price_decimals), float(10**grid.quantity_decimals)
+        traded = [
+            (
+                round(each.quantity * unit),
+                round(each.price * scale),
+                each.last_id - each.first_id + 1,
+                not each.buyer_is_maker,
+            )
+            for each in self.aggregates
+        ]
         self._traded = [aggregate.time_ms for aggregate in self.aggregates]
         self._sums = list(
             zip(
-                _sums(entry.units for entry in entries),
-                _sums(entry.units * entry.points for entry in entries),
-                _sums(entry.trades for entry in entries),
-                _sums(entry.units * entry.bought for entry in entries),
-                _sums(entry.units * entry.points * entry.bought for entry in entries),
+                _sums(units for units, _, _, _ in traded),
+                _sums(units * points for units, points, _, _ in traded),
+                _sums(trades for _, _, trades, _ in traded),
+                _sums(units * bought for units, _, _, bought in traded),
+                _sums(units * points * bought for units, points, _, bought in traded),
                 strict=True,
             )
         )
@@ -111,6 +125,16 @@ class Minute:
             self.bar.open_time, prices[0], max(prices), min(prices), prices[-1], volume / self._unit, quote / self._both,
             float(trades), bought / self._unit, bought_quote / self._both,
         )  # fmt: skip
+
+
+class RecordedMinute(Minute):
+    """One minute as it was traded: its trades, and between them the price of the last one."""
+
+    def __init__(self, bar: Bar, aggregates: list[Aggregate], grid: Grid) -> None:
+        self.bar, self.aggregates = bar, aggregates
+        self.times = [bar.open_time, *(each.time_ms for each in aggregates)]
+        self.prices = [bar.open, *(each.price for each in aggregates)]
+        self._add_up(grid)
 
 
 def _sums(values: Iterable[int]) -> list[int]:

@@ -21,10 +21,12 @@ from atm.exchange.demo.engine import Engine
 from atm.exchange.demo.fault_effects import FaultEffects
 from atm.exchange.demo.faults import Faults, FaultWish
 from atm.exchange.demo.market import Market
+from atm.exchange.demo.market_events import MarketEvents
 from atm.exchange.demo.minute import FIRST_EXTREME_MS, SECOND_EXTREME_MS
 from atm.exchange.demo.recording import BarSource
 from atm.exchange.demo.rest import Rest
 from atm.exchange.demo.rules import Rules
+from atm.exchange.demo.session import Session, SessionEvents, SessionMarket
 from atm.exchange.demo.streams import Streams
 from atm.model.demo_state import DemoState
 from atm.model.endpoint import Addresses
@@ -36,6 +38,11 @@ from atm.model.interval import DAY_MS, MINUTE_MS, format_time
 logger = logging.getLogger(__name__)
 
 UPDATE_WALL_MS = 250.0
+SESSION_WALL_MS = 10.0
+"""Messages of a recorded session are sent on time to so much. None is left out: where listeners cannot follow they come later."""
+LONGEST_DRAIN_S = 5.0
+SESSION_LEAD_MS = 100
+"""Requests see so much more of a recorded session than its listeners."""
 HEARTBEAT_S = 2.0
 SILENT_BEHIND_MS = 10_000.0
 JUMP_SLICE_MS = DAY_MS
@@ -72,12 +79,15 @@ class DemoExchange:
     ) -> None:
         self._wall_ms = wall_ms
         recorded = set(source.symbols())
-        self.markets = {entry.symbol: Market(entry, source) for entry in instruments if entry.symbol in recorded}
+        self._session = source if isinstance(source, Session) else None
+        self.markets = {entry.symbol: market_of(entry, source) for entry in instruments if entry.symbol in recorded}
         if not self.markets:
             raise Invalid("source", sorted(recorded), "a store with bars of at least one known instrument")
         symbols = [entry for entry in exchange_info["symbols"] if entry["symbol"] in self.markets]
-        self._path = options.home / state_file.NAME if options.home is not None else None
+        self._path = options.home / state_file.NAME if options.home is not None and self._session is None else None
         start_ms = DEFAULT_START_MS if options.start_ms is None else options.start_ms
+        if self._session is not None:
+            start_ms = self._session.index.start_ms - 1
         fresh = MarketClock(float(start_ms), self._wall_ms()).with_speed(self._wall_ms(), options.speed)
         self.clock, state = state_file.restored(self._path, fresh, set(self.markets), self._wall_ms())
         rules = {entry["symbol"]: Rules.of(entry) for entry in symbols}
@@ -91,7 +101,10 @@ class DemoExchange:
             lambda: self.clock.speed == 1 and not self.clock.paused, self._after_request,
         )  # fmt: skip
         self._stirred = asyncio.Event()
-        self.streams = Streams(self.markets, self.rest.owner_of, self._stirred.set)
+        self._awaits_listener = self._session is not None
+        if self._session is not None:
+            self.clock = MarketClock(float(start_ms), self._wall_ms(), options.speed, paused=True)
+        self.streams = Streams(self._events(), self.rest.owner_of, self._stirred.set)
         self._streamed_ms = self.clock.at(self._wall_ms())
         self.faults = Faults(
             self.streams, self.rest, lambda faults: FaultEffects(faults, self.engine, rules, info), self._present_ms,
@@ -99,6 +112,11 @@ class DemoExchange:
         )  # fmt: skip
         if options.faults is not None:
             self.faults.command(FaultWish(schedule=options.faults))
+
+    def _events(self) -> MarketEvents:
+        if self._session is None:
+            return MarketEvents(self.markets)
+        return SessionEvents(self.markets, self._session, lambda: UPDATE_WALL_MS * self.clock.speed)
 
     def _emit(self, account: Any, event: documents.Document) -> None:
         self.streams.user_event(account.name, event)
@@ -134,9 +152,18 @@ class DemoExchange:
 
     def _present_ms(self) -> int:
         """Market time, once everything has happened up to it."""
+        self._hold_at_end()
         now_ms = self.clock.at(self._wall_ms())
+        if self._session is not None and self.streams.wanted:
+            now_ms = min(now_ms, self._streamed_ms + SESSION_LEAD_MS)  # requests do not see what listeners wait for
         self._advance(now_ms)
         return now_ms
+
+    def _hold_at_end(self) -> None:
+        """A recorded session does not go on behind its last message."""
+        wall = self._wall_ms()
+        if self._session is not None and self.clock.at(wall) >= (end_ms := self._session.index.end_ms):
+            self.clock = MarketClock(float(end_ms), wall, self.clock.speed, paused=True)
 
     def _advance(self, ms: int) -> None:
         """Let everything happen up to a moment, and keep it before anybody hears of more."""
@@ -145,15 +172,22 @@ class DemoExchange:
             self.keep()
 
     async def run(self) -> None:
-        """Move the market from one due moment to the next; while nobody listens and nothing is at stake, wait."""
+        """Move the market from one due moment to the next; while nobody listens and nothing is at stake, wait. A recorded session
+        waits for its first listener, so that the first message is not missed."""
         while True:
             self._stirred.clear()
+            if self._awaits_listener and self.streams.wanted:
+                self._awaits_listener = False
+                self.clock = self.clock.with_pause(self._wall_ms(), False)
             if not self.streams.wanted and not passage.is_busy(self.engine):
                 await self._stirred.wait()
                 self._streamed_ms = max(self._streamed_ms, self.clock.at(self._wall_ms()))
                 continue
-            due_ms = next_moment(self._streamed_ms, self.clock.speed)
+            due_ms = self._due_ms()
             if self.clock.paused and due_ms > self.clock.market_ms:
+                if self._session is not None and self._streamed_ms < self.clock.market_ms:
+                    self._step(int(self.clock.market_ms), silent=False)  # the last messages before the end
+                    continue
                 await self._stirred.wait()
                 continue
             late_ms = self._wall_ms() - self.clock.wall_of(due_ms)
@@ -162,8 +196,17 @@ class DemoExchange:
                     async with asyncio.timeout(-late_ms / 1000):
                         await self._stirred.wait()
                 continue
-            self._step(due_ms, silent=late_ms > SILENT_BEHIND_MS)
+            self._step(due_ms, silent=self._session is None and late_ms > SILENT_BEHIND_MS)
             await asyncio.sleep(0)
+            if self._session is not None:
+                await self.streams.drained(LONGEST_DRAIN_S)
+
+    def _due_ms(self) -> int:
+        """The next moment at which streams move."""
+        self._hold_at_end()
+        if self._session is None:
+            return next_moment(self._streamed_ms, self.clock.speed)
+        return self._session.due_ms(self._streamed_ms, max(1, round(SESSION_WALL_MS * self.clock.speed)))
 
     def _step(self, ms: int, silent: bool) -> None:
         """`silent`: so far behind (the machine slept) that streaming every moment would only flood the sockets."""
@@ -240,6 +283,11 @@ class DemoExchange:
         router.add_route("*", "/fapi/{version:v[123]}/{path:.+}", self.rest.handle)
         router.add_get("/api/{version:v3}/{path:ping|time}", self.rest.handle)
         return application
+
+
+def market_of(instrument: Instrument, source: BarSource) -> Market:
+    """The market of one symbol of a store or of a recorded session."""
+    return SessionMarket(instrument, source) if isinstance(source, Session) else Market(instrument, source)
 
 
 def next_moment(after_ms: int, speed: float) -> int:

@@ -17,7 +17,6 @@ import msgspec
 from aiohttp import WSMsgType, web
 
 from atm.exchange.demo.documents import Document
-from atm.exchange.demo.market import Market
 from atm.exchange.demo.market_events import PUBLIC, MarketEvents
 from atm.model.fault import USER_PREFIX
 
@@ -25,6 +24,7 @@ logger = logging.getLogger(__name__)
 
 QUEUE_LIMIT = 2_000
 LONGEST_ID = 36
+_DRAIN_S = 0.002
 _ALL_EVENTS: frozenset[str] = frozenset()
 
 
@@ -67,6 +67,11 @@ class Subscriber:
                     await self.socket.send_bytes(content)
             except (ConnectionError, RuntimeError):
                 return  # the socket is closing; its reader ends as well
+
+    @property
+    def is_behind(self) -> bool:
+        """Whether many messages wait for it; one more burst may be too much."""
+        return not self.dead and self._queue.qsize() > QUEUE_LIMIT // 4
 
     def send(self, content: str | bytes) -> None:
         """Queue a message."""
@@ -136,17 +141,21 @@ class Streams:
     faults: StreamFaults | None = None
     tampered: bool = False
 
-    def __init__(
-        self, markets: Mapping[str, Market], owner_of: Callable[[str], str], stirred: Callable[[], None]
-    ) -> None:
-        self._owner_of, self._stirred = owner_of, stirred
-        self.events = MarketEvents(markets)
+    def __init__(self, events: MarketEvents, owner_of: Callable[[str], str], stirred: Callable[[], None]) -> None:
+        self.events, self._owner_of, self._stirred = events, owner_of, stirred
         self.subscribers: dict[Subscriber, None] = {}  # in order of arrival, so that a run can be repeated
 
     @property
     def wanted(self) -> bool:
         """Whether anybody listens to market data."""
         return any(subscriber.streams for subscriber in self.subscribers)
+
+    async def drained(self, longest_s: float) -> None:
+        """Wait until no listener is far behind, at most so long: who stays behind will be cut."""
+        loop = asyncio.get_running_loop()
+        until_s = loop.time() + longest_s
+        while any(subscriber.is_behind for subscriber in self.subscribers) and loop.time() < until_s:
+            await asyncio.sleep(_DRAIN_S)
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         """Serve one socket until it ends."""
