@@ -67,7 +67,16 @@ def serve_child(
 
     asyncio.run(
         _serve(
-            port, speed, home, assets / "sample", assets, lambda _: None, is_over, (signal.SIGTERM,), look_s, recorded=recorded
+            port,
+            speed,
+            home,
+            assets / "sample",
+            assets,
+            lambda _: None,
+            is_over,
+            (signal.SIGTERM,),
+            look_s,
+            recorded=recorded,
         )
     )
 
