@@ -56,6 +56,13 @@ class _Books:
         self.levels: DepthEvent | None = None
         self.top: _Top | None = None
 
+    def keep(self, line: SessionLine) -> None:
+        """Best levels or best prices have been told."""
+        if line.stream.endswith("@bookTicker"):
+            self.top = _TOPS.decode(line.data)
+        else:
+            self.levels = _DEPTHS.decode(line.data)
+
     def told(self) -> ToldBook | None:
         """The fullest that is right now."""
         if self.whole.is_synchronised:
@@ -76,6 +83,7 @@ class Session:
         self.index = index
         self.gaps = 0
         self._books: dict[str, _Books] = {}
+        self._first: dict[str, ToldBook | None] = {}
         self._pending: deque[tuple[int, str, bytes]] = deque()
         self._lines = index.times()
         self._next = next(self._lines, None)
@@ -127,7 +135,22 @@ class Session:
         """The book as it was told up to a moment, or up to a later one that has been asked for before."""
         self.advance(ms)
         books = self._books.get(symbol)
-        return None if books is None else books.told()
+        told = None if books is None else books.told()
+        return told or self._first_told(symbol)
+
+    def _first_told(self, symbol: str) -> ToldBook | None:
+        """The first book that the session tells of a symbol, for the moments before it; None if it tells none."""
+        if symbol not in self._first:
+            books, name = _Books(), symbol.lower()
+            self._first[symbol] = None
+            told = {f"{name}@bookTicker", *(f"{name}@depth{levels}" for levels in (5, 10, 20))}
+            if told & self.index.streams:
+                for _, line, _ in self.index.times():
+                    if plain(line.stream) in told:
+                        books.keep(line)
+                        self._first[symbol] = books.told()
+                        break
+        return self._first[symbol]
 
     def _keep_book(self, line: SessionLine, raw: bytes) -> None:
         address = urlsplit(line.request)
@@ -143,10 +166,8 @@ class Session:
                 gaps = book.gaps
                 book.take(_DEPTHS.decode(line.data))
                 self.gaps += book.gaps - gaps
-            elif kind.startswith("depth"):
-                self._of(name.upper()).levels = _DEPTHS.decode(line.data)
-            elif kind == "bookTicker" and name:
-                self._of(name.upper()).top = _TOPS.decode(line.data)
+            elif kind.startswith("depth") or (kind == "bookTicker" and name):
+                self._of(name.upper()).keep(line)
 
     def _of(self, symbol: str) -> _Books:
         return self._books.setdefault(symbol, _Books())

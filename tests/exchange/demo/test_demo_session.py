@@ -123,6 +123,18 @@ async def test_a_client_follows_the_book_with_the_snapshot_of_rest(exchange: tup
     assert book.is_synchronised and book.gaps == 0 and snapshots < 20
 
 
+async def test_before_the_first_message_the_book_is_the_first_that_was_told(
+    exchange: tuple[DemoExchange, Addresses],
+) -> None:
+    _, addresses = exchange
+    first = recorded("bookTicker")[0]
+    async with aiohttp.ClientSession() as session, session.get(f"{addresses.rest}/fapi/v1/ticker/bookTicker?symbol={SYMBOL}") as answer:
+        told = await answer.json()
+    assert [float(told[name]) for name in ("bidPrice", "bidQty", "askPrice", "askQty")] == [
+        float(first[name]) for name in "bBaA"
+    ]
+
+
 async def test_what_was_not_recorded_follows_from_what_was(exchange: tuple[DemoExchange, Addresses]) -> None:
     """The session has no aggregate trades and no bars: they are made of its trades. At the end the market stands still."""
     made, addresses = exchange
