@@ -227,6 +227,7 @@ class Shell:
         imgui.same_line()
         ui.text(ui.t(f"connection.{state}"))
         if connection is None:
+            imgui.same_line(0, ui.px(26))
             return
         if connection.reason:
             widgets.tooltip(connection.reason)

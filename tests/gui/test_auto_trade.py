@@ -50,7 +50,7 @@ def test_a_scenario_is_made_from_a_stored_configuration(shown: Pilot) -> None:
     shown.type("trade.method.entry.3.target", "90")
     shown.type("trade.full_stop_loss_immediate", "8")
     shown.type("trade.full_stop_loss_close", "12.5")
-    assert set(page_of(shown).errors) == {"full_stop_loss_close"}
+    assert set(page_of(shown).editor.errors) == {"full_stop_loss_close"}
     shown.click("trade.save")
     assert shown.sent == [], "nothing that is wrong is sent"
     shown.type("trade.full_stop_loss_close", "2.5")
@@ -72,7 +72,7 @@ def test_a_new_one_gets_a_code_and_is_shown_when_it_is_there(shown: Pilot) -> No
     shown.click("trade.new")
     shown.choose("trade.method", "TEF")
     shown.type("trade.code", "DEMO-RQPM-FAST")
-    assert "code" in page_of(shown).errors
+    assert "code" in page_of(shown).editor.errors
     shown.type("trade.code", "swing")
     shown.click("trade.save")
     made = saved(shown)
@@ -81,16 +81,16 @@ def test_a_new_one_gets_a_code_and_is_shown_when_it_is_there(shown: Pilot) -> No
     found = filled.configurations()
     shown.ui.model.apply(ConfigurationsUpdated(found.analysis, (*found.trade, made)))
     shown.frames(2)
-    assert page_of(shown).selected == "swing" and not page_of(shown).unsaved
+    assert page_of(shown).editor.selected == "swing" and not page_of(shown).editor.unsaved
 
 
 def test_what_the_manager_refuses_stands_at_its_field_until_it_is_changed(shown: Pilot) -> None:
     shown.type("trade.leverage", "50")
     shown.click("trade.save")
     shown.answer(Failed("Invalid", "leverage: 50", "leverage", (FieldProblem("leverage", "50", "at most 20"),)))
-    assert "at most 20" in page_of(shown).errors["leverage"]
+    assert "at most 20" in page_of(shown).editor.errors["leverage"]
     shown.type("trade.leverage", "20")
-    assert page_of(shown).errors == {}
+    assert page_of(shown).editor.errors == {}
 
 
 def test_unsaved_changes_are_asked_about_before_another_page_or_configuration(shown: Pilot) -> None:
@@ -100,7 +100,7 @@ def test_unsaved_changes_are_asked_about_before_another_page_or_configuration(sh
     shown.click("trade.unsaved.stay")
     shown.click("trade.list.row.DEMO-RQPM-FAST")
     shown.click("trade.unsaved.discard")
-    assert page_of(shown).selected == "DEMO-RQPM-FAST"
+    assert page_of(shown).editor.selected == "DEMO-RQPM-FAST"
     shown.click("page.market")
     assert shown.ui.page is PageName.MARKET
 
@@ -144,7 +144,7 @@ def test_a_users_method_has_a_form_of_its_own_and_its_arrival_disturbs_nothing(s
     shown.frames(2)
     shown.choose("trade.method", "mine")
     shown.type("trade.method.parameters.speed", "0")
-    assert set(page_of(shown).errors) == {"method.parameters.speed"}
+    assert set(page_of(shown).editor.errors) == {"method.parameters.speed"}
     shown.type("trade.method.parameters.speed", "4")
     shown.click("trade.save")
     assert saved(shown).leverage == 9 and saved(shown).method == UserMethod("mine", {"speed": 4})
@@ -153,4 +153,4 @@ def test_a_users_method_has_a_form_of_its_own_and_its_arrival_disturbs_nothing(s
     found = filled.configurations()
     shown.ui.model.apply(ConfigurationsUpdated(found.analysis, (stored, found.trade[1])))
     shown.frames(2)
-    assert not page_of(shown).unsaved
+    assert not page_of(shown).editor.unsaved

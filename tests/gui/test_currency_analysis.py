@@ -42,13 +42,13 @@ def page(pilot: Pilot) -> CurrencyAnalysisPage:
 
 
 def draft_of(page: CurrencyAnalysisPage) -> AnalysisDraft:
-    assert page.draft is not None
-    return page.draft
+    assert page.editor.draft is not None
+    return page.editor.draft
 
 
 def errors(pilot: Pilot, page: CurrencyAnalysisPage) -> set[str]:
     """The paths at which something wrong is shown."""
-    return set(page.errors)
+    return set(page.editor.errors)
 
 
 def test_a_configuration_is_made_checked_and_saved_by_one_request(pilot: Pilot, page: CurrencyAnalysisPage) -> None:
@@ -75,7 +75,7 @@ def test_a_configuration_is_made_checked_and_saved_by_one_request(pilot: Pilot, 
     stored = pilot.ui.model.analysis_configurations
     pilot.ui.model.apply(ConfigurationsUpdated((*stored.values(), wanted), ()))
     pilot.frames(2)
-    assert (page.selected, page.creating, page.unsaved) == ("mine", False, False)
+    assert (page.editor.selected, page.editor.creating, page.editor.unsaved) == ("mine", False, False)
 
 
 def test_a_taken_code_is_refused_before_it_replaces_anything(pilot: Pilot, page: CurrencyAnalysisPage) -> None:
@@ -83,7 +83,7 @@ def test_a_taken_code_is_refused_before_it_replaces_anything(pilot: Pilot, page:
     pilot.type("analysis.code", "DEMO-15M")
     pilot.click("analysis.save")
     assert pilot.sent == []
-    assert "code" in page.errors
+    assert "code" in page.editor.errors
 
 
 def test_what_the_trade_manager_refuses_stands_at_its_fields_until_they_change(
@@ -94,13 +94,13 @@ def test_what_the_trade_manager_refuses_stands_at_its_fields_until_they_change(
     where = "intervals[0].ema[0].window"
     found = (FieldProblem(where, "10", "an even number"), FieldProblem("intervals[0].pip", "x", "another"))
     pilot.answer(Failed("Invalid", "two lines", where, found))
-    assert page.errors[where] == "“10” – allowed: an even number"
-    assert "intervals[0].pip" in page.errors
+    assert page.editor.errors[where] == "“10” – allowed: an even number"
+    assert "intervals[0].pip" in page.editor.errors
     pilot.type("analysis.ema.0.window", "12")
-    assert page.errors == {}
+    assert page.editor.errors == {}
     pilot.click("analysis.save")
     pilot.answer(Failed("Refused", "the analysis configuration DEMO-15M is used by open positions"))
-    assert page.unsaved, "what was typed stays"
+    assert page.editor.unsaved, "what was typed stays"
 
 
 def test_intervals_are_added_chosen_and_removed(pilot: Pilot, page: CurrencyAnalysisPage) -> None:
@@ -159,7 +159,7 @@ def test_an_indicator_whose_file_is_gone_is_shown_and_named(pilot: Pilot, page: 
     pilot.frames(3)
     assert pilot.sees("analysis.badge.user.LOST.unknown")
     assert pilot.sees("analysis.user.LOST.0.window")
-    assert "intervals[0].user.LOST" in page.errors
+    assert "intervals[0].user.LOST" in page.editor.errors
 
 
 def test_copies_new_names_and_files_are_asked_for_and_the_dialog_stays_until_it_is_right(
@@ -180,7 +180,7 @@ def test_copies_new_names_and_files_are_asked_for_and_the_dialog_stays_until_it_
     other = msgspec.structs.replace(stored["DEMO-3M"], code="other")
     pilot.ui.model.apply(ConfigurationsUpdated((*stored.values(), other), ()))
     pilot.frames(2)
-    assert page.selected == "other"
+    assert page.editor.selected == "other"
     pilot.click("analysis.rename")
     pilot.type("analysis.rename.text", "named")
     pilot.click("analysis.rename.send")
@@ -226,11 +226,11 @@ def test_leaving_with_unsaved_changes_asks(pilot: Pilot, page: CurrencyAnalysisP
     pilot.click("page.accounts")
     assert pilot.ui.page is PageName.ANALYSIS
     pilot.click("analysis.unsaved.stay")
-    assert page.unsaved
+    assert page.editor.unsaved
     pilot.click("analysis.list.row.DEMO-3M")
     pilot.click("analysis.unsaved.discard")
-    assert page.selected == "DEMO-3M"
-    assert not page.unsaved
+    assert page.editor.selected == "DEMO-3M"
+    assert not page.editor.unsaved
     pilot.click("analysis.add.sma")
     pilot.click("page.accounts")
     pilot.click("analysis.unsaved.save")

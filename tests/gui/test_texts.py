@@ -207,6 +207,8 @@ STATES = {
     "demo": ("api_key", "secret"),
     "market": (*VIEWS_OF_TAPE, "list_favourites", "list_nothing"),
     "market_filter": MARKET_FILTERS,
+    "unsaved": ("analysis", "trade"),
+    "done": ("analysis_saved", "trade_saved"),
     "fresh": ("held", "connecting", "degraded", "stale", "disconnected", "banned", "restarting", "age"),
     "fault": [kind.value for kind in FaultKind],
     "fault_about": [kind.value for kind in FaultKind],
