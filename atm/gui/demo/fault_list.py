@@ -31,7 +31,7 @@ def draw_faults(ui: Ui, report: FaultReport, now_ms: int, busy: bool) -> FaultCo
         return command
     for width in (2.2, 2.2, 1.5, 2.6, 0.7):
         imgui.table_setup_column("", int(imgui.TableColumnFlags_.width_stretch), width)
-    ordered = sorted(report.faults, key=lambda record: (record.phase not in OPEN, -record.number))
+    ordered = sorted(report.faults, key=_place)
     clipper = imgui.ListClipper()
     clipper.begin(len(ordered))
     while clipper.step():
@@ -39,6 +39,13 @@ def draw_faults(ui: Ui, report: FaultReport, now_ms: int, busy: bool) -> FaultCo
             command = _row(ui, record, now_ms, busy) or command
     imgui.end_table()
     return command
+
+
+def _place(record: FaultRecord) -> tuple[int, int]:
+    """What is active comes first, then what begins next, then what ended last."""
+    if record.phase == "active":
+        return 0, record.begin_ms
+    return (1, record.begin_ms) if record.phase == "waiting" else (2, -record.end_ms)
 
 
 def _row(ui: Ui, record: FaultRecord, now_ms: int, busy: bool) -> FaultCommand | None:
