@@ -8,17 +8,17 @@ from __future__ import annotations
 
 import os
 import sys
-import time
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
+from itertools import repeat
 from pathlib import Path
 
 from atm.app.bench import BenchRow
 from atm.model.interval import MINUTE_MS
 from atm.simulators.orders.exchange import MINUTES, SYMBOLS
 from atm.simulators.orders.plan import plan
-from atm.simulators.orders.run import Outcome, Run, run_seed
+from atm.simulators.orders.run import Outcome, Run, run_seeds
 
 SETTINGS = {"seeds": 200.0, "seed": 0.0}
 ASSETS = Path(__file__).parent.parent / "assets"
@@ -27,20 +27,15 @@ LEAST_RATIO = 600.0
 """Simulated account-minutes per CPU-minute below which thousands of seeds are no habit any more."""
 
 
-def _chunk(first: int, last: int) -> tuple[list[Outcome], float]:
-    """(outcomes of seeds first..last - 1, CPU seconds)."""
-    begun = time.process_time()
-    return [run_seed(seed, ASSETS) for seed in range(first, last)], time.process_time() - begun
-
-
 def _outcomes(seeds: int) -> Iterator[tuple[list[Outcome], float]]:
     firsts = range(1, seeds + 1, CHUNK)
+    lasts = [min(first + CHUNK, seeds + 1) for first in firsts]
     workers = max(1, min(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1, 8))
     if workers == 1 or len(firsts) == 1:
-        yield from (_chunk(first, min(first + CHUNK, seeds + 1)) for first in firsts)
+        yield from map(run_seeds, firsts, lasts, repeat(ASSETS))
         return
     with ProcessPoolExecutor(workers) as pool:
-        yield from pool.map(_chunk, firsts, [min(first + CHUNK, seeds + 1) for first in firsts])
+        yield from pool.map(run_seeds, firsts, lasts, repeat(ASSETS))
 
 
 def _tell(seed: int) -> list[BenchRow]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import time
 from collections.abc import Sequence
 from decimal import Decimal
 from pathlib import Path
@@ -277,3 +278,9 @@ class Run:
 def run_seed(seed: int, assets: Path, journal: Journal | None = None) -> Outcome:
     """One seed from its beginning to its end."""
     return Run(plan(seed, SYMBOLS, MINUTES), assets, journal).go()
+
+
+def run_seeds(first: int, last: int, assets: Path) -> tuple[list[Outcome], float]:
+    """(outcomes of the seeds first <= seed < last, CPU seconds)."""
+    begun = time.process_time()
+    return [run_seed(seed, assets) for seed in range(first, last)], time.process_time() - begun
