@@ -19,6 +19,8 @@ from atm.simulators.orders.scheduler import Scheduler
 from atm.trading.live.order_machine import RECEIVE_WINDOW_MS
 
 LONGEST_LAG_MS = 12_000
+LAGS_PER_SHARE = 5
+"""Queries are rare, so that an order has to be hidden more often than other faults happen for one to meet it."""
 LONGEST_DELAY_MS = 8_000
 LONGEST_HOLD_MS = 6_000
 LATEST_EVENT_MS = 20_000
@@ -89,7 +91,7 @@ class Network:
         if name is None or not share:
             return False
         lag = random.Random(name)
-        hidden_ms = lag.uniform(0.0, LONGEST_LAG_MS) if lag.random() < share else 0.0
+        hidden_ms = lag.uniform(0.0, LONGEST_LAG_MS) if lag.random() < LAGS_PER_SHARE * share else 0.0
         known = [order.time_ms for order in self._exchange.orders() if order.client_order_id == name]
         known += [each.time_ms for each in self._exchange.conditionals() if each.client_algo_id == name]
         hides = bool(known) and self._scheduler.now_ms - known[-1] < hidden_ms
