@@ -294,15 +294,15 @@ class AccountEngine:
             if asset in previous.setup.assets:
                 self._assets[index] = previous._assets[previous.setup.assets.index(asset)]
         self._meta[:] = previous._meta
-        self._refresh()
+        self.refresh()
 
     def take_instruments(self, instruments: Mapping[str, Instrument]) -> None:
         """Size and price new orders by these filters and brackets from the next minute on; those of other symbols stay."""
         self.setup = with_instruments(self.setup, instruments)
-        self._refresh()
+        self.refresh()
 
-    def _refresh(self) -> None:
-        """The levels that follow from positions and set-up."""
+    def refresh(self) -> None:
+        """Work out the levels that follow from positions and set-up."""
         setup = self.setup
         for i in range(len(setup.positions)):
             refresh_levels(self._positions, self._assets, setup.setups, setup.brackets, setup.first, i)
@@ -401,6 +401,10 @@ class AccountEngine:
         """
         engine_state.load(data, self.symbols, self.setup.assets, self._state())
         self._meta[Meta.BUFFERED] = 0
+
+    def tables(self) -> engine_state.Tables:
+        """The state itself: positions (n, POSITION_WIDTH), assets, meta. For `atm.trading.actual`, which writes into it."""
+        return self._state()
 
     def _state(self) -> engine_state.Tables:
         return self._positions, self._assets, self._meta

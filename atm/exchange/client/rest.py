@@ -7,7 +7,7 @@ Throttled, Banned; Unavailable where nothing was done or nothing can be known fr
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -21,7 +21,7 @@ from atm.exchange.client.failures import NO_CHANGE_NEEDED
 from atm.exchange.client.local_book import DepthSnapshot
 from atm.exchange.client.rate_budget import RateBudget, RequestClass
 from atm.exchange.client.rate_gate import RateGate
-from atm.exchange.client.transport import REQUEST_CLASS, Credentials, transport_class, wall_ms
+from atm.exchange.client.transport import REQUEST_CLASS, SEND_BEFORE_MS, Credentials, transport_class, wall_ms
 from atm.ipc.messages import DayTicker
 from atm.model.bars import Bar
 from atm.model.endpoint import Addresses
@@ -266,6 +266,26 @@ class FuturesClient:
         parameters = {} if symbol is None else {"symbol": symbol}
         found = await self._account_call(self._library.futures_get_open_orders(**parameters))
         return tuple(answers.order_report(entry) for entry in found)
+
+    async def call(
+        self,
+        method: str,
+        version: int,
+        path: str,
+        parameters: Mapping[str, str],
+        kind: RequestClass,
+        send_before_ms: float,
+    ) -> Any:
+        """Any signed request, its answer as it came. send_before_ms: on the exchange's clock; what waits longer at the gate is
+        not sent (Unavailable)."""
+        token = SEND_BEFORE_MS.set(send_before_ms)
+        try:
+            with _requests(kind):
+                return await self._library._request_futures_api(
+                    method.lower(), path, True, version, data=dict(parameters)
+                )
+        finally:
+            SEND_BEFORE_MS.reset(token)
 
     # --- user stream ------------------------------------------------------------------------------------------
 

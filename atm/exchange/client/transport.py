@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import time
 from collections.abc import Callable
 from contextvars import ContextVar
@@ -38,11 +39,13 @@ from atm.exchange.client.failures import (
 from atm.exchange.client.rate_budget import RequestClass
 from atm.exchange.client.rate_gate import RateGate
 from atm.model.endpoint import Addresses
-from atm.model.errors import Invalid
+from atm.model.errors import Invalid, Unavailable
 
 logger = logging.getLogger(__name__)
 
 REQUEST_CLASS: ContextVar[RequestClass] = ContextVar("request_class", default=RequestClass.HOUSEKEEPING)
+SEND_BEFORE_MS: ContextVar[float] = ContextVar("send_before_ms", default=math.inf)
+"""On the exchange's clock: what has not gone out by then is not sent any more."""
 _SENT_MS: ContextVar[float] = ContextVar("sent_ms", default=0.0)
 _SENT_WALL_MS: ContextVar[float] = ContextVar("sent_wall_ms", default=0.0)
 _TIMEOUT = aiohttp.ClientTimeout(total=10.0, connect=5.0)
@@ -130,6 +133,8 @@ class FuturesTransport(AsyncClient):  # type: ignore[misc]  # the library is unt
         attempt = 0
         while True:
             await self._gate.enter(REQUEST_CLASS.get(), price)
+            if self._clock.now_ms(self._wall_ms()) > SEND_BEFORE_MS.get():
+                raise Unavailable("the request was held back for too long and not sent")
             # The library adds time and signature to the very dictionary it is given: each attempt gets its own.
             sent = kwargs if parameters is None else {**kwargs, "data": dict(parameters)}
             answer = await self._attempt(placing, method, uri, signed, force_params, sent)
