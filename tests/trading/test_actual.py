@@ -67,7 +67,7 @@ def test_decisions_are_those_of_the_virtual_account() -> None:
 def entering(**changes: object) -> tuple[ActualEngine, Decimal]:
     """An engine that has just decided to go long at 100, and how much."""
     actual = ActualEngine(engine(trade(**changes)))
-    (target,) = actual.minute(0, {X: bar(0, 100.0)}, {f"{X}/a": flip(-1.0, 100.0)}, {}, {"USDT": 10_000.0})
+    (target,) = actual.minute(0, {X: bar(0, 100.0)}, {f"{X}/a": flip(1.0, 100.0)}, {}, {"USDT": 10_000.0})
     return actual, target.quantity
 
 
@@ -90,7 +90,7 @@ def test_a_stop_that_the_minute_meets_is_wanted_of_the_exchange() -> None:
 
 def test_after_a_stop_of_the_exchange_the_same_cycle_is_not_entered_again() -> None:
     actual, _ = entering()
-    same = {f"{X}/a": row(100.0, cycle=-1.0, cycle_begin=100.0, cycle_index=1)}
+    same = {f"{X}/a": row(100.0, cycle=1.0, cycle_begin=100.0, cycle_index=1)}
     stopped = {X: Held(stopped=1)}
     (target,) = actual.minute(MINUTE_MS, {X: bar(1, 100.0)}, same, stopped, {"USDT": 10_000.0})
     assert target.quantity == 0
@@ -101,7 +101,7 @@ def test_after_a_stop_of_the_exchange_the_same_cycle_is_not_entered_again() -> N
 
 def test_a_limit_order_of_the_configuration_is_one_on_the_exchange() -> None:
     actual = ActualEngine(engine(trade(entry_order=LimitOrder(offset=0.01, minutes=5))))
-    (target,) = actual.minute(0, {X: bar(0, 100.0)}, {f"{X}/a": flip(-1.0, 100.0)}, {}, {"USDT": 10_000.0})
+    (target,) = actual.minute(0, {X: bar(0, 100.0)}, {f"{X}/a": flip(1.0, 100.0)}, {}, {"USDT": 10_000.0})
     assert target.price == Decimal(99)
     assert target.cancel_ms == 6 * MINUTE_MS
 
@@ -109,7 +109,7 @@ def test_a_limit_order_of_the_configuration_is_one_on_the_exchange() -> None:
 def test_sizes_follow_the_exchanges_wallet() -> None:
     rich, poor = (
         ActualEngine(engine(trade(direction=Direction.BOTH), allocated=None)).minute(
-            0, {X: bar(0, 100.0)}, {f"{X}/a": flip(-1.0, 100.0)}, {}, {"USDT": wallet}
+            0, {X: bar(0, 100.0)}, {f"{X}/a": flip(1.0, 100.0)}, {}, {"USDT": wallet}
         )[0]
         for wallet in (10_000.0, 5_000.0)
     )

@@ -138,6 +138,14 @@ def user_event(event: Document) -> tuple[LiveFact, ...]:
     return ()
 
 
+def read_event(event: Document) -> tuple[LiveFact, ...] | None:
+    """The same; None for an event that cannot be read, which may hide anything."""
+    try:
+        return user_event(event)
+    except (AttributeError, KeyError, TypeError, ValueError):
+        return None
+
+
 def _order_update(body: Document) -> tuple[LiveFact, ...]:
     facts: list[LiveFact] = []
     state, number, time_ms = ORDER_STATES.get(body["X"]), int(body["i"]), int(body["T"])

@@ -6,9 +6,11 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
+from atm.exchange.client.live_facts import user_event
 from atm.exchange.client.order_channel import OrderChannel
 from atm.exchange.client.rest import FuturesClient
 from atm.exchange.client.transport import Credentials
@@ -33,7 +35,8 @@ class Shell:
 
     def __init__(self, rest: FuturesClient, addresses: Addresses, entries: list[JournalEntry]) -> None:
         self._rest, self.channel, self.entries = rest, OrderChannel(rest), entries
-        self._stream = UserStream(rest, addresses.stream, self._heard, self._renewed)
+        self._stream: UserStream | None = None
+        self._base = addresses.stream
         self._tasks: set[asyncio.Task[None]] = set()
         self._changed = asyncio.Event()
         self.account: LiveAccount
@@ -43,10 +46,12 @@ class Shell:
         instruments = {each.symbol: each for each in await self._rest.exchange_info()}
         self.account = LiveAccount("main", SETUP, instruments, restored(self.entries))
         self.do(self.account.start(self.channel.now_ms()))
-        self._spawn(self._stream.run())
+        self._stream = UserStream(self._rest, self._base, self._heard, self._renewed)
         self._spawn(self._tick())
 
     async def end(self) -> None:
+        if self._stream is not None:
+            await self._stream.close()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -78,8 +83,8 @@ class Shell:
             self.do(self.account.tick(self.channel.now_ms()))
             await asyncio.sleep(0.1)
 
-    def _heard(self, facts) -> None:
-        self.do(self.account.learned(facts, self.channel.now_ms()))
+    def _heard(self, event: dict[str, Any]) -> None:
+        self.do(self.account.learned(user_event(event), self.channel.now_ms()))
 
     def _renewed(self) -> None:
         self.do(self.account.reconnected(self.channel.now_ms()))
