@@ -1,7 +1,7 @@
 """Processor time of one frame of every page, without a back end, beside an empty ImGui frame of the same run.
 
 The Market page holds 2.63 million one-minute bars with six overlays and four panes: the newest bars, and all of them in sight
-while the view moves.
+while the view moves; beside them a list of 700 symbols and a book of 500 levels a side. The Demo exchange page has 100 faults.
 """
 
 from __future__ import annotations
@@ -18,10 +18,12 @@ from atm.app.bench import BenchRow
 from atm.gui.preferences import QuickAnalysis
 from atm.gui.results import AnalysedStretch
 from atm.gui.ui import PageName
-from atm.ipc.messages import AnalyseBars
+from atm.ipc.messages import AnalyseBars, DayTicker, DayTickers, DemoUpdated, Instruments, WholeBook
 from atm.model.bars import N_COLUMNS, Bars, Source
+from atm.model.demo_state import DemoAccount, DemoState
+from atm.model.fault import Fault, FaultKind, FaultRecord, FaultReport
 from atm.model.interval import MINUTE_MS, Interval
-from tests.gui.filled import MARKET_MS, FilledResults, filled_model
+from tests.gui.filled import MARKET_MS, FilledResults, filled_model, instrument
 from tests.gui.pilot import Pilot, bare_context
 
 FRAMES = 120
@@ -85,11 +87,28 @@ def rows() -> list[BenchRow]:
         pilot.preferences.symbol, pilot.preferences.interval = "AVAXUSDT", "1m"
         floor = _median_ms(_empty_frame)
         pilot.preferences.chart.quick = (*OVERLAYS, *PANES)
+        _fill(pilot)
         for page in PageName:
             pilot.show(page)
             found.append(_row(f"frame of {page.value}", _median_ms(lambda: pilot.frames(1)), floor))
         found.append(_row("frame of market, all bars in sight, moving", _all_in_sight(pilot), floor))
     return found
+
+
+def _fill(pilot: Pilot) -> None:
+    """What a whole exchange tells."""
+    names = [f"A{number:03d}USDT" for number in range(700)]
+    model = pilot.ui.model
+    model.apply(Instruments((*model.instruments.values(), *map(instrument, names))))
+    model.apply(DayTickers(tuple(DayTicker(name, 1.0, 0.01, 1.1, 0.9, 1e6, 1e6) for name in names)))
+    bids, asks = (tuple((9.5 + side * level * 0.001, 10.0) for level in range(1, 501)) for side in (-1, 1))
+    model.apply(WholeBook("AVAXUSDT", MARKET_MS, 1, True, 0, bids, asks))
+    pilot.preferences.market.whole_book, pilot.preferences.market.book_step = True, 10
+    state = DemoState(MARKET_MS, 60.0, False, 0, MARKET_MS * 2, 2, (DemoAccount("demo", 10_000.0, 0, 0, ("demo",)),))
+    model.apply(DemoUpdated(state, pilot.ui.now_ms))
+    faults = (FaultRecord(number, Fault(FaultKind.LATE, amount=500.0), "waiting", 0, 1) for number in range(100))
+    page = pilot.shell.pages[PageName.DEMO]
+    page.faults = FaultReport(0, tuple(faults))  # type: ignore[attr-defined]
 
 
 def _row(name: str, value: float, floor: float) -> BenchRow:

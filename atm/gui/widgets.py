@@ -68,6 +68,14 @@ def same_line_right(right: float, room: float) -> None:
     imgui.set_cursor_pos_x(max(imgui.get_cursor_pos_x(), right - room))
 
 
+def same_line_if_room(label: str) -> None:
+    """Go on in this line when a button with this label still fits in it, else in the next one."""
+    style = imgui.get_style()
+    imgui.same_line()
+    if imgui.get_content_region_avail().x < imgui.calc_text_size(label).x + 2 * style.frame_padding.x:
+        imgui.new_line()
+
+
 def tooltip(text: str) -> None:
     """Shown while the pointer rests on the last item, disabled or not."""
     if imgui.is_item_hovered(int(imgui.HoveredFlags_.allow_when_disabled | imgui.HoveredFlags_.delay_short)):

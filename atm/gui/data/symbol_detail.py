@@ -123,21 +123,21 @@ class SymbolDetail:
         nothing = "" if stored is not None else t("database.nothing_short")
         if widgets.button(ui, "database.open_download", t("database.download_dots"), "primary"):
             self._dialogs.open_download(ui, symbol)
-        imgui.same_line()
+        widgets.same_line_if_room(t("database.repair"))
         whole = nothing or ("" if len(ui.model.coverage[symbol]) > 1 else t("database.no_gaps"))
         if widgets.button(ui, REPAIR, t("database.repair"), why_not=whole):
             ui.commands.send(DATA, RepairGaps(symbol), REPAIR)
-        imgui.same_line()
+        widgets.same_line_if_room(t("database.fill_marks"))
         if widgets.button(ui, MARKS, t("database.fill_marks"), why_not=nothing):
             ui.commands.send(DATA, FillMarks(symbol), MARKS)
         widgets.tooltip(t("database.fill_marks_hint"))
-        imgui.same_line()
+        widgets.same_line_if_room(t("database.check"))
         if widgets.button(ui, CHECK, t("database.check"), why_not=nothing):
             ui.commands.send(DATA, CheckIntegrity(symbol), CHECK)
-        imgui.same_line()
+        widgets.same_line_if_room(t("database.export_dots"))
         if widgets.button(ui, "database.open_export", t("database.export_dots"), why_not=nothing) and stored:
             self._dialogs.open_export(ui, symbol, stored)
-        imgui.same_line()
+        widgets.same_line_if_room(t("database.delete_dots"))
         if widgets.button(ui, "database.open_delete", t("database.delete_dots"), "danger", why_not=nothing):
             self._dialogs.open_delete(ui, symbol)
         for scope in (COLLECT, REPAIR, CHECK, MARKS):

@@ -15,7 +15,8 @@ from atm.gui.ui import PageName, Ui
 from atm.ipc.messages import DATA, CheckIntegrity
 from atm.model.bars import Source
 
-JOBS_HEIGHT = 176.0
+JOBS_HEIGHT, JOBS_SHARE = 176.0, 0.26
+"""The less of both."""
 HISTORY_SHARE = 0.5
 """Of the exchange's weight limit, what downloads may use (the rate budget keeps the rest for orders, accounts and repairs)."""
 
@@ -51,7 +52,7 @@ class DatabasePage:
         with widgets.card(ui, "database.head", 0, -1):
             self._draw_head(ui)
         available, gap = imgui.get_content_region_avail(), imgui.get_style().item_spacing
-        height = available.y - ui.px(JOBS_HEIGHT) - gap.y
+        height = available.y - min(ui.px(JOBS_HEIGHT), available.y * JOBS_SHARE) - gap.y
         with widgets.card(ui, "database.list", available.x * 0.5, height):
             self._draw_list(ui)
         imgui.same_line()
