@@ -26,7 +26,7 @@ TURN_S = 0.005
 MOST_UNSENT = 64 * 1024 * 1024
 """Bytes in front of a client that does not read; beyond them it is cut, as on the exchange."""
 SHARES = {"kline_1m": 4, "markPrice@1s": 1, "depth20@500ms": 2, "bookTicker": 5, "aggTrade": 28}
-"""Messages of each kind among forty: what a lively symbol sends in a second."""
+"""Messages of each kind among forty: what a lively symbol sends in a second. Mark prices come once a second of the market."""
 PUBLIC = frozenset(("depth20@500ms", "bookTicker"))
 
 
@@ -120,8 +120,10 @@ class Flood:
 
     def _schedule(self) -> Iterator[tuple[Symbol, str]]:
         """All symbols in turn, kinds mixed by their shares, for ever."""
-        kinds = [kind for kind, share in SHARES.items() for _ in range(share)]
-        stride = 17  # relatively prime to 40: kinds are spread over the second
+        marks = max(1, round(self._speed))
+        shares = SHARES | {"markPrice@1s": marks, "aggTrade": max(1, SHARES["aggTrade"] + 1 - marks)}
+        kinds = [kind for kind, share in shares.items() for _ in range(share)]
+        stride = 17  # a prime: kinds are spread over the second
         order = [kinds[place * stride % len(kinds)] for place in range(len(kinds))]
         for turn in itertools.count():
             for place, symbol in enumerate(self._symbols):
@@ -236,7 +238,7 @@ class Flood:
         if path.endswith("/klines"):
             self.repairs += 1
             return web.json_response(self._klines(request.query))
-        return web.json_response([] if path.endswith("/leverageBracket") else {})
+        return web.json_response([] if path.endswith(("/leverageBracket", "/markPriceKlines", "/fundingRate")) else {})
 
     def _klines(self, query: Mapping[str, str]) -> list[list[Any]]:
         start_ms = max(START_MS, -(-int(query["startTime"]) // MINUTE_MS) * MINUTE_MS)
@@ -270,7 +272,7 @@ async def serve(symbols: int, rate: float, speed: float) -> None:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser()
-    for flag, default in (("symbols", 500), ("rate", 20_000.0), ("speed", 10.0)):
+    for flag, default in (("symbols", 500), ("rate", 20_000.0), ("speed", 1.0)):
         parser.add_argument(f"--{flag}", type=type(default), default=default)
     given = parser.parse_args()
     asyncio.run(serve(given.symbols, given.rate, given.speed))

@@ -1,6 +1,6 @@
 """A WebSocket connection that hands whole text frames on where they are received.
 
-The library takes every frame through its parser, an event, a queue and a task that is woken: five times what decoding and
+The library takes every frame through its parser, an event, a queue and a task that is woken: twice what decoding and
 reducing it costs. What an exchange sends in a flood is one kind of frame (final, text, neither masked nor compressed), of which
 header and length are all there is to know. Those are cut out of the received bytes here; every other frame (pings, closing,
 fragments) goes to the library, whole and in its place, so that it answers and ends as ever.
