@@ -188,7 +188,9 @@ class BinanceAPIManager:
                 raise Invalid("symbols", symbol, "perpetual contracts that the exchange lists")
         if self._books is None:
             base = self._context.addresses.stream
-            self._books = BookFeed(self._rest, base, self._assistant.publish, self._book_times)
+            self._books = BookFeed(
+                self._rest, base, self._assistant.publish, self._book_times, self._feed.supervisor.pace
+            )
             self._books.tap = self._feed.tap
         self._books.follow(request.by, request.symbols, request.levels)
         return Done()

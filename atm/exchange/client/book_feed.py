@@ -11,6 +11,7 @@ from collections.abc import Callable
 
 import msgspec
 
+from atm.exchange.client.handshake_pace import HandshakePace
 from atm.exchange.client.local_book import DepthEvent, LocalBook
 from atm.exchange.client.rest import FuturesClient
 from atm.exchange.client.stream_plan import WHOLE_BOOK_ROUTES, Connection
@@ -54,7 +55,7 @@ class _Ask(msgspec.Struct):
 class BookFeed:
     """Feeds `emit(event, key)` with `WholeBook` until `close`. Build inside a running loop.
 
-    tap: gets every frame as it came, if there is one."""
+    tap: gets every frame as it came, if there is one. pace: of all stream connections of this address."""
 
     def __init__(
         self,
@@ -62,6 +63,7 @@ class BookFeed:
         stream_base: str,
         emit: Callable[[Event, str], None],
         times: BookTimes | None = None,
+        pace: HandshakePace | None = None,
     ) -> None:
         self._rest, self._emit = rest, emit
         self.tap: Callable[[bytes], None] | None = None
@@ -78,7 +80,13 @@ class BookFeed:
         self._slots = asyncio.Semaphore(SNAPSHOTS_AT_ONCE)
         self._wanted = asyncio.Event()
         self.supervisor = StreamSupervisor(
-            stream_base, self._sink, self._connection_changed, self._times.streams, routes=WHOLE_BOOK_ROUTES
+            stream_base,
+            self._sink,
+            self._connection_changed,
+            self._times.streams,
+            routes=WHOLE_BOOK_ROUTES,
+            is_held=lambda: rest.clock.is_held,
+            pace=pace,
         )
         self._keeper = asyncio.create_task(self._keep())
 

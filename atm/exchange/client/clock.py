@@ -13,7 +13,7 @@ class ExchangeClock:
     The rate is 1 on Binance. A demo exchange that replays at a multiple of real time has that multiple as its rate,
     found from two samples that lie far enough apart compared with their round trips; one that is held has the rate 0.
     A clock may also jump: a rate unlike the one known so far is believed at the next sample only, until which the clock
-    `is_doubtful`.
+    `is_doubtful`. is_held: a replay has said that it is held, so that silence is no sign of anything.
     """
 
     def __init__(self) -> None:
@@ -21,6 +21,7 @@ class ExchangeClock:
         self.latency_ms = 0.0
         self.samples = 0
         self.is_doubtful = False
+        self.is_held = False
         self._is_steady = False
         self._local_ms = 0.0
         self._exchange_ms = 0.0
@@ -29,6 +30,7 @@ class ExchangeClock:
         """Take one answer of the exchange. Its stamp is assumed to be of the middle of the round trip."""
         local_ms = (sent_ms + received_ms) / 2
         round_trip_ms = max(0.0, received_ms - sent_ms)
+        self.is_held = self.is_held and exchange_ms <= self._exchange_ms
         if self.samples:
             self._measure_rate(local_ms - self._local_ms, exchange_ms - self._exchange_ms, round_trip_ms)
         self._local_ms, self._exchange_ms = local_ms, exchange_ms
@@ -39,6 +41,7 @@ class ExchangeClock:
         """Take the word of a replay for its time and rate (0: it is held), which somebody may just have changed."""
         self._local_ms, self._exchange_ms, self.rate = local_ms, exchange_ms, rate
         self._is_steady, self.is_doubtful = True, False
+        self.is_held = rate == 0
         self.samples += 1
 
     def _measure_rate(self, local_ms: float, exchange_ms: float, round_trip_ms: float) -> None:

@@ -34,7 +34,8 @@ FrameSink = Callable[[bytes, float], str]
 
 class StreamSocket:
     """An open socket with its reader. `awaited`: streams of this socket that have not delivered yet; `closed` completes
-    with the reason when it is over. silence_s: None where silence is normal."""
+    with the reason when it is over. silence_s: None where silence is normal; is_held: whether the market stands still, so
+    that there is nothing to tell."""
 
     def __init__(
         self,
@@ -43,10 +44,12 @@ class StreamSocket:
         sink: FrameSink,
         silence_s: float | None,
         watch: StreamWatch,
+        is_held: Callable[[], bool] = lambda: False,
     ) -> None:
         self._socket = socket
         self._sink = sink
         self._silence_s = silence_s
+        self._is_held = is_held
         self._loop = asyncio.get_running_loop()
         self._last_s = self._loop.time()
         self._ids = count(1)
@@ -89,6 +92,8 @@ class StreamSocket:
     def _check_silence(self) -> None:
         if self._silence_s is None:
             return
+        if self._is_held():
+            self._last_s = self._loop.time()
         silent_s = self._loop.time() - self._last_s
         if silent_s >= self._silence_s:
             self._reason = f"silent for {silent_s:.0f} s"
@@ -148,7 +153,12 @@ def _why(closed: ConnectionClosed) -> str:
 
 
 async def open_socket(
-    base: str, route: str, sink: FrameSink, silence_s: float, watch: StreamWatch
+    base: str,
+    route: str,
+    sink: FrameSink,
+    silence_s: float,
+    watch: StreamWatch,
+    is_held: Callable[[], bool] = lambda: False,
 ) -> StreamSocket | str:
     """Connect and subscribe to the streams of `watch`. Returns the running socket, or in words why there is none."""
     streams = sorted(watch.heard)
@@ -156,7 +166,7 @@ async def open_socket(
     if isinstance(socket, str):
         return socket
     watch.opened(asyncio.get_running_loop().time())
-    return StreamSocket(socket, streams, sink, silence_s, watch)
+    return StreamSocket(socket, streams, sink, silence_s, watch, is_held)
 
 
 async def open_connection(url: str, *, pings: bool) -> DirectConnection | str:

@@ -63,7 +63,9 @@ class MarketFeed:
         self._loop = asyncio.get_running_loop()
         self.reduction = StreamReduction()
         self.tap: Callable[[bytes], None] | None = None
-        self.supervisor = StreamSupervisor(stream_base, self._sink, self._connection_changed, self._times.streams)
+        self.supervisor = StreamSupervisor(
+            stream_base, self._sink, self._connection_changed, self._times.streams, is_held=lambda: rest.clock.is_held
+        )
         self.outlet = MarkOutlet(rest, lambda event: emit(event, event.symbol), self._spawn)
         self.sequences: dict[str, BarSequence] = {}
         self._bars_scheduled = False

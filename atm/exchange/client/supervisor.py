@@ -114,7 +114,7 @@ class _Runner:
         supervisor = self._supervisor
         await supervisor.admitted()
         return await open_socket(
-            supervisor.base, self.plan.route, supervisor.sink, supervisor.times.silence, self._watch
+            supervisor.base, self.plan.route, supervisor.sink, supervisor.times.silence, self._watch, supervisor.is_held
         )
 
     async def _attend(self, socket: StreamSocket) -> tuple[str, bool]:
@@ -151,7 +151,10 @@ class _Runner:
 
     async def _revive(self, socket: StreamSocket) -> None:
         """Streams that are silent on a living socket are asked for anew; where that did not help, a new socket is."""
-        silent = self._watch.silent(asyncio.get_running_loop().time())
+        now_s = asyncio.get_running_loop().time()
+        if self._supervisor.is_held():
+            self._watch.opened(now_s)
+        silent = self._watch.silent(now_s)
         if not silent:
             return
         supervisor, some = self._supervisor, ", ".join(sorted(silent)[:3])
@@ -197,7 +200,9 @@ class _Runner:
 class StreamSupervisor:
     """All stream connections. `on_change(restored)` is called when a connection was opened, lost or renewed.
 
-    base: e.g. wss://fstream.binance.com; sink takes every frame with its time of arrival and returns its stream name.
+    base: e.g. wss://fstream.binance.com; sink takes every frame with its time of arrival and returns its stream name; is_held:
+    whether the market stands still, so that silence says nothing; pace: of all connections of this address, where others open
+    some too.
     """
 
     def __init__(
@@ -208,6 +213,8 @@ class StreamSupervisor:
         times: StreamTimes | None = None,
         draw: Callable[[], float] = random.random,
         routes: Mapping[str, tuple[str, ...]] = ROUTES,
+        is_held: Callable[[], bool] = lambda: False,
+        pace: HandshakePace | None = None,
     ) -> None:
         self.base = base
         self._routes = routes
@@ -217,7 +224,8 @@ class StreamSupervisor:
         self.reconnects = 0
         self.renewals = 0
         self.revivals = 0
-        self._pace = HandshakePace(self.times.stagger)
+        self.is_held = is_held
+        self.pace = pace or HandshakePace(self.times.stagger)
         self._on_change = on_change
         self._runners: dict[int, _Runner] = {}
         self._lost_s: deque[float] = deque(maxlen=LOST_DEGRADED + 1)
@@ -280,7 +288,7 @@ class StreamSupervisor:
 
     async def admitted(self) -> None:
         """Wait until one more connection may be opened."""
-        await asyncio.sleep(self._pace.book(asyncio.get_running_loop().time()))
+        await asyncio.sleep(self.pace.book(asyncio.get_running_loop().time()))
 
     def restart(self, runner: _Runner) -> None:
         """Replace a runner that has failed, if its connection is still wanted."""

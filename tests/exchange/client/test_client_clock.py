@@ -37,3 +37,18 @@ def test_a_change_of_speed_is_believed_at_the_second_sample() -> None:
     assert clock.is_doubtful
     clock.sample(T0 + 40_990, T0 + 41_010, T0 + 41 * 600_000)
     assert clock.rate == pytest.approx(600.0) and not clock.is_doubtful
+
+
+def test_only_the_word_of_a_replay_makes_it_held_and_its_movement_ends_that() -> None:
+    clock = ExchangeClock()
+    for second in range(5):  # an exchange whose clock stands still is no market that is held
+        clock.sample(second * 1_000, second * 1_000 + 10, 7_000)
+    assert not clock.is_held
+    clock.tell(5_000, 7_000, 0.0)
+    clock.sample(6_000, 6_010, 7_000)
+    assert clock.is_held
+    clock.sample(7_000, 7_010, 7_500)
+    assert not clock.is_held
+    clock.tell(8_000, 9_000, 0.0)
+    clock.tell(8_000, 9_000, 10.0)
+    assert not clock.is_held

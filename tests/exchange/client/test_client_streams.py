@@ -257,6 +257,19 @@ async def test_a_silent_socket_is_replaced_although_it_is_open(exchange: Any, st
     assert supervisor.reconnects >= 1
 
 
+async def test_a_market_that_is_held_is_silent_without_being_dead(exchange: Any, seen: Seen) -> None:
+    held = True
+    supervisor = StreamSupervisor(exchange.addresses.stream, seen, seen.changed, FAST, is_held=lambda: held)
+    await supervisor.collect(["BTCUSDT"])
+    await seen.until(lambda: supervisor.connected == 2)
+    await asyncio.sleep(3 * FAST.silence)
+    assert (supervisor.connected, supervisor.reconnects) == (2, 0)
+    held = False
+    await seen.until(lambda: supervisor.reconnects >= 2)
+    await supervisor.close()
+    await exchange.wait_for_sockets(0)
+
+
 async def test_renewal_overlaps_and_closes_the_old_socket_when_all_streams_have_come(
     exchange: Any, streams: Streams, seen: Seen
 ) -> None:
