@@ -165,6 +165,10 @@ class ReadModel:
         known = set(self.coverage) | set(self.open_bars) | set(self.marks)
         return sorted(known) + sorted(set(self.instruments) - known)
 
+    def knows(self, symbol: str) -> bool:
+        """Whether it is one of `symbols`, which takes longer to make."""
+        return any(symbol in known for known in (self.open_bars, self.coverage, self.marks, self.instruments))
+
     def last_price(self, symbol: str) -> float | None:
         """Price of the newest trade, else of the running minute."""
         trade = self.last_trades.get(symbol)

@@ -41,7 +41,7 @@ class SymbolPicker:
         """Draw; returns the symbol chosen in this frame, else ""."""
         ui_label = symbol or ui.t("market.choose")
         with ui.font(ui.theme.TITLE, bold=True):
-            if imgui.button(f"{ui_label}  {icons.SEARCH}##{self._mark}"):
+            if imgui.button(f"{ui_label}  {icons.SEARCH}##{self._mark}") or self._called():
                 self._query = ""
                 imgui.open_popup(self._mark)
         ui.mark(self._mark)
@@ -54,6 +54,11 @@ class SymbolPicker:
         imgui.end_popup()
         return chosen
 
+    def _called(self) -> bool:
+        """Ctrl+K, while nothing is open over the page."""
+        pressed = imgui.get_io().key_ctrl and imgui.is_key_pressed(imgui.Key.k, False)
+        return bool(pressed and not imgui.is_popup_open("", int(imgui.PopupFlags_.any_popup)))
+
     def _list(self, ui: Ui, symbol: str) -> str:
         if imgui.is_window_appearing():
             imgui.set_keyboard_focus_here()
@@ -64,17 +69,37 @@ class SymbolPicker:
         )
         ui.mark(f"{self._mark}.search")
         found = match(self._query, ui.model.symbols())
+        favourites = set(ui.preferences.market.favourites)
+        if not self._query.strip():
+            found.sort(key=lambda name: name not in favourites)
         if entered and found:
             return found[0]
         if not found:
             ui.wrapped(ui.t("market.nothing_found", query=self._query))
         chosen = ""
         for name in found[:MOST_SHOWN]:
-            if imgui.selectable(f"{name}##{self._mark}", name == symbol)[0]:
+            label = f"{icons.STAR} {name}" if name in favourites else name
+            if imgui.selectable(f"{label}##{self._mark}{name}", name == symbol)[0]:
                 chosen = name
             ui.mark(f"{self._mark}.{name}")
-            price = formats.number(ui.model.last_price(name), ui.model.price_decimals(name))
-            note = price if name in ui.model.coverage else ui.t("market.not_stored")
-            imgui.same_line(ui.px(340) - imgui.calc_text_size(note).x)
-            ui.text(note, ui.colors.muted)
+            _note(ui, name)
         return chosen
+
+
+def _note(ui: Ui, name: str) -> None:
+    """Price and change of 24 hours at the right; that it does not trade, or is not stored, where that is so."""
+    model, ticker = ui.model, ui.model.tickers.get(name)
+    instrument = model.instruments.get(name)
+    price = model.last_price(name) or (ticker.last if ticker is not None else None)
+    parts = [(formats.number(price, model.price_decimals(name)), ui.colors.text)]
+    if ticker is not None:
+        parts.append((formats.percent(ticker.change, sign=True), ui.signed(ticker.change)))
+    if instrument is not None and instrument.status != "TRADING":
+        parts.append((instrument.status, ui.colors.warning))
+    elif name not in model.coverage:
+        parts.append((ui.t("market.not_stored"), ui.colors.muted))
+    gap = ui.px(12)
+    imgui.same_line(ui.px(344) - sum(imgui.calc_text_size(text).x + gap for text, _ in parts))
+    for text, color in parts:
+        imgui.same_line(0, gap)
+        ui.text(text, color)

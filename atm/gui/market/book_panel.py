@@ -30,6 +30,8 @@ class BookPanel:
     def __init__(self) -> None:
         self._followed = ""
         self._asked_ms = 0
+        self._rows: tuple[list[Row], list[Row]] = ([], [])
+        self._rows_of: tuple[object, float, int] = (None, 0.0, 0)
 
     def draw(self, ui: Ui, symbol: str) -> None:
         """Into the present card: its head, then asks above bids."""
@@ -85,7 +87,7 @@ class BookPanel:
         room = imgui.get_content_region_avail().y - 2 * line - imgui.get_style().item_spacing.y * 3
         most = max(1, int(room / line / 2))
         step = ui.model.tick(symbol) * ui.preferences.market.book_step
-        asks, bids = rows_of(book.asks, step, False, most), rows_of(book.bids, step, True, most)
+        asks, bids = self._put_together(book, step, most)
         deepest = max(asks[-1].total, bids[-1].total)
         _titles(ui)
         self._side(ui, symbol, list(reversed(asks)), deepest, ui.colors.down, line)
@@ -94,6 +96,13 @@ class BookPanel:
         text = formats.number(middle, ui.model.price_decimals(symbol))
         ui.text(f"{text}   {ui.t('market.spread')} {formats.percent((best_ask - best_bid) / middle, 3)}", bold=True)
         self._side(ui, symbol, bids, deepest, ui.colors.up, line)
+
+    def _put_together(self, book: BookTop | WholeBook, step: float, most: int) -> tuple[list[Row], list[Row]]:
+        """Asks and bids, once for each book that has come."""
+        if self._rows_of[0] is not book or self._rows_of[1:] != (step, most):
+            self._rows = rows_of(book.asks, step, False, most), rows_of(book.bids, step, True, most)
+            self._rows_of = book, step, most
+        return self._rows
 
     def _side(self, ui: Ui, symbol: str, rows: Sequence[Row], deepest: float, color: Color, line: float) -> None:
         draw = imgui.get_window_draw_list()

@@ -89,6 +89,7 @@ class SymbolList:
         self._lines: list[SymbolLine] = []
         self._version: tuple[object, ...] = ()
         self._asked_ms = 0
+        self._known = 0
 
     def ask(self, ui: Ui, symbol: str) -> None:
         """Have 24 hours and open interest told now and then, while the page is shown."""
@@ -110,7 +111,7 @@ class SymbolList:
         self.filter = widgets.choice(ui, "market.list.filter", "", self.filter, options, width=ui.px(140))
         self._renew(ui)
         imgui.same_line()
-        shown = ui.t("market.list_shown", shown=len(self._lines), all=len(ui.model.symbols()))
+        shown = ui.t("market.list_shown", shown=len(self._lines), all=self._known)
         imgui.align_text_to_frame_padding()
         ui.text(shown, ui.colors.muted, size=ui.theme.SMALL)
         if not self._lines:
@@ -131,6 +132,7 @@ class SymbolList:
         if version == self._version:
             return
         self._version = version
+        self._known = len(ui.model.symbols())
         lines = lines_of(ui.model, favourites, self.filter, self.query)
         self._lines = lines if lines != self._lines else self._lines
 

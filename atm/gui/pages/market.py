@@ -62,10 +62,9 @@ class MarketPage:
 
     def draw(self, ui: Ui) -> None:
         wanted = ui.take_selection(PageName.MARKET)
-        symbols = ui.model.symbols()
-        if wanted in symbols:
+        if ui.model.knows(wanted):
             self._choose(ui, wanted)
-        if ui.preferences.symbol not in symbols and symbols:
+        if not ui.model.knows(ui.preferences.symbol) and (symbols := ui.model.symbols()):
             self._choose(ui, symbols[0])
         symbol = ui.preferences.symbol
         self.symbols.ask(ui, symbol)

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import msgspec
 import pytest
+from imgui_bundle import imgui
 
 from atm.gui.market.symbol_list import lines_of
 from atm.gui.pages.market import MarketPage
@@ -99,6 +100,16 @@ def test_the_star_keeps_a_favourite_and_the_list_can_be_put_away(pilot: Pilot, e
     pilot.click("market.list")
     assert not pilot.sees("market.list.search") and not pilot.preferences.market.list_open
     assert pilot.stored_preferences >= 3
+
+
+def test_the_picker_is_called_by_its_keys_and_shows_favourites_first(pilot: Pilot, exchange: Exchange) -> None:
+    pilot.preferences.market.favourites = ("OLDUSDT",)
+    pilot.key(imgui.Key.k, ctrl=True)
+    pilot.frames(2)
+    tops = {name: pilot.probe[f"market.symbol.{name}"][1] for name in (*SYMBOLS, "OLDUSDT")}
+    assert min(tops, key=lambda name: tops[name]) == "OLDUSDT"
+    pilot.click("market.symbol.NEARUSDT")
+    assert pilot.preferences.symbol == "NEARUSDT"
 
 
 def test_a_narrow_window_gives_the_room_to_the_chart() -> None:
