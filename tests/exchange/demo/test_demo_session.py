@@ -128,7 +128,10 @@ async def test_before_the_first_message_the_book_is_the_first_that_was_told(
 ) -> None:
     _, addresses = exchange
     first = recorded("bookTicker")[0]
-    async with aiohttp.ClientSession() as session, session.get(f"{addresses.rest}/fapi/v1/ticker/bookTicker?symbol={SYMBOL}") as answer:
+    async with (
+        aiohttp.ClientSession() as session,
+        session.get(f"{addresses.rest}/fapi/v1/ticker/bookTicker?symbol={SYMBOL}") as answer,
+    ):
         told = await answer.json()
     assert [float(told[name]) for name in ("bidPrice", "bidQty", "askPrice", "askQty")] == [
         float(first[name]) for name in "bBaA"
