@@ -72,11 +72,11 @@ def next_step(wanted: WantedStop | None, stops: Iterable[LiveOrder], now_ms: int
     live = [stop for stop in stops if not stop.is_final]
     if wanted is not None and _is_overdue(wanted, live, now_ms):
         return _place(Purpose.BRIDGE, wanted)
-    if any(stop.is_unresolved or stop.cancel_asked_ms or has_fired(stop) for stop in live):
-        return None
     if wanted is None:
         return _cancel_first(live)
     mine = [stop for stop in live if stop.intent.side is wanted.side]
+    if any(stop.is_unresolved or stop.cancel_asked_ms or has_fired(stop) for stop in mine):
+        return None
     main = next((stop for stop in mine if stop.intent.purpose is Purpose.STOP), None)
     bridge = next((stop for stop in mine if _covers(stop, wanted)), None)
     if wanted.bridge_only:
@@ -112,4 +112,5 @@ def _keep(kept: LiveOrder | None, live: list[LiveOrder]) -> CancelStop | None:
 
 
 def _cancel_first(stops: list[LiveOrder]) -> CancelStop | None:
-    return CancelStop(stops[0].client_id) if stops else None
+    """Cancel one that rests; the others are on their way out, or it is not known if they exist."""
+    return next((CancelStop(stop.client_id) for stop in stops if is_resting(stop)), None)

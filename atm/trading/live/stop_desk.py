@@ -82,7 +82,7 @@ class StopDesk:
     def _wanted(self, symbol: str, amount: Decimal) -> WantedStop | None:
         """The stop that a position of this amount should have; None where neither target nor set-up names one."""
         target, long = self._desk.state.targets.get(symbol), amount > NOTHING
-        trigger = self._planned(target, amount) or self._default(symbol, long)
+        trigger = self._planned(target, amount) or self._default(symbol, target, long)
         if trigger is None:
             return None
         side = Side.SELL if long else Side.BUY
@@ -94,19 +94,22 @@ class StopDesk:
             return None
         return trigger_price(target.stop, self._desk.instruments[target.symbol])
 
-    def _default(self, symbol: str, long: bool) -> Decimal | None:
-        """By the distance from the entry price; one that rests near there already is kept."""
+    def _default(self, symbol: str, target: Target | None, long: bool) -> Decimal | None:
+        """By the distance from the entry price. One that rests near there is kept, and any while the position is to be closed."""
         distance, seen = self._desk.setup.stop_distance, self._desk.positions.get(symbol)
         entry = seen.entry if seen is not None and seen.entry else self._desk.price(symbol)
-        if distance is None or not entry:
-            return None
-        wanted = entry * (1 - Decimal(str(distance)) * (1 if long else -1))
+        wanted = None
+        if distance is not None and entry:
+            wanted = entry * (1 - Decimal(str(distance)) * (1 if long else -1))
         side = Side.SELL if long else Side.BUY
+        is_closing = target is not None and (target.quantity <= NOTHING if long else target.quantity >= NOTHING)
         for stop in self._desk.stops(symbol):
             trigger = stop.intent.trigger
-            if trigger is not None and stop.intent.side is side and abs(trigger - wanted) <= SAME_WITHIN * wanted:
+            if trigger is None or stop.intent.side is not side or stop.intent.purpose is not Purpose.STOP:
+                continue
+            if is_closing or (wanted is not None and abs(trigger - wanted) <= SAME_WITHIN * wanted):
                 return trigger
-        return trigger_price(wanted, self._desk.instruments[symbol])
+        return None if wanted is None else trigger_price(wanted, self._desk.instruments[symbol])
 
     def _place(self, symbol: str, step: PlaceStop, now_ms: int) -> None:
         target = self._desk.state.targets.get(symbol)

@@ -45,6 +45,14 @@ def test_an_answer_is_waited_for_but_not_without_protection() -> None:
     assert next_step(WANTED, [sent], OVERDUE_MS) == PlaceStop(Purpose.BRIDGE, Side.SELL, NEW, AMOUNT)
 
 
+def test_stops_of_the_other_side_are_not_waited_for() -> None:
+    """After a turn of the position, whatever is still under way about the old side's stops."""
+    leaving = replace(stop("old", Purpose.BRIDGE, OLD), cancel_asked_ms=1)
+    turned = replace(WANTED, side=Side.BUY)
+    assert next_step(turned, [leaving], 0) == PlaceStop(Purpose.STOP, Side.BUY, NEW, Decimal(0))
+    assert next_step(None, [leaving], 0) is None, "it is being cancelled already"
+
+
 def test_what_covers_a_position() -> None:
     bridge = stop("b", Purpose.BRIDGE, NEW)
     assert is_protected(AMOUNT, [bridge])
