@@ -79,6 +79,15 @@ from atm.ipc.demo_messages import (
     MakeDemoKey as MakeDemoKey,
 )
 from atm.ipc.fault_messages import ControlFaults as ControlFaults, FaultsTold as FaultsTold
+from atm.ipc.live_messages import (
+    CarriedOut as CarriedOut,
+    CarryOut as CarryOut,
+    CloseLiveAccount as CloseLiveAccount,
+    LiveClock as LiveClock,
+    LiveHeard as LiveHeard,
+    LiveMissed as LiveMissed,
+    OpenLiveAccount as OpenLiveAccount,
+)
 from atm.ipc.market_messages import (
     DayTicker as DayTicker,
     DayTickers as DayTickers,

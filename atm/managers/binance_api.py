@@ -37,6 +37,7 @@ from atm.ipc.messages import (
 )
 from atm.managers.demo_desk import DemoDesk
 from atm.managers.instrument_keeper import InstrumentKeeper
+from atm.managers.live_exchange_desk import LiveExchangeDesk
 from atm.managers.market_desk import MarketDesk
 from atm.managers.recording_desk import RecordingDesk
 from atm.model.endpoint import Endpoint
@@ -98,6 +99,9 @@ class BinanceAPIManager:
         self._assistant.answer(FetchMarks, self._on_fetch_marks)
         self._assistant.answer(FetchFunding, self._on_fetch_funding)
         self._assistant.answer(FindFirstBar, self._on_find_first)
+        self._live = LiveExchangeDesk(
+            self._assistant, self._context.endpoint, self._context.addresses, self._rest, self._spawn
+        )
         if self._context.endpoint is Endpoint.DEMO:
             self._demo = DemoDesk(self._assistant, self._context.addresses.rest, self._spawn, self._rest.clock)
         MarketDesk(self._assistant, self._rest, self._spawn, self._loop.time)
@@ -131,6 +135,7 @@ class BinanceAPIManager:
             self._timer.cancel()
         for task in self._tasks:
             task.cancel()
+        await self._live.close()
         await self._feed.close()
         if self._books is not None:
             await self._books.close()

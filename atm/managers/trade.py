@@ -28,6 +28,7 @@ from atm.ipc.messages import (
     Reply,
 )
 from atm.managers import examined
+from atm.managers.actual_account import ActualAccount
 from atm.managers.analysis_desk import AnalysisDesk
 from atm.managers.bar_repairs import BarRepairs
 from atm.managers.minute_barrier import BarHole
@@ -100,7 +101,7 @@ class TradeManager:
         self._dirty: set[str] = set()
         self._patience: dict[str, _Patience] = {}
         self._rowless: set[str] = set()
-        self.book = AccountBook(assistant, database, clock, wall_ms)
+        self.book = AccountBook(assistant, database, clock, wall_ms, self._schedule)
         self.desk = AnalysisDesk(assistant, context.analyzers, store, database.settings, self.book.needs, clock)
         self._repairs = BarRepairs(assistant, store, clock, self._schedule_for, self._given_up)
         self._commands = TradeCommands(
@@ -172,6 +173,7 @@ class TradeManager:
             self._collector_pid = event.pid
             self._collected = ()
             self._collect()
+            self.book.live.reconnect()
 
     def _begin_waiting(self, symbol: str) -> None:
         """Accounts that have not begun do so at the market's present minute."""
@@ -208,6 +210,8 @@ class TradeManager:
 
     def _advance(self, name: str, account: VirtualAccount) -> int:
         done = account.process(BATCH_MINUTES)
+        if isinstance(account, ActualAccount):
+            self.book.live.aim(name, account.take_targets())
         if account.failure:
             self.book.notify(Severity.CRITICAL, "notice.account_failed", name, account=name, reason=account.failure)
         if done or account.failure:

@@ -13,16 +13,19 @@ import msgspec
 
 from atm.ipc.assistant import IPCAssistant
 from atm.ipc.messages import AccountUpdated, ConfigurationsUpdated, NoticeRaised, TradeLogged
+from atm.managers.actual_account import ActualAccount
 from atm.managers.analysis_desk import Need
+from atm.managers.live_desk import LiveDesk
 from atm.managers.presets import Presets
 from atm.managers.trade_accounts import AccountState, VirtualAccount, make_engine
 from atm.managers.trade_setups import Configurations, analysis_id
-from atm.model.account import AccountSetup, TradeReason, TradeRecord
+from atm.model.account import AccountKind, AccountSetup, TradeReason, TradeRecord
 from atm.model.errors import ATMError, Invalid, Unavailable
 from atm.model.instrument import Instrument
 from atm.model.notice import Notice, Severity
 from atm.storage.accounts import StoredAccount
 from atm.storage.database import Database
+from atm.trading.engine import AccountEngine
 
 log = logging.getLogger(__name__)
 
@@ -37,7 +40,8 @@ _SEVERITIES = {
 
 
 class AccountBook:
-    """See the module. `clock`: monotonic seconds; `wall_ms`: Unix ms, for notices only."""
+    """See the module. `clock`: monotonic seconds; `wall_ms`: Unix ms, for notices only; changed(): minutes of an actual account may
+    go on. `live`: what actual accounts have on the exchange."""
 
     def __init__(
         self,
@@ -45,6 +49,7 @@ class AccountBook:
         database: Database,
         clock: Callable[[], float],
         wall_ms: Callable[[], int],
+        changed: Callable[[], None] = lambda: None,
     ) -> None:
         self._assistant = assistant
         self._database = database
@@ -58,6 +63,7 @@ class AccountBook:
         self.instruments: dict[str, Instrument] = {}
         self.save_error = ""
         self._retry_at = float("-inf")
+        self.live = LiveDesk(assistant, database.orders, self.notify, changed, clock)
 
     # --- start ------------------------------------------------------------------------------------------------
 
@@ -105,7 +111,7 @@ class AccountBook:
         state = AccountState.parse(stored.engine) if stored.engine is not None else None
         setup = stored.setup if state is None else state.setup
         engine = make_engine(setup, self.configurations, self.instruments)
-        account = VirtualAccount(setup, engine)
+        account = self._make(setup, engine)
         if state is not None:
             engine.load(state.engine)
             for symbol in engine.forget(state.methods):
@@ -114,6 +120,13 @@ class AccountBook:
         if setup != stored.setup:
             self._database.accounts.put(setup)
         return account
+
+    def _make(self, setup: AccountSetup, engine: AccountEngine) -> VirtualAccount:
+        """The account of its kind; an actual one is taken up on the exchange. Raises ATMError."""
+        if setup.kind is AccountKind.VIRTUAL:
+            return VirtualAccount(setup, engine)
+        self.live.open(setup, self.configurations.trade, self.instruments)
+        return ActualAccount(setup, engine, self.live)
 
     # --- what is asked ----------------------------------------------------------------------------------------
 
@@ -206,7 +219,7 @@ class AccountBook:
         """Create an account, or go on with other positions from the present state. The set-up was checked before."""
         old = self.accounts.get(setup.name)
         engine = make_engine(setup, self.configurations, self.instruments)
-        account = VirtualAccount(setup, engine)
+        account = self._make(setup, engine)
         if old is None or not old.begun:
             self._database.accounts.put(setup)
         else:
@@ -234,7 +247,10 @@ class AccountBook:
         self._change(account, switch)
 
     def force_clear(self, account: VirtualAccount, symbols: Iterable[str]) -> None:
-        """Close positions at the next open; stored at once, so that a replay knows it too."""
+        """Close positions at the next open; stored at once, so that a replay knows it too. Of an actual account: now."""
+        if isinstance(account, ActualAccount):
+            self.live.clear(account.setup.name, symbols)
+            return
 
         def clear() -> None:
             for symbol in symbols:
@@ -259,6 +275,7 @@ class AccountBook:
     def remove_account(self, account: VirtualAccount) -> None:
         name = account.setup.name
         self._database.accounts.remove(name)
+        self.live.close(name)
         del self.accounts[name]
         self._announced.pop(name, None)
         update = AccountUpdated(account.snapshot({}), account.setup, removed=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import math
 from typing import Any
 
@@ -12,6 +13,8 @@ from atm.exchange.client.rate_budget import RequestClass
 from atm.exchange.client.rest import FuturesClient
 from atm.model.errors import ATMError, Unavailable, Unknown
 from atm.model.live_request import Answer, CancelOrder, FindOrder, LiveRequest, PlaceOrder, QueryOrder
+
+log = logging.getLogger(__name__)
 
 _OF_ORDERS = (PlaceOrder, CancelOrder, QueryOrder, FindOrder)
 
@@ -34,9 +37,12 @@ class OrderChannel:
         try:
             for call in live_calls.calls(request):
                 documents.append(await self._call(call, kind, send_before_ms))
+            return live_calls.answer(request, number, asked_ms, self.now_ms(), documents)
         except ATMError as error:
             return live_calls.failed(request, number, asked_ms, error)
-        return live_calls.answer(request, number, asked_ms, self.now_ms(), documents)
+        except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
+            log.warning("an answer to %s cannot be read: %s", type(request).__name__, error)
+            return live_calls.failed(request, number, asked_ms, Unknown("the answer cannot be read"))
 
     async def _call(self, call: Call, kind: RequestClass, send_before_ms: float) -> Any:
         """One call; a query again where it does no harm. Raises ATMError."""

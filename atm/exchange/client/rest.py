@@ -46,7 +46,8 @@ def _requests(kind: RequestClass) -> Iterator[None]:
 class FuturesClient:
     """One account (or none: market data only) at one endpoint. Build inside a running loop; `close` at the end.
 
-    wall_ms(): the local clock, Unix ms.
+    wall_ms(): the local clock, Unix ms; shared: a client whose clock, rate budget and gate this one uses too, since the exchange
+    counts by address.
     """
 
     def __init__(
@@ -54,11 +55,13 @@ class FuturesClient:
         addresses: Addresses,
         credentials: Credentials | None = None,
         wall_ms: Callable[[], float] = wall_ms,
+        shared: FuturesClient | None = None,
     ) -> None:
         self.wall_ms = wall_ms
-        self.clock = ExchangeClock()
-        self.budget = RateBudget()
-        self.gate = RateGate(self.budget, lambda: self.clock.window_ms(wall_ms()))
+        self._owns_gate = shared is None
+        self.clock: ExchangeClock = ExchangeClock() if shared is None else shared.clock
+        self.budget: RateBudget = RateBudget() if shared is None else shared.budget
+        self.gate: RateGate = self._own_gate() if shared is None else shared.gate
         self.signs = credentials is not None
         self._library = transport_class(addresses)(credentials or Credentials(), self.gate, self.clock, wall_ms)
 
@@ -72,8 +75,12 @@ class FuturesClient:
         """Have every good answer told as (path, path with query, body), or no longer."""
         self._library.on_answer = on_answer
 
+    def _own_gate(self) -> RateGate:
+        return RateGate(self.budget, lambda: self.clock.window_ms(self.wall_ms()))
+
     async def close(self) -> None:
-        self.gate.close()
+        if self._owns_gate:
+            self.gate.close()
         await self._library.close()
 
     def on_filter_doubt(self, call: Callable[[], None]) -> None:

@@ -88,6 +88,16 @@ class LiveAccount:
         """Wallets and unrealised profit at the mark prices, in quote asset; 0 while not known."""
         return self._positions.equity
 
+    @property
+    def positions(self) -> Mapping[str, PositionSeen]:
+        """Positions as the exchange told them last, by symbol."""
+        return self._desk.positions
+
+    @property
+    def wallets(self) -> Mapping[str, Decimal]:
+        """Wallet balances as the exchange told them last, by asset."""
+        return {asset: seen.wallet for asset, seen in self._wallets.items()}
+
     # --- what happens -----------------------------------------------------------------------------------------
 
     def start(self, now_ms: int) -> Step:

@@ -122,7 +122,9 @@ class OrderDesk:
             self.look_at(order, now_ms)
         looked(look, now_ms)
         if look.tries == NOTICE_AFTER:
-            self._desk.note("live.order_unknown", order.intent.symbol, order.client_id, urgent=order.is_unresolved)
+            self._desk.note(
+                "notice.live_order_unknown", order.intent.symbol, order.client_id, urgent=order.is_unresolved
+            )
 
     # --- answers ----------------------------------------------------------------------------------------------
 

@@ -212,25 +212,25 @@ class PositionDesk:
         if failure.code == REDUCE_ONLY_REFUSED:
             self._reconciler.soon(now_ms)
         if failure.code in LOOK_AT_FILTERS:
-            self._desk.note("live.filters_changed", symbol, failure.reason)
+            self._desk.note("notice.live_filters_changed", symbol, failure.reason)
         is_passing = failure.kind is not FailureKind.REFUSED or failure.code in MAY_PASS
         if target is not None and (not is_passing or trouble.failures >= MOST_FAILURES):
             self._give_up(symbol, target, f"{failure.reason} ({failure.code})")
 
     def _give_up(self, symbol: str, target: Target, reason: str) -> None:
         self._trouble_of(symbol).given_up_ms = target.decision_ms
-        self._desk.note("live.decision_given_up", symbol, reason, urgent=True)
+        self._desk.note("notice.live_decision_given_up", symbol, reason, urgent=True)
 
     def _stop(self, symbol: str, found: Breach, now_ms: int) -> None:
         """A limit is broken: its scope is halted, or the order waits."""
         if not found.lasting:
             if self._held.get(symbol) != found.limit:
                 self._held[symbol] = found.limit
-                self._desk.note("live.risk_wait", symbol, found.reason)
+                self._desk.note("notice.live_risk_wait", symbol, found.reason)
             return
         until_ms = now_ms - now_ms % DAY_MS + DAY_MS if found.limit == "daily_loss" else 0
         self._desk.record(Halted(found.scope, found.reason, False, now_ms, until_ms))
-        self._desk.note("live.risk_stop", found.scope or WHOLE_ACCOUNT, found.reason, urgent=True)
+        self._desk.note("notice.live_risk_stop", found.scope or WHOLE_ACCOUNT, found.reason, urgent=True)
 
     def _view(self, symbol: str, amount_after: Decimal, now_ms: int) -> RiskView:
         prices, marked = self._desk.prices, self._desk.state.equity

@@ -187,7 +187,7 @@ class Reconciler:
         known = {each.order.client_id for each in self.foreign}
         for each in foreign:
             if each.order.client_id not in known:
-                self._desk.note("live.foreign_order", each.order.symbol, each.order.client_id)
+                self._desk.note("notice.live_foreign_order", each.order.symbol, each.order.client_id)
         self.foreign = foreign
 
     def _prove(
@@ -202,7 +202,7 @@ class Reconciler:
             proofs = self._proofs[order.client_id] = self._proofs.get(order.client_id, 0) + 1
             if order.intent.symbol not in differing or proofs >= PROOFS_WITH_DIFFERENCE:
                 self._desk.record(NotPlaced(order.client_id, now_ms))
-                self._desk.note("live.order_not_placed", order.intent.symbol, order.client_id)
+                self._desk.note("notice.live_order_not_placed", order.intent.symbol, order.client_id)
 
     # --- positions --------------------------------------------------------------------------------------------
 
@@ -235,7 +235,7 @@ class Reconciler:
         """Book what nothing of ours explains, as the user's policy says."""
         desk, symbol, policy = self._desk, found.symbol, self._desk.setup.policy
         details = f"{found.expected} -> {found.actual}"
-        desk.note("live.outside_change", symbol, details, urgent=True)
+        desk.note("notice.live_outside_change", symbol, details, urgent=True)
         if policy is OutsidePolicy.IGNORE and found.actual:
             desk.record(Adjusted(symbol, found.difference, True, "outside", now_ms))
             return

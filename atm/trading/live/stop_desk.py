@@ -95,7 +95,8 @@ class StopDesk:
         return trigger_price(target.stop, self._desk.instruments[target.symbol])
 
     def _default(self, symbol: str, target: Target | None, long: bool) -> Decimal | None:
-        """By the distance from the entry price. One that rests near there is kept, and any while the position is to be closed."""
+        """By the distance from the entry price. One that rests near there is kept, and any while the position is to be closed or its
+        entry price is not known."""
         distance, seen = self._desk.setup.stop_distance, self._desk.positions.get(symbol)
         entry = seen.entry if seen is not None and seen.entry else self._desk.price(symbol)
         wanted = None
@@ -107,7 +108,7 @@ class StopDesk:
             trigger = stop.intent.trigger
             if trigger is None or stop.intent.side is not side or stop.intent.purpose is not Purpose.STOP:
                 continue
-            if is_closing or (wanted is not None and abs(trigger - wanted) <= SAME_WITHIN * wanted):
+            if is_closing or seen is None or (wanted is not None and abs(trigger - wanted) <= SAME_WITHIN * wanted):
                 return trigger
         return None if wanted is None else trigger_price(wanted, self._desk.instruments[symbol])
 
@@ -137,7 +138,7 @@ class StopDesk:
         wait_ms = min(FIRST_PAUSE_MS * 2 ** (pause.failures - 1), LONGEST_PAUSE_MS)
         pause.next_ms = now_ms + max(wait_ms, failure.retry_after_ms)
         if failure.kind is FailureKind.REFUSED and failure.code not in WOULD_TRIGGER:
-            self._desk.note("live.stop_refused", symbol, f"{failure.reason} ({failure.code})", urgent=True)
+            self._desk.note("notice.live_stop_refused", symbol, f"{failure.reason} ({failure.code})", urgent=True)
 
     def accepted(self, symbol: str) -> None:
         """A stop rests: failures before it do not count any more."""
@@ -155,7 +156,7 @@ class StopDesk:
         decision_ms = max(target.decision_ms if target else 0, self._desk.book(symbol).minute_ms)
         if target is None or target.quantity:
             self._desk.record(TargetSet(Target(symbol, NOTHING, decision_ms, reason=reason), now_ms))
-            self._desk.note("live.stopped_out", symbol, reason, urgent=True)
+            self._desk.note("notice.live_stopped_out", symbol, reason, urgent=True)
 
     # --- the invariant ----------------------------------------------------------------------------------------
 
@@ -169,4 +170,4 @@ class StopDesk:
         is_late = now_ms - since_ms > self._desk.setup.unprotected_s * 1000
         if is_late and symbol not in self._alarmed:
             self._alarmed.add(symbol)
-            self._desk.note("live.unprotected", symbol, str(amount), urgent=True)
+            self._desk.note("notice.live_unprotected", symbol, str(amount), urgent=True)

@@ -164,7 +164,7 @@ def test_an_order_that_never_was_is_sent_as_the_next_attempt() -> None:
     again = [request.intent for _, request in bench.asked if isinstance(request, PlaceOrder)]
     assert (again[1].slice, again[1].attempt) == (first.intent.slice, 1)
     assert bench.entries[-1] is not None
-    assert "live.order_not_placed" in bench.notices
+    assert "notice.live_order_not_placed" in bench.notices
 
 
 def test_after_a_crash_what_was_sent_is_asked_for() -> None:
@@ -211,7 +211,7 @@ def _change_by_hand(policy: OutsidePolicy) -> Bench:
                 bench.answer(number, known)
             elif isinstance(flight.request, TakeSnapshot):
                 bench.snapshot(60, (stop,))
-    assert bench.notices.count("live.outside_change") == 1
+    assert bench.notices.count("notice.live_outside_change") == 1
     return bench
 
 
@@ -283,7 +283,7 @@ def test_an_unprotected_position_raises_an_alarm_once() -> None:
         for number, flight in list(bench.account._desk.flights.items()):
             if isinstance(flight.request, PlaceOrder):
                 bench.answer(number, failure=Failure(FailureKind.NOT_DONE, reason="throttled"))
-    assert bench.notices.count("live.unprotected") == 1
+    assert bench.notices.count("notice.live_unprotected") == 1
     assert bench.account.unprotected_since[X] == 1_000_000
 
 
@@ -294,7 +294,7 @@ def test_a_daily_loss_stops_the_account_but_not_its_exits() -> None:
     bench.wait(1_000)
     before = len(bench.asked)
     bench.aim(200)
-    assert "live.risk_stop" in bench.notices
+    assert "notice.live_risk_stop" in bench.notices
     assert not any(isinstance(request, PlaceOrder) for _, request in bench.asked[before:])
     bench.wait(1_000)
     bench.aim(40)

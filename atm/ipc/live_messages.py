@@ -1,0 +1,57 @@
+"""Messages between the trade manager, which decides and journals, and binance_api, which signs and sends. See `atm.ipc.messages`,
+through which all are imported.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from atm.ipc.message_forms import Delivery, Event, Reply, Request
+from atm.model.account_facts import LiveFact
+from atm.model.live_request import Answer, LiveRequest
+
+
+class OpenLiveAccount(Request, frozen=True):
+    """To binance_api: connect an actual account, its user stream included; nothing happens if it is connected. → Done"""
+
+    account: str
+
+
+class CloseLiveAccount(Request, frozen=True):
+    """To binance_api: disconnect an actual account. → Done"""
+
+    account: str
+
+
+class CarryOut(Request, frozen=True):
+    """To binance_api: carry out a request of an actual account's core, once. → CarriedOut, a failure of the exchange included"""
+
+    account: str
+    number: int
+    request: LiveRequest
+
+
+class CarriedOut(Reply, frozen=True):
+    answer: Answer
+
+
+class LiveHeard(Event, frozen=True):
+    """From binance_api: what an event of an account's user stream says. Key: account."""
+
+    account: str
+    facts: tuple[LiveFact, ...]
+
+
+class LiveMissed(Event, frozen=True):
+    """From binance_api: events of an account's user stream may have been missed; it has to be compared. Key: account."""
+
+    account: str
+
+
+class LiveClock(Event, frozen=True):
+    """From binance_api, each second while an actual account is connected: the exchange's clock (Unix ms) and its rate, 1 but for a
+    demo exchange at another speed. Key: ""."""
+
+    delivery: ClassVar[Delivery] = "latest"
+    market_ms: int
+    rate: float

@@ -1,0 +1,77 @@
+"""An actual account in the trade manager: the minutes, rows and storage of a virtual one, its positions the exchange's."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Protocol
+
+import msgspec
+
+from atm.managers.minute_barrier import Minute
+from atm.managers.trade_accounts import EQUITY_STEP_MS, VirtualAccount
+from atm.model.account import AccountSetup, AccountSnapshot
+from atm.model.interval import MINUTE_MS
+from atm.model.journal import Target
+from atm.trading.actual import ActualEngine, Held
+from atm.trading.engine import AccountEngine
+
+
+class Facts(msgspec.Struct, frozen=True):
+    """What the exchange says of an account: positions by symbol, wallet balances by asset, equity in quote asset."""
+
+    held: Mapping[str, Held]
+    wallets: Mapping[str, float]
+    equity: float
+
+
+class FactSource(Protocol):
+    """Who knows what the exchange says of an account."""
+
+    def facts(self, name: str) -> Facts | None:
+        """None while the exchange has not been compared."""
+
+    def consumed(self, name: str) -> None:
+        """The engine has taken the facts in."""
+
+
+class ActualAccount(VirtualAccount):
+    """Its minutes wait while its facts are not known. `targets`: the newest of each symbol since they were taken."""
+
+    def __init__(self, setup: AccountSetup, engine: AccountEngine, source: FactSource) -> None:
+        super().__init__(setup, engine)
+        self._actual = ActualEngine(engine)
+        self._source = source
+        self._known: Facts | None = None
+        self.targets: dict[str, Target] = {}
+
+    def process(self, limit: int) -> int:
+        """As of a virtual account; nothing while the exchange's positions are not known."""
+        self._known = self._source.facts(self.setup.name)
+        done = 0 if self._known is None else super().process(limit)
+        if done:
+            self._source.consumed(self.setup.name)
+        return done
+
+    def take_targets(self) -> list[Target]:
+        """What is newly wanted."""
+        taken, self.targets = list(self.targets.values()), {}
+        return taken
+
+    def _minute(self, minute: Minute) -> None:
+        assert self._known is not None
+        close = minute.open_ms + MINUTE_MS
+        rows = {key: self._inputs(key, values, close) for key, values in minute.rows.items()}
+        known = self._known
+        for target in self._actual.minute(minute.open_ms, minute.bars, rows, known.held, known.wallets):
+            self.targets[target.symbol] = target
+        # A stop of the exchange is told once, to the first minute after it.
+        held = {symbol: msgspec.structs.replace(each, stopped=0) for symbol, each in known.held.items()}
+        self._known = msgspec.structs.replace(known, held=held)
+        if close % EQUITY_STEP_MS == 0 and known.equity > 0:
+            self._unsaved.equity.append((close, known.equity))
+
+    def snapshot(self, marks: Mapping[str, float]) -> AccountSnapshot:
+        """As of a virtual account, saying what it waits for."""
+        shown = super().snapshot(marks)
+        waits = self._source.facts(self.setup.name) is None and not self.failure
+        return msgspec.structs.replace(shown, reason="waits for the exchange") if waits else shown

@@ -1,0 +1,286 @@
+"""What the trade manager does for actual accounts: carries out the steps of their cores. Entries are committed before requests go
+out; each request is answered once, by binance_api or, where that does not answer, by an unknown outcome.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Iterable, Mapping
+from decimal import Decimal
+
+import msgspec
+
+from atm.ipc.assistant import IPCAssistant
+from atm.ipc.messages import (
+    BINANCE_API,
+    CarriedOut,
+    CarryOut,
+    CloseLiveAccount,
+    Failed,
+    LastTrade,
+    LiveClock,
+    LiveHeard,
+    LiveMissed,
+    MarkPrice,
+    OpenLiveAccount,
+    Reply,
+)
+from atm.managers.actual_account import Facts
+from atm.model.account import AccountSetup
+from atm.model.errors import ATMError
+from atm.model.instrument import Instrument
+from atm.model.journal import Target
+from atm.model.live_order import NOTHING
+from atm.model.live_request import (
+    Answer,
+    CancelOrder,
+    Failure,
+    FailureKind,
+    LiveRequest,
+    PlaceOrder,
+)
+from atm.model.notice import Severity
+from atm.model.risk import LiveSetup, SymbolSetup
+from atm.model.trade_configuration import TradeConfiguration
+from atm.storage.orders import OrderJournal
+from atm.trading.actual import Held
+from atm.trading.live.desk import LiveNotice, Step
+from atm.trading.live.journal_fold import restored
+from atm.trading.live.live_account import LiveAccount
+
+log = logging.getLogger(__name__)
+
+TICK_S = 0.25
+ANSWER_S = 30.0
+"""How long binance_api may take; the cores themselves give up earlier."""
+CONNECT_RETRY_S = 2.0
+Notify = Callable[..., None]
+
+
+class _Live(msgspec.Struct):
+    setup: LiveSetup
+    account: LiveAccount
+    stopped: dict[str, int] = {}
+
+
+class LiveDesk:
+    """clock(): monotonic seconds; notify(severity, text, subject, **parameters): tells the user; changed(): minutes of an account
+    may go on."""
+
+    def __init__(
+        self,
+        assistant: IPCAssistant,
+        journal: OrderJournal,
+        notify: Notify,
+        changed: Callable[[], None],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._assistant, self._journal, self._notify, self._changed = assistant, journal, notify, changed
+        self._clock = clock
+        self._live: dict[str, _Live] = {}
+        self._instruments: dict[str, Instrument] = {}
+        self._time: tuple[int, float, float] | None = None
+        self._marks: dict[str, float] = {}
+        self._watched: set[str] = set()
+        assistant.subscribe(LiveClock, self._on_clock)
+        assistant.subscribe(LiveHeard, self._on_heard)
+        assistant.subscribe(LiveMissed, self._on_missed)
+        assistant.subscribe(MarkPrice, self._on_mark, keys=())
+        assistant.subscribe(LastTrade, self._on_trade, keys=())
+        assistant.every(TICK_S, self._tick)
+
+    @property
+    def now_ms(self) -> int:
+        """The exchange's clock, 0 while it is not known."""
+        if self._time is None:
+            return 0
+        at_ms, rate, since_s = self._time
+        return at_ms + int((self._clock() - since_s) * 1000 * rate)
+
+    # --- accounts ---------------------------------------------------------------------------------------------
+
+    def open(
+        self, setup: AccountSetup, trade: Mapping[str, TradeConfiguration], instruments: Mapping[str, Instrument]
+    ) -> None:
+        """Take an actual account up from its journal, or go on with another set-up. Raises ATMError."""
+        symbols = {
+            position.symbol: SymbolSetup(trade[position.trade].leverage, trade[position.trade].isolated)
+            for position in setup.positions
+        }
+        self._instruments.update(instruments)
+        self._start(setup.name, LiveSetup(symbols))
+        self._watch(symbols)
+        self._connect(setup.name)
+
+    def close(self, name: str) -> None:
+        """Let an account go; its orders and stops on the exchange stay."""
+        if self._live.pop(name, None) is not None:
+            self._assistant.request_async(BINANCE_API, CloseLiveAccount(name), lambda _: None)
+
+    def facts(self, name: str) -> Facts | None:
+        """What the exchange says of an account; None while it has not been compared."""
+        live = self._live.get(name)
+        if live is None or not live.account.is_ready:
+            return None
+        held = {
+            symbol: Held(float(book.own), self._entry(live, symbol), live.stopped.get(symbol, 0))
+            for symbol, book in live.account.state.books.items()
+        }
+        return Facts(
+            held, {asset: float(wallet) for asset, wallet in live.account.wallets.items()}, live.account.equity
+        )
+
+    def consumed(self, name: str) -> None:
+        """The engine has taken the facts in: stops of the exchange are told once."""
+        self._live[name].stopped.clear()
+
+    @staticmethod
+    def _entry(live: _Live, symbol: str) -> float:
+        seen = live.account.positions.get(symbol)
+        return 0.0 if seen is None else float(seen.entry)
+
+    def aim(self, name: str, targets: Iterable[Target]) -> None:
+        """What the engine wants."""
+        for target in targets:
+            if name in self._live:
+                self._do(name, self._live[name].account.aim(target, self.now_ms))
+
+    def clear(self, name: str, symbols: Iterable[str]) -> None:
+        """Close positions at market, until the next decision."""
+        known = self._live[name].account.state.targets if name in self._live else {}
+        for symbol in symbols:
+            before = known.get(symbol)
+            decision_ms = max(self.now_ms, before.decision_ms + 1 if before is not None else 0)
+            self.aim(name, [Target(symbol, NOTHING, decision_ms, reason="force clear")])
+
+    def flatten(self, name: str, reason: str) -> None:
+        """Close everything of an account at market, and open nothing more."""
+        if name in self._live:
+            self._do(name, self._live[name].account.flatten(reason, self.now_ms))
+
+    def _start(self, name: str, setup: LiveSetup) -> None:
+        state = restored(self._journal.load(name))
+        self._live[name] = _Live(setup, LiveAccount(name, setup, self._instruments, state))
+        if self._time is not None:
+            self._do(name, self._live[name].account.start(self.now_ms))
+
+    def _connect(self, name: str) -> None:
+        def answered(reply: Reply) -> None:
+            if isinstance(reply, Failed):
+                log.warning("the account %s is not connected: %s", name, reply.message)
+                if reply.kind == "Unavailable":
+                    self._assistant.call_later(CONNECT_RETRY_S, lambda: self._connect(name))
+                else:
+                    self._notify(
+                        Severity.CRITICAL, "notice.account_failed", name, account=name, reason=reply.message
+                    )  # fmt: skip
+
+        if name in self._live:
+            self._assistant.request_async(BINANCE_API, OpenLiveAccount(name), answered, timeout=ANSWER_S)
+
+    def reconnect(self) -> None:
+        """binance_api has begun anew: it knows no accounts."""
+        for name in self._live:
+            self._connect(name)
+
+    # --- steps ------------------------------------------------------------------------------------------------
+
+    def _do(self, name: str, step: Step) -> None:
+        """Commit, then send. What could not be committed is not sent, and the account begins anew from its journal."""
+        try:
+            self._journal.append(name, step.entries)
+        except ATMError as error:
+            log.error("the journal of %s could not be written: %s", name, error)
+            self._notify(Severity.CRITICAL, "notice.account_not_stored", name, account=name, reason=str(error))
+            live = self._live.pop(name)
+            self._assistant.call_later(CONNECT_RETRY_S, lambda: self._again(name, live.setup))
+            return
+        for number, request in step.requests:
+            self._send(name, number, request)
+        for notice in step.notices:
+            self._tell(name, notice)
+
+    def _again(self, name: str, setup: LiveSetup) -> None:
+        try:
+            self._start(name, setup)
+        except ATMError as error:
+            log.error("the journal of %s cannot be read: %s", name, error)
+            self._assistant.call_later(CONNECT_RETRY_S, lambda: self._again(name, setup))
+
+    def _send(self, name: str, number: int, request: LiveRequest) -> None:
+        asked_ms, live = self.now_ms, self._live[name]
+
+        def answered(reply: Reply) -> None:
+            if self._live.get(name) is not live:
+                return  # the account began anew; the request's outcome is asked for
+            answer = reply.answer if isinstance(reply, CarriedOut) else _no_answer(number, asked_ms, request, reply)
+            self._do(name, live.account.answered(answer, self.now_ms))
+            self._changed()
+
+        self._assistant.request_async(BINANCE_API, CarryOut(name, number, request), answered, timeout=ANSWER_S)
+
+    def _tell(self, name: str, notice: LiveNotice) -> None:
+        severity = Severity.CRITICAL if notice.urgent else Severity.WARNING
+        self._notify(severity, notice.key, name, account=name, scope=notice.scope or name, details=notice.details)
+        if notice.key == "notice.live_stopped_out" and name in self._live:
+            own = self._live[name].account.positions.get(notice.scope)
+            self._live[name].stopped[notice.scope] = -1 if own is not None and own.amount < 0 else 1
+
+    # --- events -----------------------------------------------------------------------------------------------
+
+    def _on_clock(self, event: LiveClock) -> None:
+        is_first = self._time is None
+        self._time = (event.market_ms, event.rate, self._clock())
+        if is_first:
+            for name, live in list(self._live.items()):
+                self._do(name, live.account.start(self.now_ms))
+
+    def _on_heard(self, event: LiveHeard) -> None:
+        live = self._live.get(event.account)
+        if live is not None and self._time is not None:
+            self._do(event.account, live.account.learned(event.facts, self.now_ms))
+
+    def _on_missed(self, event: LiveMissed) -> None:
+        live = self._live.get(event.account)
+        if live is not None and self._time is not None:
+            self._do(event.account, live.account.reconnected(self.now_ms))
+
+    def _on_mark(self, event: MarkPrice) -> None:
+        self._marks[event.symbol] = event.mark_price
+
+    def _on_trade(self, event: LastTrade) -> None:
+        mark = self._marks.get(event.symbol)
+        if mark is None:
+            return
+        for live in self._live.values():
+            if event.symbol in live.setup.symbols:
+                live.account.priced(event.symbol, Decimal(str(event.price)), Decimal(str(mark)), self.now_ms)
+
+    def _tick(self) -> None:
+        if self._time is None:
+            return
+        for name, live in list(self._live.items()):
+            was_ready = live.account.is_ready
+            self._do(name, live.account.tick(self.now_ms))
+            if live.account.is_ready and not was_ready:
+                self._changed()
+
+    def _watch(self, symbols: Iterable[str]) -> None:
+        fresh = sorted(set(symbols) - self._watched)
+        if fresh:
+            self._watched.update(fresh)
+            self._assistant.subscribe(MarkPrice, _listening, keys=fresh)
+            self._assistant.subscribe(LastTrade, _listening, keys=fresh)
+
+
+def _listening(_: MarkPrice | LastTrade) -> None:
+    """Only widens the subscription; the handler is that of the first one."""
+
+
+def _no_answer(number: int, asked_ms: int, request: LiveRequest, reply: Reply) -> Answer:
+    """binance_api has died, hangs, or does not know the account."""
+    reason = reply.message if isinstance(reply, Failed) else "an unexpected reply"
+    changes = isinstance(request, PlaceOrder | CancelOrder)
+    kind = FailureKind.UNKNOWN if changes else FailureKind.NOT_DONE
+    return Answer(number, asked_ms, failure=Failure(kind, reason=reason))

@@ -1,0 +1,150 @@
+"""What the Binance API manager does for actual accounts: a client and a user stream each, requests carried out, events handed on."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Coroutine
+from functools import partial
+from typing import Any
+
+import msgspec
+
+from atm.exchange.client.demo_control import control
+from atm.exchange.client.live_facts import read_event
+from atm.exchange.client.order_channel import OrderChannel
+from atm.exchange.client.rest import FuturesClient
+from atm.exchange.client.transport import Credentials
+from atm.exchange.client.user_stream import UserStream
+from atm.ipc.assistant import Deferred, IPCAssistant
+from atm.ipc.messages import (
+    CarriedOut,
+    CarryOut,
+    CloseLiveAccount,
+    Done,
+    LiveClock,
+    LiveHeard,
+    LiveMissed,
+    OpenLiveAccount,
+    Reply,
+)
+from atm.model.demo_state import DemoCommand
+from atm.model.endpoint import Addresses, Endpoint
+from atm.model.errors import ATMError, Refused, Unavailable
+
+log = logging.getLogger(__name__)
+
+CLOCK_S = 1.0
+
+
+class _Connected(msgspec.Struct):
+    rest: FuturesClient
+    channel: OrderChannel
+    stream: UserStream
+
+
+class LiveExchangeDesk:
+    """spawn: runs a coroutine on the manager's loop; market: the client of market data, whose clock and rate budget all share."""
+
+    def __init__(
+        self,
+        assistant: IPCAssistant,
+        endpoint: Endpoint,
+        addresses: Addresses,
+        market: FuturesClient,
+        spawn: Callable[[Coroutine[None, None, None]], None],
+    ) -> None:
+        self._assistant, self._endpoint, self._addresses = assistant, endpoint, addresses
+        self._market, self._spawn = market, spawn
+        self._accounts: dict[str, _Connected] = {}
+        self._opening: dict[str, list[Deferred]] = {}
+        self._ticking = False
+        assistant.answer(OpenLiveAccount, self._on_open)
+        assistant.answer(CloseLiveAccount, self._on_close)
+        assistant.answer(CarryOut, self._on_carry_out)
+
+    async def close(self) -> None:
+        """Disconnect all."""
+        for name in list(self._accounts):
+            await self._disconnect(name)
+
+    # --- connecting -------------------------------------------------------------------------------------------
+
+    def _on_open(self, request: OpenLiveAccount) -> Reply | Deferred:
+        if request.account in self._accounts:
+            # Whoever asks again has begun anew and knows nothing.
+            self._assistant.publish(LiveMissed(request.account), key=request.account)
+            return Done()
+        deferred = Deferred()
+        waiting = self._opening.setdefault(request.account, [])
+        waiting.append(deferred)
+        if len(waiting) == 1:
+            self._spawn(self._connect(request.account))
+        return deferred
+
+    async def _connect(self, name: str) -> None:
+        try:
+            credentials = await self._credentials(name)
+            rest = FuturesClient(self._addresses, credentials, shared=self._market)
+            if self._market.clock.samples == 0:
+                await self._market.synchronise()
+        except ATMError as error:
+            for deferred in self._opening.pop(name):
+                deferred.fail(error)
+            return
+        missed = partial(self._assistant.publish, LiveMissed(name), key=name)
+        stream = UserStream(rest, self._addresses.stream, partial(self._heard, name), missed)
+        self._accounts[name] = _Connected(rest, OrderChannel(rest), stream)
+        for deferred in self._opening.pop(name):
+            deferred.reply(Done())
+        if not self._ticking:
+            self._ticking = True
+            self._spawn(self._tell_time())
+
+    async def _credentials(self, name: str) -> Credentials:
+        """Keys of an account. On the demo exchange each gets an account and a pair of its own. Raises ATMError."""
+        if self._endpoint is not Endpoint.DEMO:
+            raise Refused(f"the account {name} has no API key: actual accounts trade on the demo exchange only")
+        _, pair = await control(self._addresses.rest, DemoCommand(make_key=name))
+        if pair is None:
+            raise Unavailable("the demo exchange has made no key")
+        return Credentials(pair.key, pair.secret)
+
+    def _on_close(self, request: CloseLiveAccount) -> Reply:
+        self._spawn(self._disconnect(request.account))
+        return Done()
+
+    async def _disconnect(self, name: str) -> None:
+        connected = self._accounts.pop(name, None)
+        if connected is not None:
+            await connected.stream.close()
+            await connected.rest.close()
+
+    # --- in between -------------------------------------------------------------------------------------------
+
+    def _heard(self, name: str, event: dict[str, Any]) -> None:
+        facts = read_event(event)
+        if facts is None:
+            log.warning("an event of the user stream of %s cannot be read: %s", name, event.get("e"))
+            self._assistant.publish(LiveMissed(name), key=name)
+        elif facts:
+            self._assistant.publish(LiveHeard(name, facts), key=name)
+
+    def _on_carry_out(self, request: CarryOut) -> Deferred:
+        connected = self._accounts.get(request.account)
+        if connected is None:
+            raise Unavailable(f"the account {request.account} is not connected")
+        deferred = Deferred()
+        self._spawn(self._carry_out(connected.channel, request, deferred))
+        return deferred
+
+    @staticmethod
+    async def _carry_out(channel: OrderChannel, request: CarryOut, deferred: Deferred) -> None:
+        deferred.reply(CarriedOut(await channel.carry_out(request.number, request.request)))
+
+    async def _tell_time(self) -> None:
+        while True:
+            clock = self._market.clock
+            now_ms = int(clock.now_ms(self._market.wall_ms()))
+            self._assistant.publish(LiveClock(now_ms, clock.rate))
+            await asyncio.sleep(CLOCK_S)
