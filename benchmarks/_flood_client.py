@@ -166,7 +166,7 @@ def ours(address: str, symbols: int) -> None:
     def state() -> dict[str, Any]:
         client = manager._feed
         counters = client.reduction.counters
-        report.messages = counters.messages
+        report.messages = counters.messages - counters.controls
         report.closed = sum(map(len, pipe.closed.values()))
         report.newest = {
             symbol: slot.trade.trade_id for symbol, slot in client.reduction.slots.items() if slot.trade is not None
@@ -187,7 +187,8 @@ def ours(address: str, symbols: int) -> None:
     def command(line: str) -> None:
         if line == "begin":
             report.begin()
-            manager._feed.reduction.counters.messages = 0
+            counters = manager._feed.reduction.counters
+            counters.messages = counters.controls = 0
         elif line == "end":
             assistant.stop()
         _answer(state())
@@ -218,6 +219,8 @@ def stock(address: str, symbols: int, queue: int) -> None:
 
     def take(message: dict[str, Any]) -> None:
         data = message.get("data")
+        if data is None and "result" in message:
+            return
         if data is None:
             kind = str(message.get("type"))
             report.errors[kind] = report.errors.get(kind, 0) + 1

@@ -23,6 +23,9 @@ MINUTE_MS = 60_000
 START_MS = 1_790_771_340_000
 FIRST_ID = 5_000_000_000
 TURN_S = 0.005
+HEARTBEAT_S = 2.0
+_ANSWER = b'{"result":null,"id":1}'
+HEARTBEAT = struct.pack("!BB", 0x81, len(_ANSWER)) + _ANSWER
 MOST_UNSENT = 64 * 1024 * 1024
 """Bytes in front of a client that does not read; beyond them it is cut, as on the exchange."""
 SHARES = {"kline_1m": 4, "markPrice@1s": 1, "depth20@500ms": 2, "bookTicker": 5, "aggTrade": 28}
@@ -177,6 +180,14 @@ class Flood:
                 self.cut += 1
                 listener.transport.abort()
 
+    async def keep_alive(self) -> None:
+        """While the tap is closed, say so little that nobody takes the connections for dead."""
+        while True:
+            await asyncio.sleep(HEARTBEAT_S)
+            if not self._flowing.is_set():
+                for listener in self._listeners:
+                    listener.transport.write(HEARTBEAT)
+
     # --- sockets and requests -----------------------------------------------------------------------------------
 
     async def socket(self, request: web.Request) -> web.StreamResponse:
@@ -267,7 +278,7 @@ async def serve(symbols: int, rate: float, speed: float) -> None:
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
     print(json.dumps({"port": runner.addresses[0][1]}), flush=True)
-    await flood.flow()
+    await asyncio.gather(flood.flow(), flood.keep_alive())
 
 
 if __name__ == "__main__":
