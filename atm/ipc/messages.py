@@ -366,8 +366,8 @@ class FetchedBars(Reply, frozen=True):
 
 
 class FetchMarks(Request, frozen=True):
-    """To binance_api: mark prices and funding rates of minutes with start_ms <= open time < end_ms by REST (≤ 1,500 a call).
-    → FetchedMarks"""
+    """To binance_api: mark prices and funding rates of minutes with start_ms <= open time < end_ms by REST (≤ 1,500 a call); those that
+    are not over for certain are left out. → FetchedMarks"""
 
     symbol: str
     start_ms: int
@@ -399,11 +399,15 @@ class LastStoredReply(Reply, frozen=True):
 
 
 class EnsureBars(Request, frozen=True):
-    """To data: make the range available in the store, fetching what is missing. → Done when it is, else Failed"""
+    """To data: make the range available in the store, fetching what is missing. → Done when it is, else Failed
+
+    own: what only the sample beneath the demo market has counts as missing, for whoever needs marks and flow beside the bars.
+    """
 
     symbol: str
     start_ms: int
     end_ms: int
+    own: bool = False
 
 
 class ImportBars(Request, frozen=True):

@@ -1,6 +1,7 @@
 """Fills the holes of minute barriers from the market store: the shell around `MinuteBarrier.bar_hole` and `lag`.
 
-What the store has already is read at once; the rest is asked of the data manager first. A hole that the data manager
+What the store has collected already is read at once; the rest is asked of the data manager first (the sample that is shipped
+beneath the demo market has the bars of these minutes as well, but not what stands beside them). A hole that the data manager
 refuses is one of the market: its minutes are missing. While it cannot be reached the hole is asked for again, at most
 `TRIES` times, and then counts as missing too, which the user is told.
 """
@@ -16,10 +17,11 @@ from typing import Protocol
 from atm.ipc.assistant import IPCAssistant
 from atm.ipc.messages import DATA, EnsureBars, Failed, Reply
 from atm.managers.minute_barrier import BarHole, MinuteBarrier
-from atm.model.bars import Bars
+from atm.model.bars import Bars, TimeRange
 from atm.model.errors import ATMError
 from atm.model.interval import MINUTE_MS
 from atm.model.mark import RecordedMarks
+from atm.storage.coverage import missing
 
 log = logging.getLogger(__name__)
 
@@ -35,6 +37,8 @@ class BarReader(Protocol):
     def read(self, symbol: str, start_ms: int, end_ms: int) -> Bars: ...
 
     def marks(self, symbol: str, start_ms: int, end_ms: int) -> RecordedMarks: ...
+
+    def own_coverage(self, symbol: str) -> tuple[TimeRange, ...]: ...
 
 
 @dataclass(slots=True)
@@ -86,7 +90,8 @@ class BarRepairs:
     def _fill(self, account: str, barrier: MinuteBarrier, hole: BarHole, attempt: int) -> None:
         """From the store if it has every minute, else by the data manager."""
         try:
-            bars = self._read(hole)
+            lacking = missing(self._store.own_coverage(hole.symbol), TimeRange(hole.start_ms, hole.end_ms))
+            bars = Bars.empty() if lacking else self._read(hole)
         except (ATMError, OSError) as error:
             log.warning("%s of %s cannot be read: %s", hole, account, error)
             bars = Bars.empty()
@@ -94,7 +99,7 @@ class BarRepairs:
             self._settle(account, barrier, hole, bars)
             return
         answered = partial(self._answered, account, barrier, hole, attempt)
-        request = EnsureBars(hole.symbol, hole.start_ms, hole.end_ms)
+        request = EnsureBars(hole.symbol, hole.start_ms, hole.end_ms, own=True)
         self._assistant.request_async(DATA, request, answered, timeout=ENSURE_TIMEOUT_S)
 
     def _answered(self, account: str, barrier: MinuteBarrier, hole: BarHole, attempt: int, reply: Reply) -> None:

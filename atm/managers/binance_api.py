@@ -234,7 +234,8 @@ class BinanceAPIManager:
         return deferred
 
     async def _fetch_marks(self, request: FetchMarks | FetchFunding, deferred: Deferred) -> None:
-        outlet, asked = self._feed.outlet, (request.symbol, request.start_ms, request.end_ms)
+        past_ms = int(self._rest.clock.surely_past_ms(self._rest.wall_ms())) // MINUTE_MS * MINUTE_MS
+        outlet, asked = self._feed.outlet, (request.symbol, request.start_ms, min(request.end_ms, past_ms))
         try:
             if isinstance(request, FetchMarks):
                 marks = await outlet.fetched(*asked, RequestClass.HISTORY)

@@ -169,7 +169,7 @@ class DataManager:
         """Have the minutes that were published while this process was restarting, before their order flow is forgotten."""
         last, opened = self._store.last(first.symbol), first.bar.open_time
         if last is not None and last + MINUTE_MS < opened <= last + MOST_LOST_MINUTES * MINUTE_MS and not first.gap:
-            self.want(first.symbol, TimeRange(last + MINUTE_MS, opened), None)
+            self.want(first.symbol, TimeRange(last + MINUTE_MS, opened), None, own=True)
 
     def flush(self) -> None:
         """Store what waits; symbol by symbol, so that an error leaves the others' bars stored."""
@@ -192,7 +192,7 @@ class DataManager:
             self._full = False
             self._notify(Severity.SUCCESS, "notice.disk_recovered", {})
             for symbol, lost in self._left_out.items():
-                self.want(symbol, lost, None)
+                self.want(symbol, lost, None, own=True)
             self._left_out.clear()
 
     def _not_stored(self, error: Unavailable) -> None:
@@ -226,7 +226,7 @@ class DataManager:
             else:
                 answer.fail(error)
 
-        self.want(request.symbol, TimeRange(request.start_ms, request.end_ms), settled)
+        self.want(request.symbol, TimeRange(request.start_ms, request.end_ms), settled, own=request.own)
         return answer
 
     def _on_import(self, request: ImportBars) -> Reply | Deferred:

@@ -171,8 +171,9 @@ class DataJobs:
         return TimeRange(covered[0].start_ms, covered[-1].end_ms)
 
     def _on_fill_marks(self, request: FillMarks) -> Reply:
-        whole = self._stored(request.symbol)
-        return self._add_download(OpenDownload(JobKind.MARKS.value, request.symbol, whole.start_ms, whole.end_ms))
+        whole, own = self._stored(request.symbol), self._fetching.own_coverage(request.symbol)
+        end_ms = own[-1].end_ms if own else whole.end_ms  # the sample may reach into a replayed market's future
+        return self._add_download(OpenDownload(JobKind.MARKS.value, request.symbol, whole.start_ms, end_ms))
 
     def _on_repair(self, request: RepairGaps) -> Reply:
         whole = self._stored(request.symbol)

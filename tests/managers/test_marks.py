@@ -25,7 +25,7 @@ from atm.model.endpoint import Addresses, Endpoint
 from atm.model.interval import HOUR_MS, MINUTE_MS
 from atm.model.program import ProgramContext
 from atm.storage.market_store import MarketStore
-from tests.exchange.client.test_client_demo import T0, control, demo
+from tests.exchange.client.test_client_demo import T0, Recording, control, demo
 
 SYMBOL = "FILUSDT"
 TIMES = FeedTimes(conflation=0.02, tick=0.05, streams=StreamTimes(first_wait=0.01, longest_wait=0.05))
@@ -37,9 +37,14 @@ class Never:
 
 
 class Program:
-    """The exchange manager and the data manager with its jobs on one bus, pumped beside the sockets."""
+    """The exchange manager and the data manager with its jobs on one bus, pumped beside the sockets. As on the demo market a sample
+    lies beneath the store, which reaches into the market's future."""
 
     def __init__(self, home: Path, addresses: Addresses) -> None:
+        self.sample = home / "sample"
+        shipped = MarketStore(self.sample, read_only=False)
+        shipped.put(SYMBOL, Recording().read(SYMBOL, T0 - HOUR_MS, T0 + 24 * HOUR_MS))
+        shipped.close()
         context = ProgramContext(home, home, Endpoint.DEMO, addresses, 1, 1, (SYMBOL,))
         self.root, self.marks = context.market_root, True
         self.bus = LocalBus()
@@ -53,7 +58,7 @@ class Program:
         self.reader = MarketStore(self.root)
 
     def start_data(self) -> None:
-        self.writer = MarketStore(self.root, read_only=False)
+        self.writer = MarketStore(self.root, read_only=False, sample=self.sample)
         assistant = self.bus.assistant(DATA)
         self.data = DataManager(assistant, self.writer, Never(), stores_marks=lambda _: self.marks)
         self.data.start()
