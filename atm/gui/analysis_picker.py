@@ -160,8 +160,10 @@ class AnalysisPicker:
             self._open_form = False
             imgui.open_popup(_FORM)
         draft = self._draft
+        if draft is None:
+            return False  # before the constraints: without a popup they would be those of the next window
         imgui.set_next_window_size_constraints(ImVec2(ui.px(380), 0), ImVec2(ui.px(380), ui.px(640)))
-        if draft is None or not imgui.begin_popup(_FORM):
+        if not imgui.begin_popup(_FORM):
             return False
         ui.text(draft.indicator.name, size=ui.theme.BODY + 2, bold=True)
         self._fields(ui, draft)

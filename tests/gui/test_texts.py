@@ -205,7 +205,7 @@ STATES = {
     "deleted": DELETABLE,
     "start": ("connected", "history", "configurations", "simulation", "account", "trading"),
     "demo": ("api_key", "secret"),
-    "market": (*VIEWS_OF_TAPE, "list_favourites", "list_nothing"),
+    "market": (*VIEWS_OF_TAPE, "list_favourites", "list_nothing", "list_none"),
     "market_filter": MARKET_FILTERS,
     "unsaved": ("analysis", "trade"),
     "done": ("analysis_saved", "trade_saved"),

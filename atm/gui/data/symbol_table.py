@@ -15,7 +15,7 @@ from atm.gui.ui import Ui
 from atm.model.bars import Source, TimeRange
 from atm.model.data_job import Collection
 
-INNER_WIDTH = 620.0
+INNER_WIDTH = 650.0
 """In a narrower window the table is moved sideways, its symbols staying in view."""
 FILTERS = ("stored", "collected", "all")
 Totals = Mapping[str, dict[Source, int]]
@@ -96,20 +96,20 @@ def symbol_table(ui: Ui) -> Table[SymbolRow]:
     return Table(
         "database.symbols",
         (
-            Column(t("field.symbol"), lambda r: r.symbol, lambda r: r.symbol, False, 1.1),
+            Column(t("field.symbol"), lambda r: r.symbol, lambda r: r.symbol, False, 1.15),
             Column(
-                t("database.collecting"), lambda r: t(f"collecting.{r.collecting}"), lambda r: r.collecting, False, 1.1,
+                t("database.collecting"), lambda r: t(f"collecting.{r.collecting}"), lambda r: r.collecting, False, 1.35,
                 collecting_color,
             ),
-            Column(t("field.first_minute"), lambda r: formats.moment(edge(r, False))[:10], lambda r: edge(r, False), True, 1.15),
-            Column(t("field.last_minute"), lambda r: formats.moment(edge(r, True)), lambda r: edge(r, True), True, 1.5),
+            Column(t("field.first_minute"), lambda r: formats.moment(edge(r, False))[:10], lambda r: edge(r, False), True, 1.3),
+            Column(t("field.last_minute"), lambda r: formats.moment(edge(r, True)), lambda r: edge(r, True), True, 1.65),
             Column(
                 t("database.missing"),
                 lambda r: formats.percent(r.missing, 3 if 0 < r.missing < 0.01 else 1 if r.missing else 0),
-                lambda r: r.missing, True, 0.85, missing_color,
+                lambda r: r.missing, True, 0.8, missing_color,
             ),
             Column(t("field.gaps"), lambda r: str(len(r.ranges) - 1) if r.ranges else formats.UNKNOWN, lambda r: len(r.ranges), True, 0.6),
-            Column(t("database.sources"), lambda r: sources_text(ui, r), lambda r: sources_text(ui, r), False, 2.95),
+            Column(t("database.sources"), lambda r: sources_text(ui, r), lambda r: sources_text(ui, r), False, 2.75),
             Column(
                 t("database.disk"), lambda r: formats.size(r.bytes) if r.bytes else formats.UNKNOWN, lambda r: r.bytes,
                 True, 0.9,

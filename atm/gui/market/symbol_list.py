@@ -116,6 +116,8 @@ class SymbolList:
         ui.text(shown, ui.colors.muted, size=ui.theme.SMALL)
         if not self._lines:
             key = "favourites" if self.filter == "favourites" and not self.query else "nothing"
+            if not self._known:
+                key = "none"
             ui.wrapped(ui.t(f"market.list_{key}"))
             return ""
         assert self._table is not None

@@ -17,6 +17,7 @@ from atm.model.bars import Source
 
 JOBS_HEIGHT, JOBS_SHARE = 176.0, 0.26
 """The less of both."""
+LIST_SHARE = 0.53
 HISTORY_SHARE = 0.5
 """Of the exchange's weight limit, what downloads may use (the rate budget keeps the rest for orders, accounts and repairs)."""
 
@@ -53,7 +54,7 @@ class DatabasePage:
             self._draw_head(ui)
         available, gap = imgui.get_content_region_avail(), imgui.get_style().item_spacing
         height = available.y - min(ui.px(JOBS_HEIGHT), available.y * JOBS_SHARE) - gap.y
-        with widgets.card(ui, "database.list", available.x * 0.5, height):
+        with widgets.card(ui, "database.list", available.x * LIST_SHARE, height):
             self._draw_list(ui)
         imgui.same_line()
         with widgets.card(ui, "database.detail", 0, height):

@@ -112,6 +112,17 @@ def test_the_picker_is_called_by_its_keys_and_shows_favourites_first(pilot: Pilo
     assert pilot.preferences.symbol == "NEARUSDT"
 
 
+def test_before_anything_has_come_all_cards_lie_inside_the_window(newcomer: Pilot) -> None:
+    newcomer.show(PageName.MARKET)
+    assert newcomer.sees("market.freshness")
+    for mark in ("market.whole_book", "market.tape.liquidations", "market.list.filter"):
+        assert newcomer.probe[mark][2] < 1_600
+    side = newcomer.probe["market.tape.trades"]
+    newcomer.ui.model = filled_model()
+    newcomer.frames(3)
+    assert newcomer.probe["market.tape.trades"][0] == side[0]
+
+
 def test_a_narrow_window_gives_the_room_to_the_chart() -> None:
     with bare_context():
         pilot = Pilot(filled_model(), size=(1280, 720))
