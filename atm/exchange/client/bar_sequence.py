@@ -103,6 +103,8 @@ class BarSequence:
         self.over_until_ms = max(self.over_until_ms, before_ms)
         if is_new:
             self._tries = 0
+        if self.complete:
+            return
         if self._due_s is None or not (self._tries or self._unreached):
             self._due_s = due_s if self._due_s is None else min(due_s, self._due_s)
 

@@ -56,6 +56,7 @@ class Market:
         self._grid = Grid(self.price_decimals, self.quantity_decimals, points)
         self.seed = crc32(self.symbol.encode())
         self._minutes: dict[int, Minute] = {}
+        self._spans: dict[tuple[int, int], tuple[float, float]] = {}
         self._typical: dict[int, float] = {}
 
     def told_book(self, ms: int) -> ToldBook | None:
@@ -108,9 +109,14 @@ class Market:
 
     def span(self, from_ms: int, to_ms: int) -> tuple[float, float]:
         """(lowest, highest) recorded price of the minutes that a stretch of time touches."""
-        first = self.recording.ordinal(max(self.start_ms, from_ms))
-        values = self.recording.values(first, self.recording.ordinal(to_ms) - first + 1)
-        return float(values[Column.LOW].min()), float(values[Column.HIGH].max())
+        first, last = self.recording.ordinal(max(self.start_ms, from_ms)), self.recording.ordinal(to_ms)
+        found = self._spans.get((first, last))
+        if found is None:
+            values = self.recording.values(first, last - first + 1)
+            found = self._spans[first, last] = float(values[Column.LOW].min()), float(values[Column.HIGH].max())
+            if len(self._spans) > _KEPT_MINUTES:
+                del self._spans[next(iter(self._spans))]
+        return found
 
     def moves(self, after_ms: int, to_ms: int) -> list[tuple[int, float]]:
         """(time, price) of every move of the last price with after_ms < time <= to_ms."""

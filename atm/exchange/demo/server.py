@@ -51,7 +51,8 @@ JUMP_SLICE_MS = DAY_MS
 
 class DemoExchangeOptions(msgspec.Struct, frozen=True):
     """port 0: any free one. speed: market time per real time, 1 to 1000. start_ms: market time of a first start.
-    home: folder of the state file; None keeps nothing. faults: of this schedule, from the beginning."""
+    home: folder of the state file; None keeps nothing. faults: of this schedule, from the beginning. update_ms: streams move
+    once in so much real time."""
 
     host: str = "127.0.0.1"
     port: int = 0
@@ -59,6 +60,7 @@ class DemoExchangeOptions(msgspec.Struct, frozen=True):
     start_ms: int | None = None
     home: Path | None = None
     faults: FaultSchedule | None = None
+    update_ms: float = UPDATE_WALL_MS
 
 
 def wall_ms() -> float:
@@ -78,6 +80,7 @@ class DemoExchange:
         wall_ms: Callable[[], float] = wall_ms,
     ) -> None:
         self._wall_ms = wall_ms
+        self._update_ms = options.update_ms
         recorded = set(source.symbols())
         self._session = source if isinstance(source, Session) else None
         self.markets = {entry.symbol: market_of(entry, source) for entry in instruments if entry.symbol in recorded}
@@ -205,7 +208,7 @@ class DemoExchange:
         """The next moment at which streams move."""
         self._hold_at_end()
         if self._session is None:
-            return next_moment(self._streamed_ms, self.clock.speed)
+            return next_moment(self._streamed_ms, self.clock.speed, self._update_ms)
         return self._session.due_ms(self._streamed_ms, max(1, round(SESSION_WALL_MS * self.clock.speed)))
 
     def _step(self, ms: int, silent: bool) -> None:
@@ -290,11 +293,11 @@ def market_of(instrument: Instrument, source: BarSource) -> Market:
     return SessionMarket(instrument, source) if isinstance(source, Session) else Market(instrument, source)
 
 
-def next_moment(after_ms: int, speed: float) -> int:
-    """The first moment after `after_ms` at which streams move: every 250 ms of real time, and always the start of a minute
+def next_moment(after_ms: int, speed: float, update_ms: float = UPDATE_WALL_MS) -> int:
+    """The first moment after `after_ms` at which streams move: every `update_ms` of real time, and always the start of a minute
     and both extremes of its path."""
     open_ms = after_ms - after_ms % MINUTE_MS
-    step = max(1, round(UPDATE_WALL_MS * speed))
+    step = max(1, round(update_ms * speed))
     regular = after_ms + step - (after_ms - open_ms) % step
     fixed = (open_ms + offset for offset in (FIRST_EXTREME_MS, SECOND_EXTREME_MS, MINUTE_MS))
     return min(regular, *(moment for moment in fixed if moment > after_ms))

@@ -257,3 +257,14 @@ def test_only_minutes_that_do_not_exist_are_missing_and_each_hole_is_flagged(
     assert indices == [index for index in range(count) if index not in absent]
     flagged = {index for index, _, gap in world.out if gap}
     assert flagged == {index for index in indices if index > 0 and index - 1 in absent}
+
+
+def test_after_minutes_that_came_in_time_a_late_closing_message_still_gets_its_patience() -> None:
+    sequence = BarSequence(T0)
+    for index in range(3):
+        sequence.closed(bar(index), 60.0 * index)
+        sequence.over(minute(index + 1), 60.0 * index)
+    assert sequence.over(minute(4), 180.0) == []
+    assert sequence.tick(180.0 + PATIENCE_S - 0.1) == []
+    assert published(sequence.closed(bar(3), 180.0 + PATIENCE_S - 0.1)) == [(3, Source.STREAM, False)]
+    assert sequence.tick(240.0) == []
