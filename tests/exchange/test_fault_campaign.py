@@ -11,7 +11,7 @@ import pytest
 from atm.exchange.client.clock import ExchangeClock
 from benchmarks import _fault_campaign as campaign
 
-CLOCK_SKEW = 46
+CLOCK_SKEW = 102
 
 
 @pytest.fixture(scope="module")
