@@ -19,11 +19,19 @@ from atm.ipc.messages import (
     FaultsTold,
     MakeDemoKey,
 )
-from atm.model.demo_state import DemoCommand, DemoKeyPair
+from atm.model.demo_state import DemoCommand, DemoKeyPair, DemoState
 from atm.model.errors import ATMError
 from atm.model.fault import FaultCommand
 
 logger = logging.getLogger(__name__)
+
+MOVED_S = 2.0
+"""A market that is farther than it would have come by itself in so much more time was moved."""
+
+
+def pace(state: DemoState) -> float:
+    """Market time per real time; 0 while it is held."""
+    return 0.0 if state.paused else state.speed
 
 
 class DemoDesk:
@@ -37,6 +45,7 @@ class DemoDesk:
         clock: ExchangeClock,
     ) -> None:
         self._assistant, self._rest, self._spawn, self._clock = assistant, rest, spawn, clock
+        self._known: tuple[DemoState, float] | None = None
         assistant.answer(DescribeDemo, lambda _: self._ask(None))
         assistant.answer(ControlDemo, lambda request: self._ask(request.command))
         assistant.answer(ControlFaults, lambda request: self._ask_faults(request.command))
@@ -75,9 +84,21 @@ class DemoDesk:
         else:
             answer.reply(Done() if made is None else DemoKeyMade(made))
 
+    def _is_changed(self, state: DemoState, now_ms: float) -> bool:
+        """Whether somebody has changed the market since it was looked at last. A mere look tells the client nothing: what it would
+        have to find out by itself (a clock that is off by a fault, say) must not depend on who watches."""
+        if self._known is None:
+            return False
+        before, then_ms = self._known
+        expected_ms = before.market_ms + (now_ms - then_ms) * pace(before)
+        moved = abs(state.market_ms - expected_ms) > MOVED_S * 1000 * max(1.0, pace(before))
+        return moved or pace(state) != pace(before)
+
     async def _carry_out(self, command: DemoCommand | None) -> DemoKeyPair | None:
         state, made = await control(self._rest, command)
         now_ms = wall_ms()
-        self._clock.tell(now_ms, float(state.market_ms), 0.0 if state.paused else state.speed)
+        if self._is_changed(state, now_ms):
+            self._clock.tell(now_ms, float(state.market_ms), pace(state))
+        self._known = state, now_ms
         self._assistant.publish(DemoUpdated(state, int(now_ms), self._rest))
         return made
