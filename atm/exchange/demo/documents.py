@@ -22,6 +22,10 @@ from atm.ledger.margin import Floats, liquidation_price, maintenance_margin, max
 
 Document = dict[str, Any]
 
+_ONLY_V3_RISK = frozenset((
+    "initialMargin", "maintMargin", "positionInitialMargin", "openOrderInitialMargin", "bidNotional", "askNotional", "marginAsset", "adl",
+))  # fmt: skip
+
 
 def money(value: float) -> str:
     """An amount with eight decimals, cut as the exchange does (after the noise of binary floats has been rounded away)."""
@@ -57,7 +61,7 @@ class AccountView:
         self.sums = margins(account, self._marks.__getitem__, brackets)
 
     def risk_row(self, symbol: str, version: str) -> Document:
-        """One row of positionRisk. v2 adds what v3 leaves to symbolConfig."""
+        """One row of positionRisk. v2 has the settings that v3 leaves to symbolConfig, but no margins."""
         account, market, table = self._account, self._markets[symbol], self._brackets[symbol]
         position, mark = account.position(symbol), self._mark(symbol)
         row = self.position_row(symbol) | {
@@ -71,7 +75,7 @@ class AccountView:
         del row["unrealizedProfit"]
         if version == "v3":
             return row
-        return row | {
+        return {name: value for name, value in row.items() if name not in _ONLY_V3_RISK} | {
             "leverage": str(position.leverage), "marginType": "isolated" if position.isolated else "cross",
             "isAutoAddMargin": "false", "maxNotionalValue": str(int(max_notional(table, float(position.leverage)))),
         }  # fmt: skip
@@ -104,7 +108,9 @@ class AccountView:
         """One position of the v2 account."""
         position = self._account.position(symbol)
         most = max_notional(self._brackets[symbol], float(position.leverage))
-        return self.position_row(symbol) | {
+        row = self.position_row(symbol)
+        del row["isolatedMargin"]
+        return row | {
             "leverage": str(position.leverage), "isolated": position.isolated,
             "entryPrice": number(round(position.entry, 8)), "breakEvenPrice": number(break_even(position)),
             "maxNotional": str(int(most)),
