@@ -8,6 +8,7 @@ doubled or out of order, the book is either the exchange's at `update_id` or `is
 from __future__ import annotations
 
 from collections.abc import Iterable
+from heapq import nlargest, nsmallest
 
 import msgspec
 
@@ -110,8 +111,8 @@ class LocalBook:
 
     def top(self, levels: int) -> tuple[tuple[Level, ...], tuple[Level, ...]]:
         """(bids, asks), best first, at most so many of each."""
-        bids, asks = sorted(self._bids.items(), reverse=True), sorted(self._asks.items())
-        return tuple(bids[:levels]), tuple(asks[:levels])
+        bids, asks = nlargest(levels, self._bids), nsmallest(levels, self._asks)
+        return tuple((price, self._bids[price]) for price in bids), tuple((price, self._asks[price]) for price in asks)
 
     def _follows(self, event: DepthEvent) -> bool:
         if self._is_snapshot:
