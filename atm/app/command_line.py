@@ -334,7 +334,7 @@ def _record(options: Any) -> int:
         print(msgspec.json.encode(told).decode())
     else:
         print_recording(told)
-    return 1 if told["error"] else 0
+    return 1 if told["ended"] else 0
 
 
 def _bench(options: Any) -> int:

@@ -70,6 +70,7 @@ def _record(supervisor: Supervisor, action: str) -> dict[str, Any]:
         )
     except ATMError as error:
         return {"error": str(error)}
+    told["ended"] = told.pop("error")  # an "error" would be a refusal
     return told
 
 

@@ -55,8 +55,8 @@ def print_recording(told: dict[str, Any]) -> None:
     )
     print(f"file      {told['path']}")
     print(f"messages  {told['messages']:,}, {told['bytes']:,} bytes written, {told['lost']:,} left out")
-    if told["error"]:
-        print(f"ended     {told['error']}")
+    if told["ended"]:
+        print(f"ended     {told['ended']}")
 
 
 def print_comparison(comparison: Comparison, t: Texts) -> None:
