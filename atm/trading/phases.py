@@ -287,9 +287,11 @@ def run_minutes(
         if meta[Meta.BUFFERED] > room:
             return t
         minute = start + t * 60_000
-        while stamp < rates.shape[0] and rates[stamp, 0] < minute:
+        stamped = False
+        while stamp < rates.shape[0] and rates[stamp, 0] <= minute:
+            stamped |= rates[stamp, 0] == minute
             stamp += 1
-        if wakes_open(P, S, rates, stamp, minute):
+        if wakes_open(P, S, minute, stamped):
             on_open(P, A, S, meta, B, first, T, minute, opens, highs, lows, marks, volumes, books, rates, t)
             if pooled:
                 refresh_pools(P, A, S, B, first)
@@ -301,8 +303,9 @@ def run_minutes(
             refresh_pools(P, A, S, B, first)
         if wakes:
             on_close(P, A, S, R, meta, minute, rows, row_at, t)
-        t = quiet_minutes(
-            P, A, S, start, highs, lows, closes, marks, row_at, equity, levels, rates, stamp, t + 1
-        )  # fmt: skip
+        stop = opens.shape[0]
+        if stamp < rates.shape[0]:
+            stop = min(stop, int(rates[stamp, 0] - start) // 60_000)
+        t = quiet_minutes(P, A, S, start, highs, lows, closes, marks, row_at, equity, levels, t + 1, stop)
         meta[Meta.MARKET_MS] = start + t * 60_000
     return t

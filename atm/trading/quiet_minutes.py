@@ -20,17 +20,13 @@ Ints = NDArray[np.int64]
 
 
 @lean_kernel
-def wakes_open(P: Floats, S: Floats, rates: Floats, stamp: int, minute: int) -> bool:
-    """Whether `on_open` would do anything: an order acts, or funding is due. stamp: first row of rates not before `minute`."""
+def wakes_open(P: Floats, S: Floats, minute: int, stamped: bool) -> bool:
+    """Whether `on_open` would do anything: an order acts, or funding is due. stamped: whether a rate is recorded at `minute`."""
     for i in range(P.shape[0]):
         if has_orders(P, i) and next_order_minute(P[i], minute) <= minute:
             return True
-        if P[i, Position.QUANTITY] != 0.0 and minute % int(S[i, Setup.FUNDING_MS]) == 0:
+        if P[i, Position.QUANTITY] != 0.0 and (stamped or minute % int(S[i, Setup.FUNDING_MS]) == 0):
             return True
-    while stamp < rates.shape[0] and rates[stamp, 0] == minute:
-        if P[int(rates[stamp, 1]), Position.QUANTITY] != 0.0:
-            return True
-        stamp += 1
     return False
 
 
@@ -62,12 +58,17 @@ def mark_prices(P: Floats, i: int) -> tuple[float, float]:
 @lean_kernel
 def wakes_path(P: Floats, highs: Floats, lows: Floats, marks: Floats, t: int) -> bool:
     """Whether `on_path` would do anything: a price at which something happens lies within the minute's range."""
+    marked = marks.shape[0] > 0
     for i in range(P.shape[0]):
         below, above = order_prices(P, i)
+        mark_below, mark_above = mark_prices(P, i)
+        if not marked:
+            below, above = max(below, mark_below), min(above, mark_above)
         if lows[t, i] <= below or highs[t, i] >= above:
             return True
-        below, above = mark_prices(P, i)
-        if mark_or(marks, LOW, lows, t, i) <= below or mark_or(marks, HIGH, highs, t, i) >= above:
+        if marked and (
+            mark_or(marks, LOW, lows, t, i) <= mark_below or mark_or(marks, HIGH, highs, t, i) >= mark_above
+        ):
             return True
     return False
 
@@ -93,21 +94,14 @@ def close_minute(P: Floats, A: Floats, closes: Floats, marks: Floats, row_at: In
 
 
 @lean_kernel
-def next_funding(P: Floats, S: Floats, rates: Floats, stamp: int, start: int, t: int, stop: int) -> int:
-    """The first minute from t on, at most `stop`, that opens with a funding stamp of a position that is not flat.
-
-    stamp: a row of rates before which all are of earlier minutes.
-    """
+def next_funding(P: Floats, S: Floats, start: int, t: int, stop: int) -> int:
+    """The first minute from t on, at most `stop`, that opens with a stamp of the cost model for a position that is not flat."""
     minute = start + t * 60_000
     found = stop
     for i in range(P.shape[0]):
         if P[i, Position.QUANTITY] != 0.0:
             period = int(S[i, Setup.FUNDING_MS])
             found = min(found, t + (-minute % period) // 60_000)
-    while stamp < rates.shape[0] and rates[stamp, 0] < start + found * 60_000:
-        if rates[stamp, 0] >= minute and P[int(rates[stamp, 1]), Position.QUANTITY] != 0.0:
-            return int(rates[stamp, 0] - start) // 60_000
-        stamp += 1
     return found
 
 
@@ -115,16 +109,17 @@ def next_funding(P: Floats, S: Floats, rates: Floats, stamp: int, start: int, t:
 def quiet_minutes(
     P: Floats, A: Floats, S: Floats, start: int,
     highs: Floats, lows: Floats, closes: Floats, marks: Floats, row_at: Ints, equity: Floats, levels: Floats,
-    rates: Floats, stamp: int, t: int,
+    t: int, stop: int,
 ) -> int:  # fmt: skip
-    """Pass the minutes from t on in which nothing but the marks and the equity changes; returns the first other one.
+    """Pass the minutes from t on in which nothing but the marks and the equity changes; returns the first other one, at most
+    `stop`, the next one with a recorded funding rate or the end.
 
-    levels (n, 4) is scratch space; stamp as for `next_funding`.
+    levels (n, 4) is scratch space.
 
     The same sums in the same order as `close_minute`, so that it makes no bit of difference how a minute is passed.
     """
     n = P.shape[0]
-    stop = next_funding(P, S, rates, stamp, start, t, closes.shape[0])
+    stop = next_funding(P, S, start, t, stop)
     minute = start + t * 60_000
     for i in range(n):
         if has_orders(P, i):
@@ -136,17 +131,20 @@ def quiet_minutes(
     cross = 0.0
     for asset in range(A.shape[0]):
         cross += A[asset, Asset.CROSS]
-    marked = marks.shape[0] > 0
+    marked, begun = marks.shape[0] > 0, t
+    if n == 1 and not marked:
+        t = quiet_minutes_of_one(P, cross, highs, lows, closes, row_at, equity, t, stop)
+        if P[0, Position.QUANTITY] != 0.0:
+            P[0, Position.HELD] += t - begun
+            P[0, Position.UNMARKED] += t - begun
+        return t
     for i in range(n):
         levels[i, 0], levels[i, 1] = order_prices(P, i)
         levels[i, 2], levels[i, 3] = mark_prices(P, i)
         if not marked:
             levels[i, 0], levels[i, 1] = max(levels[i, 0], levels[i, 2]), min(levels[i, 1], levels[i, 3])
-    begun = t
-    if n == 1 and marked:
+    if n == 1:
         t = quiet_marked_minutes_of_one(P, cross, highs, lows, closes, marks, row_at, equity, levels[0], t, stop)
-    elif n == 1:
-        t = quiet_minutes_of_one(P, cross, highs, lows, closes, row_at, equity, levels[0], t, stop)
     elif marked:
         t = quiet_marked_minutes_of_many(P, cross, highs, lows, closes, marks, row_at, equity, levels, t, stop)
     else:
@@ -211,11 +209,12 @@ def quiet_marked_minutes_of_many(
 
 @lean_kernel
 def quiet_minutes_of_one(
-    P: Floats, cross: float, highs: Floats, lows: Floats, closes: Floats, row_at: Ints,
-    equity: Floats, level: Floats, t: int, stop: int,
+    P: Floats, cross: float, highs: Floats, lows: Floats, closes: Floats, row_at: Ints, equity: Floats, t: int, stop: int
 ) -> int:  # fmt: skip
     """`quiet_minutes` of a single position without marks, with everything that does not change in registers."""
-    below, above = level[0], level[1]
+    below, above = order_prices(P, 0)
+    mark_below, mark_above = mark_prices(P, 0)
+    below, above = max(below, mark_below), min(above, mark_above)
     q, entry, mark = P[0, Position.QUANTITY], P[0, Position.ENTRY], P[0, Position.MARK]
     own = cross + P[0, Position.ISOLATED]
     # a missing minute fails every comparison, and so is not passed here
