@@ -60,8 +60,8 @@ def assume_worst(P: Floats, S: Floats, opens: Floats, highs: Floats, lows: Float
 def liquidate(
     P: Floats, A: Floats, S: Floats, meta: Ints, B: Floats, first: Ints, T: Floats, i: int, minute: int, price: float
 ) -> None:
-    """The exchange takes over what the requirement of position i asks for, whose mark price is `price`: an isolated position as a
-    whole, of a pool in cross margin as much as it takes."""
+    """The exchange takes over what the requirement of position i asks for, whose mark price is `price`, bracket by bracket: of an
+    isolated position by itself, in cross margin of the whole pool."""
     if S[i, Setup.ISOLATED] > 0.5:
         liquidate_isolated(P, A, S, meta, B, first, T, i, minute, price)
     else:
@@ -72,8 +72,19 @@ def liquidate(
 def liquidate_isolated(
     P: Floats, A: Floats, S: Floats, meta: Ints, B: Floats, first: Ints, T: Floats, i: int, minute: int, price: float
 ) -> None:
-    """The isolated wallet is lost, and nothing beyond it."""
+    """Reduce an isolated position to the bracket in which the requirement holds; in the lowest all of it is taken over, and then the
+    isolated wallet is lost, and nothing beyond it."""
     asset = int(S[i, Setup.ASSET])
+    pool = P[:, Position.POOL_QUANTITY : Position.POOL_TAKEN + 1]
+    pool[:, Pool.QUANTITY] = 0.0
+    pool[:, Pool.TAKEN] = 0.0
+    pool[i, Pool.QUANTITY], pool[i, Pool.ENTRY] = P[i, Position.QUANTITY], P[i, Position.ENTRY]
+    pool[i, Pool.FILL], pool[i, Pool.TEST] = price, price
+    pool[i, Pool.FEE], pool[i, Pool.UNITS] = S[i, Setup.LIQUIDATION_FEE], S[i, Setup.UNITS]
+    cross_reductions(P[i, Position.ISOLATED], pool, B, first)
+    if pool[i, Pool.TAKEN] < abs(P[i, Position.QUANTITY]):
+        reduce_isolated(P, A, S, meta, B, first, T, i, minute, pool[i, Pool.TAKEN], price)
+        return
     q = P[i, Position.QUANTITY]
     side = 1.0 if q > 0.0 else -1.0
     profit = realized_profit(abs(q), P[i, Position.ENTRY], price, side)
@@ -86,6 +97,34 @@ def liquidate_isolated(
     refresh_levels(P, A, S, B, first, i)
     write_trade(P, A, S, meta, T, i, minute, 0.0, Reason.LIQUIDATION, -q, price, -(lost - fee), fee, False)
     leave_scenario(P[i], S[i])
+
+
+@lean_kernel
+def reduce_isolated(
+    P: Floats, A: Floats, S: Floats, meta: Ints, B: Floats, first: Ints, T: Floats,
+    i: int, minute: int, size: float, price: float,
+) -> None:  # fmt: skip
+    """Take `size` > 0 of an isolated position over; loss and clearance fee leave its wallet, which backs the rest."""
+    asset, q = int(S[i, Setup.ASSET]), P[i, Position.QUANTITY]
+    side = 1.0 if q > 0.0 else -1.0
+    profit = realized_profit(size, P[i, Position.ENTRY], price, side)
+    fee = size * price * S[i, Setup.LIQUIDATION_FEE]
+    P[i, Position.ISOLATED] += profit - fee
+    A[asset, Asset.FEES] += fee
+    A[asset, Asset.REALIZED] += profit
+    keep_rest(P, S, i, side, size)
+    meta[Meta.LIQUIDATIONS] += 1
+    refresh_levels(P, A, S, B, first, i)
+    write_trade(P, A, S, meta, T, i, minute, 0.0, Reason.LIQUIDATION, -side * size, price, profit, fee, False)
+
+
+@lean_kernel
+def keep_rest(P: Floats, S: Floats, i: int, side: float, size: float) -> None:
+    """What a liquidation has left of position i after taking `size`."""
+    P[i, Position.QUANTITY] = exact(P[i, Position.QUANTITY] - side * size, S[i, Setup.UNITS])
+    P[i, Position.STOP_MARK] = side
+    if int(S[i, Setup.FUNCTION_LONG]) == Method.SCENARIO:
+        P[i, ScenarioMemory.STAGE] = Stage.REDUCING
 
 
 @lean_kernel
@@ -154,8 +193,7 @@ def take_over(
     if size >= abs(q):
         leave_position(P, S, i, side)
     else:
-        P[i, Position.QUANTITY] = exact(q - side * size, S[i, Setup.UNITS])
-        P[i, Position.STOP_MARK] = side
+        keep_rest(P, S, i, side, size)
     meta[Meta.LIQUIDATIONS] += 1
     refresh_levels(P, A, S, B, first, i)
     write_trade(
@@ -164,5 +202,3 @@ def take_over(
     if P[i, Position.QUANTITY] == 0.0:
         withdraw_exit(P[i])
         leave_scenario(P[i], S[i])
-    elif int(S[i, Setup.FUNCTION_LONG]) == Method.SCENARIO:
-        P[i, ScenarioMemory.STAGE] = Stage.REDUCING

@@ -136,6 +136,34 @@ def test_a_stop_looks_at_the_trades_and_not_at_the_mark_price() -> None:
     assert (fill.reason, fill.price) == (STOP, 97)
 
 
+def test_a_big_isolated_position_is_reduced_to_the_bracket_in_which_the_requirement_holds() -> None:
+    # 1,710 at 100 on 8,550: 8,550 + 1,710 (p − 100) = 0.02 · 1,710 p − 1,000 at p = 161,450 / 1,675.8 = 96.3420, where they are
+    # worth 164,745. 100,000 / p = 1,037.968 may stay; the 672.032 taken lose 2,458.26 and cost 1.5 %, 971.17.
+    play = Play(engine([("XUSDT", ISOLATED, 9_000)])).opened(XUSDT=1)
+    level = 161_450 / 1_675.8
+    [part] = play.minute({"XUSDT": STILL}, {"XUSDT": dip(96.2)})
+    assert (part.reason, part.price, part.quantity) == (LIQUIDATION, pytest.approx(level), pytest.approx(672.032))
+    assert (part.profit, part.fee) == (pytest.approx(-2_458.2624, abs=1e-3), pytest.approx(971.1741, abs=1e-3))
+    assert part.quantity_after == 1_037.968
+    # 5,120.56 are left: 5,120.56 + 1,037.968 (p − 100) = 0.01 · 1,037.968 p at p = 96.0270
+    left = 8_550 - 672.032 * (100 - level) - 0.015 * 672.032 * level
+    assert play.engine.snapshot().positions[0].isolated_wallet == pytest.approx(left)
+    rest = (103_796.8 - left) / (0.99 * 1_037.968)
+    assert play.minute({"XUSDT": STILL}, {"XUSDT": dip(96.03)}) == []
+    [fill] = play.minute({"XUSDT": STILL}, {"XUSDT": dip(96)})
+    assert (fill.price, fill.quantity_after) == (pytest.approx(rest), 0.0)
+    assert play.wallet() == pytest.approx(1_450)
+    assert play.engine.liquidations == 2
+
+
+def test_a_fall_through_both_levels_of_an_isolated_position_takes_it_over_in_two_parts() -> None:
+    play = Play(engine([("XUSDT", ISOLATED, 9_000)])).opened(XUSDT=1)
+    first, second = play.minute({"XUSDT": dip(90)})
+    assert (first.quantity_after, second.quantity_after) == (1_037.968, 0.0)
+    assert second.price < first.price == pytest.approx(161_450 / 1_675.8)
+    assert play.wallet() == pytest.approx(1_450)
+
+
 def test_a_pool_is_liquidated_on_the_mark_prices_of_all_its_positions() -> None:
     # Y at 76 takes 200 · 24 + 0.01 · 200 · 76 = 4,952 of 10,000; 5,048 + 200 (p − 100) = 2 p at p = 14,952 / 198.
     both = [("XUSDT", CROSS, 1_000), ("YUSDT", CROSS, 1_000)]
