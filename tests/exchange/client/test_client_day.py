@@ -47,7 +47,7 @@ async def a_day_and_six_hours(wall_ms: Callable[[], float]) -> None:
         assert (feed.supervisor.renewals, len(exchange.streams.subscribers)) == (0, planned)
         most = 0
         while feed.market_ms() < T0 + 24 * HOUR_MS:
-            await asyncio.sleep(0.5)
+            await asyncio.sleep(0.02)
             most = max(most, len(exchange.streams.subscribers))
         assert feed.supervisor.renewals == planned and feed.supervisor.reconnects == 0
         assert planned < most <= 2 * planned  # the new one stands before the old one goes
@@ -64,7 +64,7 @@ async def a_day_and_six_hours(wall_ms: Callable[[], float]) -> None:
             assert len(bars) >= 30 * 60
             there = await client.klines(symbol, T0, T0 + len(bars) * MINUTE_MS)
             assert [bar.row() for bar in bars] == [bar.row() for bar in there]
-            quiet = came[symbol][: 24 * 60]
+            quiet = came[symbol][: 24 * 60 - 2]  # the first cut may come before the last closing message
             assert all(event.source == Source.STREAM and not event.gap for event in quiet[5:])
 
 
