@@ -24,6 +24,7 @@ _ORDERS_WITHOUT_WEIGHT = frozenset(
 )
 _MODES = frozenset(("v1/positionSide/dual", "v1/multiAssetsMargin", "v1/feeBurn"))
 _WEIGHTS = {
+    "v1/rpiDepth": 20,
     "v1/trades": 5, "v1/aggTrades": 20, "v2/account": 5, "v3/account": 5, "v2/balance": 5, "v3/balance": 5,
     "v2/positionRisk": 5, "v3/positionRisk": 5, "v1/userTrades": 5, "v1/allOrders": 5, "v1/symbolConfig": 5,
     "v1/accountConfig": 5, "v1/commissionRate": 20, "v1/income": 30, "v1/countdownCancelAll": 10, "v1/allAlgoOrders": 5,

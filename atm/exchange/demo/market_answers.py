@@ -16,6 +16,7 @@ from atm.exchange.demo.request import Asked, Handler, integer, limit, listed, ti
 from atm.model.interval import DAY_MS, HOUR_MS, Interval
 
 _DEPTHS = ("5", "10", "20", "50", "100", "500", "1000")
+OPEN_INTEREST_MINUTES = 480
 _TRADES_BACK_MS = 2 * DAY_MS
 
 
@@ -38,6 +39,8 @@ class MarketAnswers:
             ("GET", "v1/indexPriceKlines"): lambda asked: self._derived(asked, "pair", lambda index, _: index),
             ("GET", "v1/premiumIndexKlines"): lambda asked: self._derived(asked, "symbol", _premium_index),
             ("GET", "v1/depth"): self._depth,
+            ("GET", "v1/rpiDepth"): self._depth,
+            ("GET", "v1/openInterest"): lambda asked: open_interest(self._market(asked), asked.now_ms),
             ("GET", "v1/trades"): self._trades,
             ("GET", "v1/aggTrades"): self._aggregate_trades,
             ("GET", "v1/premiumIndex"): lambda asked: self._each(asked, premium),
@@ -197,6 +200,12 @@ def premium(market: Market, now_ms: int) -> Document:
 def price_ticker(market: Market, now_ms: int) -> Document:
     """One row of ticker/price."""
     return {"symbol": market.symbol, "price": market.price_text(market.price(now_ms)), "time": now_ms}
+
+
+def open_interest(market: Market, now_ms: int) -> Document:
+    """An openInterest answer: so many minutes of the last hour's volume are held open. The market has no traders to ask."""
+    held = market.typical_units(now_ms) / 10**market.quantity_decimals * OPEN_INTEREST_MINUTES
+    return {"openInterest": market.quantity_text(held), "symbol": market.symbol, "time": now_ms}
 
 
 def book_ticker(market: Market, now_ms: int) -> Document:

@@ -179,6 +179,8 @@ ANSWERS: dict[tuple[str, str], Form] = {
         "assets": [{"asset": TEXT, "marginAvailable": BOOL, "autoAssetExchange": Either((DEC, None))}], "symbols": [_SYMBOL],
     },
     ("GET", "v1/depth"): {"lastUpdateId": INT, "E": INT, "T": INT, "bids": LEVELS, "asks": LEVELS},
+    ("GET", "v1/rpiDepth"): {"lastUpdateId": INT, "E": INT, "T": INT, "bids": LEVELS, "asks": LEVELS},
+    ("GET", "v1/openInterest"): {"openInterest": DEC, "symbol": TEXT, "time": INT},
     ("GET", "v1/trades"): [{"id": INT, "price": DEC, "qty": DEC, "quoteQty": DEC, "time": INT, "isBuyerMaker": BOOL,
                             "isRPITrade": BOOL}],
     ("GET", "v1/aggTrades"): [_AGGREGATE],
@@ -262,7 +264,7 @@ ANSWERS: dict[tuple[str, str], Form] = {
 }  # fmt: skip
 
 NOT_OFFERED = frozenset((
-    ("GET", "v1/rpiDepth"), ("GET", "v1/historicalTrades"), ("GET", "v1/openInterest"), ("GET", "v1/constituents"),
+    ("GET", "v1/historicalTrades"), ("GET", "v1/constituents"),
     ("GET", "v1/indexInfo"), ("GET", "v1/assetIndex"), ("GET", "v1/insuranceBalance"), ("GET", "v1/symbolAdlRisk"),
     ("GET", "v1/tradingSchedule"), ("GET", "futures/data/…"),
 ))  # fmt: skip

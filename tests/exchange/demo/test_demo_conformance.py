@@ -160,7 +160,8 @@ async def ask_for_the_market(visitor: Visitor) -> None:
         await ask("GET", path, signed=False)
     for name in ("ping", "time"):
         visitor.answered.add(("GET", f"v3/{name}"))  # the spot paths of the same handlers, under /api
-    for path in ("v1/depth", "v1/trades", "v1/aggTrades", "v1/premiumIndex", "v1/fundingRate", "v1/ticker/24hr",
+    for path in ("v1/depth", "v1/rpiDepth", "v1/openInterest", "v1/trades", "v1/aggTrades",
+                 "v1/premiumIndex", "v1/fundingRate", "v1/ticker/24hr",
                  "v1/ticker/price", "v2/ticker/price", "v1/ticker/bookTicker"):  # fmt: skip
         await ask("GET", path, signed=False, **symbol)
     for path in ("v1/premiumIndex", "v1/ticker/24hr", "v2/ticker/price", "v1/ticker/bookTicker"):
