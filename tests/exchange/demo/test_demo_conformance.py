@@ -270,7 +270,13 @@ async def be_liquidated(visitor: Visitor) -> None:
     ask, exchange = visitor.ask, visitor.exchange
     for side in ("BUY", "SELL", "BUY", "SELL"):
         await exchange.jump(exchange.state().market_ms + 12 * HOUR_MS)
-        if await ask("GET", "v1/forceOrders"):
+        if forced := await ask("GET", "v1/forceOrders"):
+            told = exchange.streams.events.between(["!forceOrder@arr"], T0, exchange.state().market_ms + 1_000)
+            bodies = [json.loads(msgspec.json.encode(event))["o"] for _, event in told]
+            assert {(o["S"], o["q"], o["ap"], o["T"]) for o in bodies} <= {
+                (each["side"], each["origQty"], each["price"], each["time"]) for each in forced
+            }
+            assert bodies
             return
         await ask("POST", "v1/order", symbol=SYMBOL, side=side, type="MARKET", quantity="2000")
     pytest.fail("the market did not move enough")
