@@ -8,6 +8,7 @@ bars that they came with: who reads a bar and then what stands beside it has wha
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
 from typing import IO
 
@@ -45,6 +46,7 @@ class MarketStore:
         self.root = root
         self._read_only = read_only
         self._lock: IO[str] | None = None
+        self._second = ThreadPoolExecutor(1, "store")
         self._bars = MinuteFiles(KLINES, root, sample)
         self._flow = MinuteFiles(FLOW, root)
         self._marks = MinuteFiles(MARKS, root)
@@ -65,6 +67,7 @@ class MarketStore:
         if self._lock is not None:
             self._lock.close()
             self._lock = None
+        self._second.shutdown()
         self._read_only = True
 
     def symbols(self) -> list[str]:
@@ -142,8 +145,20 @@ class MarketStore:
         Raises `Unavailable` when the disk is full; no bar is stored then.
         """
         self._must_write()
-        for kind, minutes in zip(self._kinds, _parts(bars), strict=True):
-            kind.append(symbol, minutes)
+        *beside, minutes = zip(self._kinds, _parts(bars), strict=True)
+        self._append_beside(symbol, [(kind, part) for kind, part in beside if len(part)])
+        self._bars.append(symbol, minutes[1])
+
+    def _append_beside(self, symbol: str, parts: list[tuple[MinuteFiles, Minutes]]) -> None:
+        """Two syncs that wait for the disk at the same time take it half as long as one after the other."""
+        jobs = [self._second.submit(kind.append, symbol, part) for kind, part in parts[1:]]
+        try:
+            for kind, part in parts[:1]:
+                kind.append(symbol, part)
+        finally:
+            wait(jobs)
+        for job in jobs:
+            job.result()
 
     def append_marks(self, symbol: str, marks: RecordedMarks, source: Source) -> None:
         """Make marks durable that came without bars; raises as `append`."""
