@@ -9,7 +9,7 @@ from typing import Any
 
 from atm.exchange.demo.account import Order
 from atm.model.interval import MINUTE_MS
-from atm.model.journal import Adjusted, JournalEntry, Target
+from atm.model.journal import Adjusted, Book, JournalEntry, Target
 from atm.model.live_order import NOTHING, LiveOrder, OrderState, Purpose
 from atm.model.order_facts import Intended, OrderFact
 from atm.simulators.orders.exchange import SYMBOLS, SimulatedExchange
@@ -165,7 +165,7 @@ class Watch:
         if amount != (NOTHING if book is None else book.amount):
             found.append(f"{symbol}: the journal has {book}, the exchange {amount}")
         halted = symbol in account.state.halts
-        if target is not None and not halted and not self._is_close(symbol, own, target.quantity):
+        if target is not None and not halted and not self._is_close(symbol, book, target.quantity):
             found.append(f"{symbol}: {own} held, {target.quantity} wanted")
         wanted = targets.get(symbol)
         if target is not None and wanted is not None and not self.by_hand:
@@ -180,11 +180,14 @@ class Watch:
             found.append(f"{symbol}: {len(stops)} stops rest without a position")
         return found
 
-    def _is_close(self, symbol: str, own: Decimal, wanted: Decimal) -> bool:
-        """Whether what is missing is nothing, or smaller than any order that may open."""
+    def _is_close(self, symbol: str, book: Book | None, wanted: Decimal) -> bool:
+        """Whether what is missing is nothing, or smaller than any order that may open. Beside what is left alone on the other side, what
+        reduces ours opens for the exchange."""
+        own, foreign = (NOTHING, NOTHING) if book is None else (book.own, book.foreign)
         market = self._exchange.markets[symbol]
         worth = abs(wanted - own) * Decimal(str(market.price(self._exchange.engine.state.reached_ms)))
-        return worth == NOTHING or (worth < Decimal(market.instrument.min_notional) and abs(own) < abs(wanted))
+        opens = abs(own) < abs(wanted) or foreign != NOTHING
+        return worth == NOTHING or (worth < Decimal(market.instrument.min_notional) and opens)
 
     def _stopped(self, symbol: str, since_ms: int) -> bool:
         """Whether a stop of ours has fired, or could not be placed any more, since then."""

@@ -36,7 +36,8 @@ ANSWER_PATIENCE_MS = 15_000
 
 
 class OrderDesk:
-    """`changed`: conditional orders whose executed quantity grew since it was last emptied."""
+    """`changed`: conditional orders whose executed quantity grew since it was last emptied; `seen_ms`: when a query that found
+    the order was sent, by client id (one that finds nothing says nothing of an order that exists: queries lag)."""
 
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
@@ -139,7 +140,6 @@ class OrderDesk:
                     self.seen_ms[request.client_id] = answer.asked_ms
                 elif failure.kind is FailureKind.NOT_FOUND:
                     self.learn(NotFound(request.client_id, answer.asked_ms))
-                    self.seen_ms[request.client_id] = answer.asked_ms
             case QueryTrades():
                 self.trades(answer.trades)
             case CancelOrder() | FindOrder():

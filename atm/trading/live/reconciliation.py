@@ -134,9 +134,9 @@ class Reconciler:
         if now_ms < self._next_ms:
             return
         symbols = tuple(sorted({order.intent.symbol for order in lost} | self._suspicions.keys()))
-        since_ms = min(
-            [order.sent_ms for order in lost] + [each.since_ms for each in self._suspicions.values()] + [now_ms]
-        )
+        # Fills of every order that can have moved a doubtful position, however long ago it was sent.
+        moving = [order.sent_ms for order in self._desk.unfinished() if order.intent.symbol in symbols]
+        since_ms = min([*moving, *(each.since_ms for each in self._suspicions.values()), now_ms])
         if self._desk.ask(TakeSnapshot(symbols, since_ms - TRADES_BEFORE_MS), "snapshot", now_ms):
             self._next_ms = now_ms + (AGAIN_MS if lost or self._suspicions else EVERY_MS)
 
