@@ -19,6 +19,7 @@ from atm.model.account import AssetSetup, PositionSetup
 from atm.model.bars import Bars, Source
 from atm.model.instrument import Instrument, LeverageBracket
 from atm.model.interval import MINUTE_MS, Interval, format_time, parse_time
+from atm.model.mark import RecordedMarks
 from atm.model.simulation import SimulationSpec
 from atm.model.trade_configuration import RemainingQuantity, RotationalGaussian1, TradeConfiguration
 from atm.simulators import backtest
@@ -58,6 +59,17 @@ def make_store(root: Path, symbols: int, minutes: int = MINUTES) -> None:
     store.close()
     for number in range(1, symbols):
         shutil.copytree(root / "S0", root / f"S{number}")
+
+
+def add_marks(root: Path, symbols: int, minutes: int = MINUTES) -> None:
+    """Mark prices of every minute within 0.1 % of the trades, and a rate every eight hours, for all symbols of a store."""
+    made = bars(minutes=minutes)
+    prices = np.rint(made.values[:4] * (1 + 0.001 * np.sin(np.arange(minutes) / 500)) / TICK) / round(1 / TICK)
+    stamps = made.open_time[::480]
+    store = MarketStore(root, read_only=False)
+    for number in range(symbols):
+        store.put_marks(f"S{number}", RecordedMarks(made.open_time, prices, stamps, np.full(len(stamps), 1e-4)))
+    store.close()
 
 
 def instruments(symbols: int) -> list[Instrument]:

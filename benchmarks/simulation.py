@@ -49,6 +49,8 @@ def rows() -> list[BenchRow]:
             MarketStore(folder / "market").read("S0", stored.START, stored.START + stored.MINUTES * 60_000)
             reading.append(time.perf_counter() - begun)
         ten = child(folder)
+        stored.add_marks(folder / "market", TEN)
+        marked = child(folder)
     best, read, each = min(cold), min(reading), ten["seconds"] / TEN
     peak = ten["peak_mb"]
     return [
@@ -56,6 +58,8 @@ def rows() -> list[BenchRow]:
         _row("the same, analyses cached", min(again), "s", "nothing cached", best, None),
         _row("the same of ten symbols at once, each", each, "s", "one symbol alone", best, MOST_SECONDS),
         _row("most memory of that process", peak, "MB", "its prices as one table", PRICES_MB, MOST_MB),
+        _row("the same with mark prices", marked["peak_mb"], "MB", "without", peak, MOST_MB),
+        _row("seconds of each of them", marked["seconds"] / TEN, "s", "without", each, MOST_SECONDS),
     ]  # fmt: skip
 
 

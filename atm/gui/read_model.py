@@ -41,6 +41,7 @@ from atm.ipc.messages import (
     SimulationUpdated,
     SimulatorPool,
     TradeLogged,
+    TrialLoading,
     WholeBook,
 )
 from atm.model.account import AccountSetup, AccountSnapshot, TradeRecord
@@ -125,6 +126,7 @@ class ReadModel:
     trade_configurations: dict[str, TradeConfiguration] = field(default_factory=dict)
     simulations: dict[str, SimulationState] = field(default_factory=dict)
     simulators: SimulatorPool | None = None
+    trial_loading: TrialLoading | None = None
     notifications: NotificationsUpdated | None = None
     processes: dict[str, ProcessState] = field(default_factory=dict)
     notices: deque[Notice] = field(default_factory=lambda: deque(maxlen=MOST_NOTICES))
@@ -311,6 +313,9 @@ class ReadModel:
     def _on_simulators(self, event: SimulatorPool) -> None:
         self.simulators = event
 
+    def _on_trial_loading(self, event: TrialLoading) -> None:
+        self.trial_loading = event
+
     def analyzer(self) -> str | None:
         """An analyzer that has said that it can be asked; None while there is none."""
         return min((name for name in self._running_analyzers() if name in self.analyzers), default=None)
@@ -363,6 +368,7 @@ _HANDLERS: dict[type[Event], Callable[[ReadModel, Any], None]] = {
     ConfigurationsUpdated: ReadModel._on_configurations,
     SimulationUpdated: ReadModel._on_simulation,
     SimulatorPool: ReadModel._on_simulators,
+    TrialLoading: ReadModel._on_trial_loading,
     ProcessState: ReadModel._on_process,
     NoticeRaised: ReadModel._on_notice,
 }

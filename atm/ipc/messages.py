@@ -118,6 +118,7 @@ from atm.ipc.trial_messages import (
     CloseTrial as CloseTrial,
     OpenTrial as OpenTrial,
     RunTrial as RunTrial,
+    TrialLoading as TrialLoading,
     TrialOpened as TrialOpened,
     TrialOvertaken as TrialOvertaken,
     TrialRun as TrialRun,

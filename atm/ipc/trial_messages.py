@@ -65,6 +65,15 @@ class CloseTrial(Request, frozen=True):
     trial: str
 
 
+class TrialLoading(Event, frozen=True):
+    """From a simulator while it loads, when a trial is opened or other analyses are asked for. share: 0 … 1, which is told
+    at the end. Key: trial."""
+
+    delivery: ClassVar[Delivery] = "latest"
+    trial: str
+    share: float
+
+
 class TrialServed(Event, frozen=True):
     """From a simulator, when a trial is opened or closed. Key: simulator. A simulator with an open one is not retired."""
 

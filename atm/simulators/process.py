@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from atm.analyzers.cache import AnalysisCache
@@ -78,10 +79,10 @@ class Simulator:
         arrays = SharedArrays(program_id(context.home), assistant.name)
         TrialDesk(assistant, self._trial, arrays, lanes=lanes())
 
-    def _trial(self, spec: SimulationSpec) -> Trial:
+    def _trial(self, spec: SimulationSpec, loading: Callable[[float], None]) -> Trial:
         store = open_store(self._context, read_only=True)
         cache = AnalysisCache(self._context.analysis_cache, self._context.analysis_cache_bytes)
-        return Trial(spec, store, load_instruments(self._context.assets), cache)
+        return Trial(spec, store, load_instruments(self._context.assets), cache, loading)
 
     def _on_run(self, request: RunSimulation) -> Reply:
         job = _Job(request.spec)

@@ -19,7 +19,7 @@ from atm.model.instrument import Instrument
 from atm.model.interval import MINUTE_MS
 from atm.model.simulation import SimulationSpec
 from atm.model.trial import TrialFigures
-from atm.simulators.backtest import Cancelled, check_data, load_replay
+from atm.simulators.backtest import PREPARED, Cancelled, Course, check_data, load_replay
 from atm.simulators.specification import time_range
 from atm.simulators.statistics.skim import skimmed
 from atm.storage.market_store import MarketStore
@@ -43,11 +43,20 @@ class TrialOutcome:
 
 
 class Trial:
-    """See the module. Raises `Invalid` for what cannot be simulated or is too large to be held."""
+    """See the module. Raises `Invalid` for what cannot be simulated or is too large to be held.
+
+    loading: hears the share of the loading that is done, at the beginning and when other analyses are asked for.
+    """
 
     def __init__(
-        self, spec: SimulationSpec, store: MarketStore, instruments: Iterable[Instrument], cache: AnalysisCache
+        self,
+        spec: SimulationSpec,
+        store: MarketStore,
+        instruments: Iterable[Instrument],
+        cache: AnalysisCache,
+        loading: Callable[[float], None] | None = None,
     ) -> None:
+        self._told = loading or (lambda _: None)
         self._spec = spec
         self._store = store
         self._instruments = tuple(instruments)
@@ -78,7 +87,8 @@ class Trial:
 
     def _minutes_of(self, spec: SimulationSpec, engine: AccountEngine) -> MinuteGrid:
         """The minutes and the rows of analyses that this engine decides on."""
-        with closing(load_replay(spec, engine, self._store, self._span, None, self._cache, None)) as replay:
+        course = Course(lambda share: self._told(share / PREPARED), lambda: False, lambda _: None)
+        with closing(load_replay(spec, engine, self._store, self._span, None, self._cache, None, course)) as replay:
             return replay.grid(engine, 0, replay.minutes)
 
     def _needs_of(self, engine: AccountEngine, spec: SimulationSpec) -> _Needs:

@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 
 from atm.ipc.assistant import Deferred, IPCAssistant, failed_by
 from atm.ipc.messages import (
@@ -20,6 +21,7 @@ from atm.ipc.messages import (
     OpenTrial,
     Reply,
     RunTrial,
+    TrialLoading,
     TrialOpened,
     TrialOvertaken,
     TrialRun,
@@ -37,6 +39,8 @@ log = logging.getLogger(__name__)
 EXPIRY_S = 120.0
 """A trial of which nobody has asked anything for so long is closed: its asker has died."""
 _LOOK_S = 10.0
+_TELL_S = 0.2
+_DONE = 0.999
 MOST_LANES = 4
 _RESERVED = 2
 """Cores that are left to the managers and the window."""
@@ -64,15 +68,17 @@ class _Session:
     asked: float
     turns: Turns[_Work]
     changed: threading.Condition = field(default_factory=threading.Condition)
+    told: float = float("-inf")
 
 
 class TrialDesk:
-    """See the module. make: loads a trial; clock: monotonic seconds; lanes: how many values are computed at a time."""
+    """See the module. make: loads a trial and tells the share that is done; clock: monotonic seconds; lanes: how many values are
+    computed at a time."""
 
     def __init__(
         self,
         assistant: IPCAssistant,
-        make: Callable[[SimulationSpec], Trial],
+        make: Callable[[SimulationSpec, Callable[[float], None]], Trial],
         arrays: SharedArrays,
         clock: Callable[[], float] = time.monotonic,
         lanes: int = 1,
@@ -143,7 +149,7 @@ class TrialDesk:
     def _open(self, session: _Session) -> None:
         begun = time.perf_counter()
         try:
-            trial = self._make(session.spec)
+            trial = self._make(session.spec, partial(self._loading, session))
         except ATMError as error:
             session.opened.fail(error)
             self._assistant.call_soon(lambda: self._give_up(session))
@@ -161,6 +167,13 @@ class TrialDesk:
         self._work(session, trial)
         if session.turns.waiting is not None:
             session.turns.waiting.answer.fail(Unavailable("the trial was closed"))
+
+    def _loading(self, session: _Session, share: float) -> None:
+        """Told to whoever looks, a few times a second, and at the end."""
+        now = self._clock()
+        if now - session.told >= _TELL_S or share >= _DONE:
+            session.told = now
+            self._assistant.publish(TrialLoading(session.trial, share), session.trial)
 
     def _work(self, session: _Session, trial: Trial) -> None:
         """One lane, until the session is closed."""

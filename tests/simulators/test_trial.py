@@ -21,6 +21,7 @@ from atm.ipc.messages import (
     OpenTrial,
     Reply,
     RunTrial,
+    TrialLoading,
     TrialOpened,
     TrialOvertaken,
     TrialRun,
@@ -124,6 +125,16 @@ def test_what_would_not_fit_into_memory_is_refused(monkeypatch: pytest.MonkeyPat
         Trial(example("rqpm_filusdt", "2023-08-10"), STORE, INSTRUMENTS, NO_CACHE)
 
 
+def test_a_trial_tells_how_far_it_has_read(tmp_path: Path) -> None:
+    told: list[float] = []
+    made = Trial(example("two_positions", "2023-08-10"), STORE, INSTRUMENTS, NO_CACHE, told.append)
+    assert told == sorted(told) and told[-1] == pytest.approx(1.0)
+    assert any(0.0 < share < 0.9 for share in told)
+    before = len(told)
+    made.run({"trade[0].leverage": 2})
+    assert len(told) == before, "nothing had to be read"
+
+
 def test_a_trial_that_is_stopped_says_so() -> None:
     opened = Trial(example("rqpm_filusdt", "2023-08-10"), STORE, INSTRUMENTS, NO_CACHE)
     with pytest.raises(Cancelled):
@@ -161,15 +172,18 @@ class Desk:
         self.window = self.bus.assistant("gui")
         self.served: list[bool] = []
         self.window.subscribe(TrialServed, lambda event: self.served.append(event.open))
+        self.loading: list[TrialLoading] = []
+        self.window.subscribe(TrialLoading, self.loading.append)
         self.trial = Gated()
         self.arrays = SharedArrays("test", "simulator-0")
         self.refuse = False
         TrialDesk(self.simulator, self._make, self.arrays, lambda: self.now, lanes)
         self.replies: list[Reply] = []
 
-    def _make(self, spec: SimulationSpec) -> Gated:
+    def _make(self, spec: SimulationSpec, loading: Callable[[float], None]) -> Gated:
         if self.refuse:
             raise Invalid("minutes", 9, "fewer")
+        loading(0.25)
         return self.trial
 
     def ask(self, request: OpenTrial | RunTrial | CloseTrial) -> None:
@@ -196,6 +210,7 @@ def test_the_desk_opens_runs_overtakes_and_closes(desk: Desk) -> None:
     desk.ask(OpenTrial("t", example("rqpm_filusdt", "2023-08-02")))
     assert isinstance(desk.wait(1)[0], TrialOpened)
     assert desk.served == [True]
+    assert desk.loading == [TrialLoading("t", 0.25)]
     desk.ask(RunTrial("t", 1, {"x": 1.0}))
     assert desk.trial.begun.acquire(timeout=10)
     desk.ask(RunTrial("t", 2, {"x": 2.0}))

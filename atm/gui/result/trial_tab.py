@@ -138,10 +138,14 @@ class TrialTab:
         """What is going on, in a line."""
         t, client = ui.t, self.client
         text, color = t("trial.opening"), ui.colors.muted
+        loading = ui.model.trial_loading
+        loads = loading is not None and loading.trial == client.trial and loading.share < _LOADED
         if client.refusal is not None:
             text, color = client.refusal.message, ui.colors.bad
         elif client.problem:
             text, color = client.problem, ui.colors.bad if client.phase == "failed" else ui.colors.warning
+        elif loading is not None and loads:
+            text = t("trial.loading", share=formats.percent(loading.share, 0))
         elif client.shown is not None and client.opened is not None:
             took = formats.number(1000 * client.shown.seconds, 0)
             minutes = f"{client.opened.minutes:,}"
@@ -267,6 +271,8 @@ def _curve(run: TrialRun) -> EquityCurve:
         fall = np.where(peak > 0, equity / peak - 1, 0.0)
     return EquityCurve(time_ms / 1000.0, equity.copy(), fall)
 
+
+_LOADED = 0.999
 
 _Row = tuple[str, str, str, int]
 
