@@ -125,6 +125,7 @@ class FuturesClient:
         A bar counts as closed when a later one exists, or when its close lies hours in the past: a clock alone, which may
         jump, makes no bar final.
         """
+        end_ms += -end_ms % MINUTE_MS  # so that the bar which proves the last one closed lies in the range
         found: list[Bar] = []
         while start_ms < end_ms:
             # One bar more than wanted: its existence proves that the last wanted one is closed.
