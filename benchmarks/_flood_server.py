@@ -29,7 +29,7 @@ HEARTBEAT = struct.pack("!BB", 0x81, len(_ANSWER)) + _ANSWER
 MOST_UNSENT = 64 * 1024 * 1024
 """Bytes in front of a client that does not read; beyond them it is cut, as on the exchange."""
 SHARES = {"kline_1m": 4, "markPrice@1s": 1, "depth20@500ms": 2, "bookTicker": 5, "aggTrade": 28}
-"""Messages of each kind among forty: what a lively symbol sends in a second. Mark prices come once a second of the market."""
+"""Messages of each kind among forty: what a lively symbol sends in a second."""
 PUBLIC = frozenset(("depth20@500ms", "bookTicker"))
 
 
@@ -101,11 +101,11 @@ class Listener:
 
 
 class Flood:
-    """The exchange. `speed`: market time per real time, so that a minute does not take a minute."""
+    """The exchange, in real time."""
 
-    def __init__(self, symbols: int, rate: float, speed: float) -> None:
+    def __init__(self, symbols: int, rate: float) -> None:
         self._symbols = [Symbol(name) for name in symbols_of(symbols)]
-        self._rate, self._speed = rate, speed
+        self._rate = rate
         self._begun_s = time.time()
         self._flowing = asyncio.Event()
         self._minute_ms = 0
@@ -117,15 +117,13 @@ class Flood:
         self._listeners: list[Listener] = []
 
     def market_ms(self) -> int:
-        return START_MS + int((time.time() - self._begun_s) * 1_000 * self._speed)
+        return START_MS + int((time.time() - self._begun_s) * 1_000)
 
     # --- sending ------------------------------------------------------------------------------------------------
 
     def _schedule(self) -> Iterator[tuple[Symbol, str]]:
         """All symbols in turn, kinds mixed by their shares, for ever."""
-        marks = max(1, round(self._speed))
-        shares = SHARES | {"markPrice@1s": marks, "aggTrade": max(1, SHARES["aggTrade"] + 1 - marks)}
-        kinds = [kind for kind, share in shares.items() for _ in range(share)]
+        kinds = [kind for kind, share in SHARES.items() for _ in range(share)]
         stride = 17  # a prime: kinds are spread over the second
         order = [kinds[place * stride % len(kinds)] for place in range(len(kinds))]
         for turn in itertools.count():
@@ -271,9 +269,9 @@ class Flood:
         return application
 
 
-async def serve(symbols: int, rate: float, speed: float) -> None:
+async def serve(symbols: int, rate: float) -> None:
     """Print the port, then serve until killed."""
-    flood = Flood(symbols, rate, speed)
+    flood = Flood(symbols, rate)
     runner = web.AppRunner(flood.application(), access_log=None)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
@@ -283,7 +281,7 @@ async def serve(symbols: int, rate: float, speed: float) -> None:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser()
-    for flag, default in (("symbols", 500), ("rate", 20_000.0), ("speed", 1.0)):
+    for flag, default in (("symbols", 500), ("rate", 20_000.0)):
         parser.add_argument(f"--{flag}", type=type(default), default=default)
     given = parser.parse_args()
-    asyncio.run(serve(given.symbols, given.rate, given.speed))
+    asyncio.run(serve(given.symbols, given.rate))

@@ -2,10 +2,9 @@
 
 Budget (design §5): no loss, at most one core. The server is a process of its own (`_flood_server.py`); our client is the whole
 Binance API manager (`_flood_client.py`) with everything that it publishes. After it the stock `ThreadedWebsocketManager` reads
-the same frames from the same server for the same time. With a speed of 10 market time runs ten times as fast as real time, so that
-all symbols close a minute every six seconds.
+the same frames from the same server for the same time. All symbols close their minute at once.
 
-`--minutes 10 --symbols 500 --rate 20000 --speed 1`
+`--minutes 10 --symbols 500 --rate 20000`
 """
 
 from __future__ import annotations
@@ -28,7 +27,7 @@ from atm.model.bars import Source
 from benchmarks._flood_server import closing_price, symbols_of
 
 ROOT = Path(__file__).parents[1]
-SETTINGS = {"minutes": 1.25, "symbols": 500.0, "rate": 20_000.0, "speed": 1.0}
+SETTINGS = {"minutes": 1.25, "symbols": 500.0, "rate": 20_000.0}
 SETTLE_S = 5.0
 DRAIN_S = 2.0
 LONGEST_DRAIN_S = 30.0
@@ -177,8 +176,7 @@ def rows(settings: dict[str, float]) -> list[BenchRow]:
     """The table: ours, beside the stock manager with the largest queue of messages that helps it, from the same server; and
     how long the stock manager lives as it is delivered."""
     seconds, symbols = settings["minutes"] * 60, int(settings["symbols"])
-    flags = [f"--{name}={settings[name]:g}" for name in ("rate", "speed")]
-    with _child("_flood_server.py", f"--symbols={symbols}", *flags) as server:
+    with _child("_flood_server.py", f"--symbols={symbols}", f"--rate={settings['rate']:g}") as server:
         address = f"127.0.0.1:{server.answer()['port']}"
         tap = Tap(address)
         client = ("_flood_client.py", "{}", address, str(symbols))
