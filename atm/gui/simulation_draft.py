@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import msgspec
 
@@ -30,9 +30,12 @@ KNOWN_ASSETS = ("USDT", "USDC")
 COSTS = parameters_of(CostModel)
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class PositionRow:
-    """A position. "" = no configuration; ratio in percent, cap ("" = none) as typed; priority 1 … n, unique."""
+    """A position. "" = no configuration; ratio in percent, cap ("" = none) as typed; priority 1 … n, unique.
+
+    Frozen: a draft is copied and compared in a frame, and rows that both share need no look.
+    """
 
     symbol: str
     priority: int
@@ -90,7 +93,7 @@ class SimulationDraft:
     costs: Tree = field(default_factory=_no_costs)
 
     def copy(self) -> SimulationDraft:
-        return copy.deepcopy(self)
+        return replace(self, rows=dict(self.rows), assets=copy.deepcopy(self.assets), costs=copy.deepcopy(self.costs))
 
     # --- what there is
 
@@ -106,8 +109,7 @@ class SimulationDraft:
         """Make the form of a newcomer ready to be sent: the first stored symbol with the first configurations."""
         first = next((symbol for symbol in stored if symbol in self.rows), None)
         if first is not None and analyses and trades and not any(row.configured for row in self.rows.values()):
-            row = self.rows[first]
-            row.analysis, row.trade = next(iter(analyses)), next(iter(trades))
+            self.rows[first] = replace(self.rows[first], analysis=next(iter(analyses)), trade=next(iter(trades)))
 
     def configured(self) -> list[PositionRow]:
         """Rows with both configurations, by priority."""
@@ -119,10 +121,13 @@ class SimulationDraft:
         """Put a change into these rows. A priority needs a single row; the others make room."""
         for symbol in symbols:
             row = self.rows[symbol]
-            row.analysis = row.analysis if change.analysis is None else change.analysis
-            row.trade = row.trade if change.trade is None else change.trade
-            row.ratio = row.ratio if change.ratio is None else change.ratio
-            row.cap = row.cap if change.cap is None else change.cap
+            self.rows[symbol] = replace(
+                row,
+                analysis=row.analysis if change.analysis is None else change.analysis,
+                trade=row.trade if change.trade is None else change.trade,
+                ratio=row.ratio if change.ratio is None else change.ratio,
+                cap=row.cap if change.cap is None else change.cap,
+            )
         if change.priority is not None and len(symbols) == 1:
             self.prioritise(next(iter(symbols)), change.priority)
 
@@ -133,7 +138,8 @@ class SimulationDraft:
         order.remove(moved)
         order.insert(min(max(priority, 1), len(self.rows)) - 1, moved)
         for number, row in enumerate(order, 1):
-            row.priority = number
+            if row.priority != number:
+                self.rows[row.symbol] = replace(row, priority=number)
 
     def initialise(self) -> None:
         """All rows as they were in the beginning, in the order of their symbols."""
@@ -155,8 +161,7 @@ class SimulationDraft:
         for position in sorted(spec.positions, key=lambda each: each.priority):
             if position.symbol not in self.rows:
                 self.rows[position.symbol] = PositionRow(position.symbol, len(self.rows) + 1)
-        for row in self.rows.values():
-            row.analysis = row.trade = ""
+        self.rows = {symbol: replace(row, analysis="", trade="") for symbol, row in self.rows.items()}
         for number, position in enumerate(sorted(spec.positions, key=lambda each: each.priority), 1):
             row = self._replicated(position, analyses, trades, missing)
             self.prioritise(row.symbol, number)
@@ -169,11 +174,13 @@ class SimulationDraft:
         trades: Collection[str],
         missing: dict[tuple[str, str], list[str]],
     ) -> PositionRow:
-        row = self.rows[position.symbol]
-        row.ratio = percent_text(position.assumed_ratio)
-        row.cap = "" if position.max_allocated is None else plain(position.max_allocated)
-        row.analysis = position.analysis if position.analysis in analyses else ""
-        row.trade = position.trade if position.trade in trades else ""
+        row = self.rows[position.symbol] = replace(
+            self.rows[position.symbol],
+            ratio=percent_text(position.assumed_ratio),
+            cap="" if position.max_allocated is None else plain(position.max_allocated),
+            analysis=position.analysis if position.analysis in analyses else "",
+            trade=position.trade if position.trade in trades else "",
+        )
         for kind, code, kept in (("analysis", position.analysis, row.analysis), ("trade", position.trade, row.trade)):
             if not kept:
                 missing.setdefault((kind, code), []).append(position.symbol)
