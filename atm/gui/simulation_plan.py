@@ -228,23 +228,30 @@ def _positions(
 ) -> dict[str, PositionPlan]:
     """By priority, since what is allocated to one is no longer there for the next."""
     left = {name: _allocatable(setup) for name, setup in assets.items()}
+    whole_balance = dict(left)
+    minutes = 0 if span is None else span.minutes
+    shares: dict[str, float] = {}  # most rows have the same
     found: dict[str, PositionPlan] = {}
     for row in sorted(draft.rows.values(), key=lambda each: each.priority):
         place = f"positions.{row.symbol}"
-        ratio = _share(row.ratio, f"{place}.ratio", problems) if row.configured else _quiet_share(row.ratio)
+        ratio = shares.get(row.ratio)
+        if ratio is None:
+            ratio = _share(row.ratio, f"{place}.ratio", problems if row.configured else {})
+            if ratio is not None:
+                shares[row.ratio] = ratio
         cap = _cap(row, place, problems)
         instrument = known.instruments.get(row.symbol)
         asset = settled_in(row.symbol, None if instrument is None else instrument.quote_asset)
         trade = known.trades.get(row.trade)
-        minutes, covered = _coverage(known.coverage.get(row.symbol, ()), span)
+        ranges = known.coverage.get(row.symbol, ())
+        covered = _covered(ranges, span)
         reason = _reason(row, known, span, covered)
         allocated = None
-        whole, setup = left.get(asset), assets.get(asset)
-        if not reason and whole is not None and setup is not None and ratio is not None:
-            wanted = (_allocatable(setup) or 0.0) * ratio
+        whole, allocatable = left.get(asset), whole_balance.get(asset)
+        if not reason and whole is not None and allocatable is not None and ratio is not None:
+            wanted = allocatable * ratio
             allocated = max(0.0, min(whole, wanted, cap if cap is not None else wanted))
             left[asset] = whole - allocated
-        ranges = known.coverage.get(row.symbol, ())
         leverage = 1 if trade is None else trade.leverage
         found[row.symbol] = PositionPlan(
             row, asset, reason, minutes, minutes - covered,
@@ -253,10 +260,6 @@ def _positions(
             None if instrument is None else float(instrument.min_notional),
         )  # fmt: skip
     return found
-
-
-def _quiet_share(text: str) -> float | None:
-    return _share(text, "", {})
 
 
 def _cap(row: PositionRow, place: str, problems: dict[str, Problem]) -> float | None:
@@ -268,12 +271,18 @@ def _cap(row: PositionRow, place: str, problems: dict[str, Problem]) -> float | 
     return cap
 
 
-def _coverage(ranges: Sequence[TimeRange], span: TimeRange | None) -> tuple[int, int]:
-    """(minutes of the range, of them stored)."""
+def _covered(ranges: Sequence[TimeRange], span: TimeRange | None) -> int:
+    """Minutes of the range that are stored."""
     if span is None:
-        return 0, 0
-    inside = (min(each.end_ms, span.end_ms) - max(each.start_ms, span.start_ms) for each in ranges)
-    return span.minutes, sum(max(0, part) for part in inside) // MINUTE_MS
+        return 0
+    start, end, stored = span.start_ms, span.end_ms, 0
+    for each in ranges:
+        # comparisons instead of min and max: hundreds of symbols in a frame
+        begins = each.start_ms if each.start_ms > start else start
+        ends = each.end_ms if each.end_ms < end else end
+        if ends > begins:
+            stored += ends - begins
+    return stored // MINUTE_MS
 
 
 def _reason(row: PositionRow, known: Known, span: TimeRange | None, covered: int) -> str:
