@@ -182,7 +182,7 @@ def faults_of(seed: int, kinds: tuple[FaultKind, ...] = KINDS) -> tuple[str, tup
             continue
         if len(kept) % 2 == 0:
             end_ms = fault.at_ms + MINUTE_MS - (fault.at_ms + round(WARM_UP_S * 1000)) % MINUTE_MS
-            fault = msgspec.structs.replace(fault, at_ms=end_ms - max(SHORTEST_MS, fault.duration_ms) // 2)
+            fault = msgspec.structs.replace(fault, at_ms=max(0, end_ms - max(SHORTEST_MS, fault.duration_ms) // 2))
         if fault.at_ms + fault.duration_ms <= FAULTS_S * 1000:
             kept.append(fault)
             free_ms = fault.at_ms + fault.duration_ms + QUIET_S * 1000
@@ -235,7 +235,9 @@ class _Run:
             self._client = FuturesClient(addresses, Credentials("demo", "demo"), self._wall_ms)
             self._feed = MarketFeed(self._client, addresses.stream, "demo", self._listener)
             self._books = BookFeed(self._client, addresses.stream, self._listener, BookTimes(conflation=1.0))
+            self._feed.at_return.append(self._books.supervisor.hurry)
             self._mirror = AccountMirror(self._client, addresses.stream)
+            self._feed.at_return.append(self._mirror.stream.hurry)
             try:
                 recoveries = await self._live()
                 async with FuturesClient(addresses, None, self._wall_ms) as other:

@@ -197,6 +197,7 @@ class BinanceAPIManager:
                 self._rest, base, self._assistant.publish, self._book_times, self._feed.supervisor.pace
             )
             self._books.tap = self._feed.tap
+            self._feed.at_return.append(self._books.supervisor.hurry)
         self._books.follow(request.by, request.symbols, request.levels)
         return Done()
 

@@ -92,6 +92,10 @@ class BarSequence:
             if self.complete:
                 self._due_s = now_s + patience_s
             self.over_until_ms = before_ms
+        elif self.over_until_ms > (known_ms := max(self._proven_until_ms, self.expected_ms)):
+            self.over_until_ms = max(known_ms, before_ms)  # the clock had jumped ahead and has come back
+            if self.complete:
+                self._due_s = None
         return self._ask(now_s)
 
     def _prove(self, before_ms: int, due_s: float) -> None:

@@ -12,8 +12,8 @@ class ExchangeClock:
 
     The rate is 1 on Binance. A demo exchange that replays at a multiple of real time has that multiple as its rate,
     found from two samples that lie far enough apart compared with their round trips; one that is held has the rate 0.
-    A clock may also jump: a rate unlike the one known so far is believed at the next sample only, until which the clock
-    `is_doubtful`. is_held: a replay has said that it is held, so that silence is no sign of anything.
+    A clock may also jump: a rate unlike the one known so far is believed when a second one confirms it, until which the
+    clock `is_doubtful`. is_held: a replay has said that it is held, so that silence is no sign of anything.
     """
 
     def __init__(self) -> None:
@@ -23,6 +23,7 @@ class ExchangeClock:
         self.is_doubtful = False
         self.is_held = False
         self._is_steady = False
+        self._strange = 1.0
         self._local_ms = 0.0
         self._exchange_ms = 0.0
 
@@ -52,11 +53,14 @@ class ExchangeClock:
         if rate > _FASTEST:
             return
         rate = 1.0 if rate < 0 or abs(rate - 1) < _NORMAL_RATE + uncertain_ms / local_ms else rate
-        alike = abs(rate - self.rate) <= (_NORMAL_RATE + uncertain_ms / local_ms) * max(rate, self.rate)
-        self.is_doubtful = self._is_steady and not alike
-        self._is_steady = not self.is_doubtful
-        if not self.is_doubtful:
-            self.rate = rate
+        tolerance = _NORMAL_RATE + uncertain_ms / local_ms
+        if self._is_steady and not _alike(rate, self.rate, tolerance):
+            self._strange = rate
+            self.is_doubtful, self._is_steady = True, False
+        elif self.is_doubtful and not any(_alike(rate, known, tolerance) for known in (self.rate, self._strange)):
+            self._strange = rate
+        else:
+            self.rate, self._is_steady, self.is_doubtful = rate, True, False
 
     def now_ms(self, local_ms: float) -> float:
         """Exchange time at the local time `local_ms`; the local time itself before the first sample."""
@@ -78,3 +82,7 @@ class ExchangeClock:
         """Time by which rate windows are aligned: exchange time on Binance, local time on a replay of another day."""
         now_ms = self.now_ms(local_ms)
         return now_ms if abs(now_ms - local_ms) < 60_000 else local_ms
+
+
+def _alike(rate: float, other: float, tolerance: float) -> bool:
+    return abs(rate - other) <= tolerance * max(rate, other)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Coroutine, Iterable, Mapping, Set
+from contextlib import suppress
 
 import msgspec
 
@@ -31,7 +32,8 @@ MAX_FILL_DAYS = 90
 RECENT_MINUTES = 60
 SYMBOLS_A_TURN = 25
 CLOCK_PERIODS_S = (1.0, 5.0, 30.0)
-CLOCK_RETRY_S = (0.5, 1.0, 2.0, 4.0, 8.0)
+CLOCK_RETRY_S = (0.5, 1.0, 2.0, 4.0)
+CLOCK_REST_S = 1.0
 CLOCK_PATIENCE_S = PATIENCE_S - 1.0  # the clock tells a minute over when it has been for a second
 
 
@@ -76,6 +78,10 @@ class MarketFeed:
         self._rate_log = RateLog()
         self._tasks: set[asyncio.Task[None]] = set()
         self._clock_ready = asyncio.Event()
+        self._clock_wanted = asyncio.Event()
+        self._clock_s = float("-inf")
+        self.at_return: list[Callable[[], None]] = [self.supervisor.hurry]
+        """Called when the exchange answers again after it did not."""
         self._spawn(self._keep_clock())
         self._spawn(self._tick())
 
@@ -187,6 +193,8 @@ class MarketFeed:
                 slot.marks.interrupt()
             if opened:
                 slot.forget()
+        if not opened and self._rest_error is None and self._loop.time() - self._clock_s > CLOCK_REST_S:
+            self._clock_wanted.set()  # who cuts its streams may be away altogether; then its return must be noticed
         self._announce()
 
     # --- bars -------------------------------------------------------------------------------------------------
@@ -236,7 +244,8 @@ class MarketFeed:
             self._carry_out(symbol, instructions, sequence)
 
     def _restored(self) -> None:
-        self.supervisor.hurry()
+        for call in self.at_return:
+            call()
         for symbol, sequence in self.sequences.items():
             self._carry_out(symbol, sequence.restored(self._loop.time()), sequence)
 
@@ -278,7 +287,11 @@ class MarketFeed:
                 wait_s = CLOCK_PERIODS_S[min(measured, len(CLOCK_PERIODS_S) - 1)]
                 failed, measured = 0, 1 if self._rest.clock.is_doubtful else measured + 1
             self._announce()
-            await asyncio.sleep(wait_s)
+            self._clock_s = self._loop.time()
+            self._clock_wanted.clear()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(wait_s):
+                    await self._clock_wanted.wait()
 
     # --- state ------------------------------------------------------------------------------------------------
 

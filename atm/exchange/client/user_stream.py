@@ -12,6 +12,7 @@ import asyncio
 import logging
 import random
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import msgspec
@@ -63,6 +64,7 @@ class UserStream:
         self._loop = asyncio.get_running_loop()
         self._key = ""
         self._stale = asyncio.Event()
+        self._hurried = asyncio.Event()
         self._doubted_s = float("-inf")
         self._task = asyncio.create_task(self._run())
         self._task.add_done_callback(_ended)
@@ -78,6 +80,10 @@ class UserStream:
             self._doubted_s = self._loop.time()
             self._stale.set()
 
+    def hurry(self) -> None:
+        """The exchange is back: do not wait any longer before the next try."""
+        self._hurried.set()
+
     async def _run(self) -> None:
         attempt = 0
         while True:
@@ -90,9 +96,11 @@ class UserStream:
             else:
                 self.reason, attempt = outcome, attempt + 1
             self.connected = False
-            await asyncio.sleep(
-                min(reconnect_wait(attempt, self._times.streams, self._draw()), self._times.longest_wait)
-            )
+            wait_s = min(reconnect_wait(attempt, self._times.streams, self._draw()), self._times.longest_wait)
+            self._hurried.clear()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(wait_s):
+                    await self._hurried.wait()
 
     async def _open(self) -> StreamSocket | str:
         try:

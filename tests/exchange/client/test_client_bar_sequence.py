@@ -268,3 +268,13 @@ def test_after_minutes_that_came_in_time_a_late_closing_message_still_gets_its_p
     assert sequence.tick(180.0 + PATIENCE_S - 0.1) == []
     assert published(sequence.closed(bar(3), 180.0 + PATIENCE_S - 0.1)) == [(3, Source.STREAM, False)]
     assert sequence.tick(240.0) == []
+
+
+def test_what_a_clock_that_jumped_ahead_has_said_is_taken_back() -> None:
+    sequence = BarSequence(T0)
+    sequence.expect(minute(6), 0.0)
+    assert not sequence.complete
+    sequence.expect(minute(0), 1.0)
+    assert sequence.complete
+    assert sequence.tick(60.0) == []
+    assert published(sequence.closed(bar(0), 60.0)) == [(0, Source.STREAM, False)]

@@ -52,3 +52,10 @@ def test_only_the_word_of_a_replay_makes_it_held_and_its_movement_ends_that() ->
     clock.tell(8_000, 9_000, 0.0)
     clock.tell(8_000, 9_000, 10.0)
     assert not clock.is_held
+
+
+def test_two_jumps_in_a_row_are_no_rate() -> None:
+    clock = sampled((0, 0), (1, 1), (31, 91), (36, 156))
+    assert clock.rate == 1.0 and clock.is_doubtful
+    clock.sample(T0 + 40_990, T0 + 41_010, T0 + 161_000)
+    assert clock.rate == 1.0 and not clock.is_doubtful
