@@ -31,6 +31,8 @@ logger = logging.getLogger(__name__)
 
 RETRIES_S = (0.5, 1.0, 2.0)
 RECENT_MINUTES = 60
+PATIENCE_S = 5.0
+"""So long the bars of recent minutes wait at most: while the exchange throttles, a request would wait for minutes."""
 
 _NO_PRICES: MarkPrices = (math.nan, math.nan, math.nan, math.nan)
 _Waiting = deque[tuple[ClosedBar, ClosedMinute]]
@@ -73,7 +75,7 @@ class MarkOutlet:
         while queue and self._waiting.get(symbol) is queue:
             batch = list(queue)
             lacking = [event.bar.open_time for event, closed in batch if not closed.whole]
-            found = await self._asked(symbol, lacking) if lacking else None
+            found = await self._patiently_asked(symbol, lacking) if lacking else None
             if self._waiting.get(symbol) is not queue:
                 return
             for event, closed in batch:
@@ -86,6 +88,15 @@ class MarkOutlet:
                 self._emit(_marked(event, mark))
         if self._waiting.get(symbol) is queue:
             del self._waiting[symbol]
+
+    async def _patiently_asked(self, symbol: str, lacking: Sequence[int]) -> dict[int, Mark] | None:
+        """What the exchange has of minutes; None when it cannot be asked, or not now."""
+        try:
+            async with asyncio.timeout(PATIENCE_S if len(lacking) <= RECENT_MINUTES else None):
+                return await self._asked(symbol, lacking)
+        except TimeoutError:
+            logger.warning("%s: %d minutes have no mark price: the exchange does not answer", symbol, len(lacking))
+            return None
 
     async def _asked(self, symbol: str, lacking: Sequence[int]) -> dict[int, Mark] | None:
         """What the exchange has of minutes; None when it cannot be asked."""

@@ -150,6 +150,17 @@ async def test_an_exchange_that_cannot_be_reached_holds_bars_up_for_some_seconds
     assert later.mark is not None and later.mark.close == 3.0
 
 
+async def test_a_request_that_is_kept_waiting_by_the_rate_budget_does_not_keep_recent_bars(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(mark_outlet, "PATIENCE_S", 0.02)
+    out = Outside()
+    out.exchange.goes_on.clear()
+    out.publish(2, 3)
+    await out.until(lambda: len(out.left) == 2)
+    assert out.left == [(2, None), (3, None)]
+
+
 async def test_bars_of_a_symbol_that_is_not_wanted_any_more_do_not_leave() -> None:
     out = Outside()
     out.exchange.goes_on.clear()
