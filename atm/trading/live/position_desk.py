@@ -88,9 +88,9 @@ class PositionDesk:
             return
         own, instrument = self._desk.book(symbol).own, self._desk.instruments[symbol]
         change = on_step(wanted - own, instrument)
-        if own * change < NOTHING:
-            self._close(symbol, target, change, now_ms)
-        elif change and (target.cancel_ms == 0 or now_ms < target.cancel_ms):
+        if own * change < NOTHING and self._close(symbol, target, change, now_ms):
+            return
+        if change and (target.cancel_ms == 0 or now_ms < target.cancel_ms):
             self._open(symbol, target, change, now_ms)
 
     def _allowed(self, symbol: str, target: Target, halt: Halted | None) -> Decimal:
@@ -131,13 +131,17 @@ class PositionDesk:
 
     # --- closing and opening ----------------------------------------------------------------------------------
 
-    def _close(self, symbol: str, target: Target, change: Decimal, now_ms: int) -> None:
+    def _close(self, symbol: str, target: Target, change: Decimal, now_ms: int) -> bool:
+        """Close what is ours of a change. False where that is too small by itself since it cannot be reduce-only: then the change
+        goes as a whole."""
         book, instrument = self._desk.book(symbol), self._desk.instruments[symbol]
         quantity = on_step(min(abs(change), abs(book.own)), instrument)
         # What is left alone may lie on the other side; then our part cannot be reduce-only.
         reduces = book.amount * book.own > NOTHING and quantity <= abs(book.amount)
         if is_large_enough(quantity, self._desk.price(symbol), instrument, reduces):
             self._send(symbol, target, Purpose.CLOSE, change, quantity, now_ms, reduce_only=reduces)
+            return True
+        return reduces
 
     def _open(self, symbol: str, target: Target, change: Decimal, now_ms: int) -> None:
         instrument, book = self._desk.instruments[symbol], self._desk.book(symbol)

@@ -72,12 +72,14 @@ class StopDesk:
 
     def _amount(self, symbol: str, now_ms: int) -> Decimal:
         """The position that is to be protected: the journal's, or one that the exchange shows and the journal cannot explain yet."""
-        amount, seen = self._desk.book(symbol).amount, self._desk.positions.get(symbol)
-        if amount or seen is None or not seen.amount:
+        book, seen = self._desk.book(symbol), self._desk.positions.get(symbol)
+        amount = book.amount
+        turned = seen is not None and seen.amount * amount < NOTHING and seen.time_ms > book.changed_ms
+        if seen is None or not seen.amount or (amount and not turned):
             self._unexplained.pop(symbol, None)
             return amount
         since_ms = self._unexplained.setdefault(symbol, now_ms)
-        return seen.amount if now_ms - since_ms >= UNEXPLAINED_MS else NOTHING
+        return seen.amount if now_ms - since_ms >= UNEXPLAINED_MS else amount
 
     def _wanted(self, symbol: str, amount: Decimal) -> WantedStop | None:
         """The stop that a position of this amount should have; None where neither target nor set-up names one."""
