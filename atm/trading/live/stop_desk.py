@@ -150,7 +150,9 @@ class StopDesk:
         """A stop is closing the position: what the decision wanted is over, until the next one."""
         closes_long = order.intent.side is Side.SELL
         target = self._desk.state.targets.get(order.intent.symbol)
-        if target is not None and (target.quantity > NOTHING if closes_long else target.quantity < NOTHING):
+        if target is None or order.heard_ms < target.decision_ms:
+            return  # the news is late: the next decision has been made
+        if target.quantity > NOTHING if closes_long else target.quantity < NOTHING:
             self._close(order.intent.symbol, "protective stop", now_ms)
 
     def _close(self, symbol: str, reason: str, now_ms: int) -> None:
