@@ -17,7 +17,7 @@ from atm.model.bars import Bars, TimeRange
 from atm.model.interval import DAY_MS
 from atm.model.mark import MarksStored
 from atm.model.provenance import Provenance
-from atm.model.simulation import SimulationSpec
+from atm.model.simulation import SimulationSpec, SimulationSummary
 from atm.model.statistics import SimulationDetails
 
 
@@ -31,6 +31,17 @@ class SimulationResult:
     equity: NDArray[np.float64]
     trades: tuple[TradeRecord, ...]
     details: SimulationDetails | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AccountRecords:
+    """What is stored of an account. trades: oldest first, the newest ones where there are very many; total: of all trades;
+    equity_time int64 ms (n,), equity float64 (n,): its stored points, ascending."""
+
+    trades: tuple[TradeRecord, ...]
+    total: int
+    equity_time: NDArray[np.int64]
+    equity: NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +74,13 @@ class Results(Protocol):
         """Write a simulation as "csv", "parquet" or "html" below the home folder; the folder or file that came of it."""
 
     def account_trades(self, name: str) -> tuple[TradeRecord, ...]: ...
+
+    def account_records(self, name: str) -> AccountRecords: ...
+
+    def export_account(
+        self, result: SimulationResult, summary: SimulationSummary | None, kind: str, texts: Texts
+    ) -> Path:
+        """Write the records of an account, and its reports when it has been reviewed, as `export` does."""
 
     def bars(self, symbol: str, most_minutes: int, before_ms: int) -> Bars:
         """The newest stored minutes, at most so many, from the last stretch without a long hole."""

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from atm.gui.results import AnalysedStretch, SimulationResult, newest_stretch
+from atm.gui.results import AccountRecords, AnalysedStretch, SimulationResult, newest_stretch
 from atm.gui.texts import Texts
 from atm.ipc.assistant import IPCAssistant
 from atm.ipc.messages import TRADE, AnalyseBars, AnalysedBars, AnalysesDescription, DescribeAnalyses
@@ -26,13 +26,14 @@ from atm.model.interval import MINUTE_MS
 from atm.model.mark import MarksStored
 from atm.model.program import ProgramContext
 from atm.model.provenance import Provenance
-from atm.model.simulation import SimulationSpec
+from atm.model.simulation import SimulationSpec, SimulationSummary
 
 if TYPE_CHECKING:
     from atm.storage.database import Database
     from atm.storage.market_store import MarketStore
 
 MOST_TRADES = 5_000
+MOST_RECORDS = 100_000
 ANALYSIS_TIMEOUT_S = 5.0
 DESCRIPTION_TIMEOUT_S = 3.0
 
@@ -80,6 +81,23 @@ class StoreResults:
     def account_trades(self, name: str) -> tuple[TradeRecord, ...]:
         """The newest trades, at most `MOST_TRADES`, newest first."""
         return tuple(self._database.accounts.trades(name, MOST_TRADES))
+
+    def account_records(self, name: str) -> AccountRecords:
+        """At most `MOST_RECORDS` trades, the newest ones."""
+        accounts = self._database.accounts
+        trades = tuple(reversed(accounts.trades(name, MOST_RECORDS)))
+        total = len(trades) if len(trades) < MOST_RECORDS else accounts.count_trades(name)
+        points = accounts.equity(name)
+        time_ms = np.fromiter((time for time, _ in points), np.int64, len(points))
+        return AccountRecords(trades, total, time_ms, np.fromiter((e for _, e in points), np.float64, len(points)))
+
+    def export_account(
+        self, result: SimulationResult, summary: SimulationSummary | None, kind: str, texts: Texts
+    ) -> Path:
+        """See `Results`."""
+        from atm.gui.result.export import export
+
+        return export(result, summary, kind, self._context.home / "exports" / "accounts", texts, name="account")
 
     def bars(self, symbol: str, most_minutes: int, before_ms: int) -> Bars:
         """See `Results`."""

@@ -114,6 +114,7 @@ from atm.ipc.notification_messages import (
     SetNotifications as SetNotifications,
     TestNotification as TestNotification,
 )
+from atm.ipc.review_messages import AccountReviewed as AccountReviewed, ReviewAccount as ReviewAccount
 from atm.ipc.trial_messages import (
     CloseTrial as CloseTrial,
     OpenTrial as OpenTrial,

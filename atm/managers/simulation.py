@@ -36,6 +36,7 @@ from atm.ipc.messages import (
     WorkerStarted,
 )
 from atm.managers import examined
+from atm.managers.review_desk import ReviewDesk
 from atm.managers.simulation_queue import (
     FINAL,
     Abort,
@@ -76,6 +77,7 @@ def run(assistant: IPCAssistant, context: ProgramContext) -> None:
     install_for(context)
     manager = SimulationManager(assistant, context, Database(context.database))
     manager.start()
+    ReviewDesk(assistant, context)
     assistant.run()
 
 

@@ -12,7 +12,7 @@ from atm.analyzers.checker import Verdict
 from atm.analyzers.description import describe
 from atm.analyzers.user_indicators import UserIndicators
 from atm.gui.read_model import ReadModel
-from atm.gui.results import AnalysedStretch, SimulationResult
+from atm.gui.results import AccountRecords, AnalysedStretch, SimulationResult
 from atm.gui.texts import Texts
 from atm.ipc.messages import (
     AccountUpdated,
@@ -240,6 +240,18 @@ class FilledResults:
 
     def account_trades(self, name: str) -> tuple[TradeRecord, ...]:
         return tuple(reversed(trades(self.n_trades)))
+
+    def account_records(self, name: str) -> AccountRecords:
+        """A point every quarter of an hour, up to the market time."""
+        time = np.arange(START_MS, MARKET_MS, 15 * MINUTE_MS, dtype=np.int64)
+        random = np.random.default_rng(7)
+        equity = 10_000 + np.cumsum(random.normal(0.2, 6.0, len(time)))
+        return AccountRecords(trades(self.n_trades), self.n_trades, time, equity)
+
+    def export_account(
+        self, result: SimulationResult, summary: SimulationSummary | None, kind: str, texts: Texts
+    ) -> Path:
+        return Path("/home/user/.atm/exports/accounts") / result.spec.code
 
     def bars(self, symbol: str, most_minutes: int, before_ms: int) -> Bars:
         bars = sample_bars(symbol)

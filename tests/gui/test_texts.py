@@ -18,6 +18,7 @@ from atm.gui.demo.fault_form import ROUTES, SCHEDULE
 from atm.gui.market.symbol_list import FILTERS as MARKET_FILTERS
 from atm.gui.market.tape_panel import VIEWS as VIEWS_OF_TAPE
 from atm.gui.notice_sentence import notice_sentence
+from atm.gui.pages.account_history import TABS as HISTORY_TABS
 from atm.gui.pages.currency_analysis import TABS
 from atm.gui.pages.simulation_result import TABS as RESULT_TABS
 from atm.gui.rate_limit import REQUEST_CLASSES
@@ -216,7 +217,10 @@ STATES = {
     "fault_target": ("every", *ROUTES),
     "fault_phase": ("waiting", "active", "active_for", "over", "cleared"),
     "fault_did": FAULT_DEEDS,
-    "unbuilt": ("title", "account_history", "neural_network"),
+    "unbuilt": ("title", "neural_network"),
+    "history_tab": HISTORY_TABS,
+    "review_check": ("fills", "profit", "fees", "wallet", "funding", "equity"),
+    "history": ("in_time", "in_asset", "in_symbol"),
 }
 """Keys that the code puts together: prefix and what may follow."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from atm.gui.pages.account_history import AccountHistoryPage
 from atm.gui.pages.accounts import AccountsPage
 from atm.gui.pages.auto_trade import AutoTradePage
 from atm.gui.pages.currency_analysis import CurrencyAnalysisPage
@@ -25,7 +26,7 @@ def all_pages() -> dict[PageName, Page]:
         PageName.ANALYSIS: CurrencyAnalysisPage(),
         PageName.AUTO_TRADE: AutoTradePage(),
         PageName.ACCOUNTS: AccountsPage(),
-        PageName.HISTORY: UnbuiltPage(PageName.HISTORY, (PageName.ACCOUNTS, PageName.RESULT)),
+        PageName.HISTORY: AccountHistoryPage(),
         PageName.SIMULATION: SimulationPage(),
         PageName.RESULT: SimulationResultPage(),
         PageName.DATABASE: DatabasePage(),

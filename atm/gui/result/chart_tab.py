@@ -74,14 +74,18 @@ class ChartTab:
             return self._pointed(ui)
 
     def _follow(self, result: ShownResult) -> None:
-        """Another result begins with its first position on the interval that decides."""
+        """Another result begins with its first position on the interval that decides; one that has grown (of an account) goes on."""
         symbols = [position.symbol for position in result.spec.positions]
         if result is not self._result:
-            self._result, self._shown, self._feed = result, None, None
-            if self.symbol not in symbols or not self._go_to:
-                self.symbol, self.focus_ms = symbols[0], 0
-            position = next(each for each in result.spec.positions if each.symbol == self.symbol)
-            self.interval = next(each.decision.value for each in result.spec.analysis if each.code == position.analysis)
+            grown = self._result is not None and self._result.spec.code == result.spec.code and self.symbol in symbols
+            self._result = result
+            if not grown:
+                self._shown, self._feed = None, None
+                if self.symbol not in symbols or not self._go_to:
+                    self.symbol, self.focus_ms = symbols[0], 0
+                position = next(each for each in result.spec.positions if each.symbol == self.symbol)
+                deciding = {each.code: each.decision.value for each in result.spec.analysis}
+                self.interval = deciding[position.analysis]
         if self._marked[0] is not result or self._marked[1] != self.symbol:
             self._marked = result, self.symbol
             self._trades = [trade for trade in result.trades if trade.symbol == self.symbol]

@@ -20,18 +20,25 @@ from atm.storage.table_file import write_table
 KINDS = ("csv", "parquet", "html")
 
 
-def export(result: SimulationResult, summary: SimulationSummary, kind: str, root: Path, t: Texts) -> Path:
-    """Into a folder of its own below `root`, made anew → the folder, or the page.
+def export(
+    result: SimulationResult,
+    summary: SimulationSummary | None,
+    kind: str,
+    root: Path,
+    t: Texts,
+    name: str = "simulation",
+) -> Path:
+    """Into a folder of its own below `root`, made anew → the folder, or the page. name: of the file with the specification.
 
     The equity is as it is stored: thinned, with the extremes of every stretch. Raises Invalid for another kind, Refused for a
     result of an earlier version that has no statistics, Unavailable when the disk cannot be written.
     """
     if kind not in KINDS:
         raise Invalid("kind", kind, ", ".join(KINDS))
-    folder = root / re.sub(r"[^\w.-]+", "_", summary.code)
+    folder = root / re.sub(r"[^\w.-]+", "_", result.spec.code)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / "simulation.json").write_bytes(msgspec.json.format(msgspec.json.encode(result.spec)))
+        (folder / f"{name}.json").write_bytes(msgspec.json.format(msgspec.json.encode(result.spec)))
         return _page(result, summary, folder, t) if kind == "html" else _tables(result, folder, kind)
     except OSError as error:
         raise Unavailable(f"{folder} could not be written: {error.strerror or error}") from error
@@ -51,10 +58,10 @@ def _tables(result: SimulationResult, folder: Path, ending: str) -> Path:
     return folder
 
 
-def _page(result: SimulationResult, summary: SimulationSummary, folder: Path, t: Texts) -> Path:
-    if result.details is None or summary.statistics is None:
+def _page(result: SimulationResult, summary: SimulationSummary | None, folder: Path, t: Texts) -> Path:
+    if result.details is None or summary is None or summary.statistics is None:
         raise Refused(
-            f"the result {summary.code} is of an earlier version without statistics; run the simulation again"
+            f"the result {result.spec.code} is of an earlier version without statistics; run the simulation again"
         )
     html = tear_sheet(result.spec, summary, result.details, result.equity_time, result.equity, t, t.language)
     path = folder / "tear-sheet.html"

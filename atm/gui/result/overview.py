@@ -29,7 +29,7 @@ class Overview:
     def draw(self, ui: Ui, summary: SimulationSummary, result: ShownResult) -> None:
         height = imgui.get_content_region_avail().y
         with widgets.card(ui, "curve", 0, max(height * 0.56, ui.px(260)), ui.t("result.equity")):
-            self._curve(ui, result)
+            self.draw_curve(ui, result)
         width = (imgui.get_content_region_avail().x - 3 * ui.px(10)) / len(_COLUMNS)
         for index, groups in enumerate(_COLUMNS):
             if index:
@@ -44,7 +44,8 @@ class Overview:
                 if index == len(_COLUMNS) - 1:
                     _notes(ui, summary)
 
-    def _curve(self, ui: Ui, result: ShownResult) -> None:
+    def draw_curve(self, ui: Ui, result: ShownResult) -> None:
+        """The equity alone, in what is left of the present card."""
         if not len(result.curve.time):
             ui.wrapped(ui.t("result.no_curve"))
             return

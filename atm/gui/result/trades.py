@@ -44,7 +44,7 @@ class TradesTab:
     def draw(self, ui: Ui, result: ShownResult) -> TradeRecord | None:
         """Returns the fill that is to be shown on the chart."""
         if self._table is None or self._language != ui.t.language:
-            self._language, self._table = ui.t.language, _table(ui)
+            self._language, self._table = ui.t.language, fill_table(ui, "result.trades")
         if self._of is None or self._of[0] is not result:
             if self._of is not None:
                 self.selected = -1
@@ -118,7 +118,7 @@ class TradesTab:
         return chosen if widgets.button(ui, "trades.chart", label, why_not=why) else None
 
 
-def _table(ui: Ui) -> Table[TradeRecord]:
+def fill_table(ui: Ui, name: str) -> Table[TradeRecord]:
     """The columns of a trade log, and the signal after the reason."""
     columns = [replace(column, width=1.75) if "UTC" in column.title else column for column in trade_columns(ui)]
     caused: Column[TradeRecord] = Column(ui.t("result.signal"), signal, lambda r: r.target_after or 0.0, False, 1.4)
@@ -130,4 +130,4 @@ def _table(ui: Ui) -> Table[TradeRecord]:
         1.2,
     )
     at = next(index for index, column in enumerate(columns) if column.title == ui.t("field.reason")) + 1
-    return Table("result.trades", (*columns[:at], caused, decided, *columns[at:]), key=lambda r: str(r.index))
+    return Table(name, (*columns[:at], caused, decided, *columns[at:]), key=lambda r: str(r.index))

@@ -192,6 +192,15 @@ def extremes(low: Floats, high: Floats, first: Ints, last: Ints, held: NDArray[n
 
 def funding_paid(path: SymbolPath, first: Ints, last: Ints, quantity: Floats) -> Floats:
     """Funding of the stamps after minute `first` up to `last`: at a stamp funding comes before the fills of its minute."""
+    minutes, owed = stamps(path)
+    sums = np.concatenate(([0.0], np.cumsum(owed)))
+    until, before = (np.searchsorted(minutes, minute, "right") for minute in (last, first))
+    paid: Floats = quantity * (sums[until] - sums[before])
+    return paid
+
+
+def stamps(path: SymbolPath) -> tuple[Ints, Floats]:
+    """(minutes of the funding stamps, ascending, what a quantity of one pays at each; 0 without a price)."""
     step = path.funding_ms // MINUTE_MS
     lead = -path.start_ms // MINUTE_MS % step
     minutes = np.arange(lead, len(path.opens), step)
@@ -204,10 +213,7 @@ def funding_paid(path: SymbolPath, first: Ints, last: Ints, quantity: Floats) ->
     if path.marks is not None:
         marks = path.marks[OPEN][minutes]
         opens = np.where(np.isnan(marks), opens, marks)
-    sums = np.concatenate(([0.0], np.cumsum(np.nan_to_num(opens) * rates)))
-    until, before = (np.searchsorted(minutes, minute, "right") for minute in (last, first))
-    paid: Floats = quantity * (sums[until] - sums[before])
-    return paid
+    return minutes, np.nan_to_num(opens) * rates
 
 
 @kernel

@@ -1,0 +1,227 @@
+"""The Account History page driven as a person drives it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import pytest
+
+from atm.gui.pages.account_history import TABS, AccountHistoryPage
+from atm.gui.read_model import ReadModel
+from atm.gui.results import AccountRecords, SimulationResult
+from atm.gui.texts import Texts
+from atm.gui.ui import PageName
+from atm.ipc.messages import AccountReviewed, Failed, Reply, Request, ReviewAccount, TradeLogged
+from atm.ipc.shared_array import SharedArrays
+from atm.model.account import TradeReason
+from atm.model.account_review import ReviewCheck
+from atm.model.errors import Unavailable
+from atm.model.interval import MINUTE_MS
+from atm.model.order import Side
+from atm.model.simulation import SimulationSummary
+from tests.gui.filled import MARKET_MS, SYMBOLS, FilledResults, account, filled_model, trades
+from tests.gui.pilot import Pilot, bare_context
+from tests.gui.result.ran import by_code
+
+CHECKS = (
+    ReviewCheck("fills", "", 60, 60),
+    ReviewCheck("wallet", "USDT", 10_211.9, 10_211.9),
+    ReviewCheck("equity", "", 10_284.35, 10_284.35),
+)
+
+
+class Reviewer:
+    """Answers as the simulation manager does: with the result of an example, whoever is asked about."""
+
+    def __init__(self) -> None:
+        self.requests: list[Request] = []
+        self.arrays = SharedArrays("test", "reviewer")
+        self.checks = CHECKS
+        self.failure: Failed | None = None
+        self.silent = False
+
+    def ask(self, _to: str, request: Request, on_reply: Callable[[Reply], None], _timeout: float) -> None:
+        assert isinstance(request, ReviewAccount)
+        self.requests.append(request)
+        if self.silent:
+            return
+        if self.failure is not None:
+            on_reply(self.failure)
+            return
+        spec, result = by_code()["RQPM FILUSDT"]
+        curve = np.stack((result.equity_time[::60].astype(np.float64), result.equity[::60]))
+        spec = msgspec.structs.replace(spec, code=request.name)
+        details = result.details.pack()
+        on_reply(AccountReviewed(spec, result.summary, details, self.arrays.share(curve), self.checks))
+
+
+class Broken(FilledResults):
+    def account_records(self, name: str) -> AccountRecords:
+        raise Unavailable("the database is locked")
+
+
+class Exporting(FilledResults):
+    def __init__(self) -> None:
+        super().__init__()
+        self.written: list[tuple[str, str, int]] = []
+
+    def export_account(
+        self, result: SimulationResult, summary: SimulationSummary | None, kind: str, texts: Texts
+    ) -> Path:
+        self.written.append((result.spec.code, kind, len(result.trades)))
+        return super().export_account(result, summary, kind, texts)
+
+
+def opened(results: FilledResults | None = None, model: ReadModel | None = None) -> tuple[Pilot, Reviewer]:
+    pilot = Pilot(model or filled_model(), results, (1600, 1200))
+    reviewer = Reviewer()
+    pilot.ui.ask = reviewer.ask
+    return pilot, reviewer
+
+
+def page_of(pilot: Pilot) -> AccountHistoryPage:
+    page = pilot.shell.pages[PageName.HISTORY]
+    assert isinstance(page, AccountHistoryPage)
+    return page
+
+
+@pytest.fixture
+def context() -> Iterator[None]:
+    with bare_context():
+        yield
+
+
+pytestmark = pytest.mark.usefixtures("context")
+
+
+def test_without_an_account_the_page_leads_to_where_one_is_made() -> None:
+    pilot, reviewer = opened(model=ReadModel())
+    pilot.show(PageName.HISTORY)
+    pilot.click("history.to_accounts")
+    assert pilot.ui.page is PageName.ACCOUNTS
+    assert not reviewer.requests
+
+
+def test_every_tab_draws_and_the_account_is_reviewed_once() -> None:
+    pilot, reviewer = opened()
+    pilot.show(PageName.HISTORY)
+    for tab in TABS:
+        pilot.click(f"history.tab.{tab}")
+        pilot.frames(3)
+        assert page_of(pilot).tab == tab
+    assert [request.name for request in reviewer.requests if isinstance(request, ReviewAccount)] == ["paper-1"]
+    reviewer.arrays.close()
+
+
+def test_balance_and_trades_are_there_before_the_review_and_when_it_fails() -> None:
+    pilot, reviewer = opened()
+    reviewer.failure = Failed("Refused", "the account paper-1 has not begun")
+    pilot.show(PageName.HISTORY)
+    page = page_of(pilot)
+    assert page.review.error == "the account paper-1 has not begun"
+    pilot.click("history.tab.trades")
+    assert len(page.trades.found.rows) == 60
+    pilot.click("history.tab.reports")
+    reviewer.failure = None
+    pilot.ui.now_ms += 60_000
+    pilot.click("history.again")
+    assert page.review.review is not None
+    reviewer.arrays.close()
+
+
+def test_a_store_that_cannot_be_read_says_why_and_is_read_again() -> None:
+    pilot, _ = opened(Broken())
+    pilot.show(PageName.HISTORY)
+    assert pilot.sees("history.retry")
+    pilot.ui.results = FilledResults()
+    pilot.click("history.retry")
+    pilot.frames(2)
+    assert not pilot.sees("history.retry")
+
+
+def test_trades_are_filtered_by_side_reason_symbol_and_time() -> None:
+    pilot, reviewer = opened()
+    reviewer.silent = True
+    pilot.show(PageName.HISTORY)
+    pilot.click("history.tab.trades")
+    found = page_of(pilot).trades
+    assert found.found.total == 60
+    pilot.click("history.side.BUY")
+    assert {trade.side for trade in found.found.rows} == {Side.SELL}
+    assert found.found.kinds[Side.BUY] == 30
+    pilot.click("history.reason.STOP_CLOSE")
+    assert TradeReason.STOP_CLOSE not in {trade.reason for trade in found.found.rows}
+    pilot.choose("history.symbol", SYMBOLS[0])
+    assert {trade.symbol for trade in found.found.rows} == {SYMBOLS[0]}
+    pilot.type("history.from", "2023-09-02 00:00")
+    assert found.found.in_time == 36
+    pilot.type("history.to", "2023-09-01 00:00")
+    assert found.found.in_time == 36
+    pilot.click("history.clear")
+    assert len(found.found.rows) == 60
+
+
+def test_a_new_trade_appears_at_once_and_asks_for_a_new_review_in_time() -> None:
+    pilot, reviewer = opened()
+    pilot.show(PageName.HISTORY)
+    pilot.click("history.tab.trades")
+    page = page_of(pilot)
+    newest = msgspec.structs.replace(trades(1)[0], index=60, time_ms=MARKET_MS - MARKET_MS % MINUTE_MS)
+    pilot.ui.model.apply(TradeLogged("paper-1", newest))
+    pilot.frames(2)
+    assert page.trades.found.rows[0].index == 60
+    assert len(reviewer.requests) == 1
+    pilot.ui.now_ms += 11_000
+    pilot.frames(2)
+    assert len(reviewer.requests) == 2
+    reviewer.arrays.close()
+
+
+def test_the_curve_goes_on_with_the_account() -> None:
+    pilot, reviewer = opened()
+    reviewer.silent = True
+    pilot.show(PageName.HISTORY)
+    shown = page_of(pilot)._shown
+    assert shown is not None
+    before = len(shown.curve.time)
+    pilot.ui.model.apply(account(equity=9_000.0, market_ms=MARKET_MS + 2 * MINUTE_MS))
+    pilot.frames(2)
+    shown = page_of(pilot)._shown
+    assert shown is not None
+    assert len(shown.curve.time) == before + 1
+    assert shown.curve.equity[-1] == 9_000.0
+
+
+def test_a_trade_leads_to_the_chart() -> None:
+    pilot, reviewer = opened()
+    reviewer.silent = True
+    pilot.show(PageName.HISTORY)
+    pilot.click("history.tab.trades")
+    pilot.click("history.trades.row.59")
+    pilot.click("history.chart")
+    page = page_of(pilot)
+    assert page.tab == "chart"
+    assert page.chart.symbol == trades(60)[59].symbol
+
+
+def test_records_that_differ_are_said_in_the_head() -> None:
+    pilot, reviewer = opened()
+    reviewer.checks = (*CHECKS, ReviewCheck("fees", "USDT", 10.0, 9.5))
+    pilot.show(PageName.HISTORY)
+    assert pilot.sees("history.badge")
+    pilot.click("history.tab.records")
+    pilot.frames(2)
+    reviewer.arrays.close()
+
+
+def test_the_records_are_exported_with_what_there_is() -> None:
+    results = Exporting()
+    pilot, reviewer = opened(results)
+    reviewer.failure = Failed("Unavailable", "nobody answers")
+    pilot.show(PageName.HISTORY)
+    assert not pilot.sees("export.html")
+    pilot.click("export.csv")
+    assert results.written == [("paper-1", "csv", 60)]
