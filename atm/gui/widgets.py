@@ -246,6 +246,12 @@ def empty(ui: Ui, icon: str, title: str, body: str) -> None:
     imgui.end_group()
 
 
+def centre_next(label: str) -> None:
+    """The next button, with this label, stands in the middle of what is left of the width."""
+    room = imgui.calc_text_size(label).x + 2 * imgui.get_style().frame_padding.x
+    imgui.set_cursor_pos_x(imgui.get_cursor_pos_x() + max(0.0, (imgui.get_content_region_avail().x - room) / 2))
+
+
 def _centred(text: str, left: float, width: float, color: Color) -> None:
     imgui.set_cursor_pos_x(left + max(0.0, (width - imgui.calc_text_size(text).x) / 2))
     imgui.push_style_color(imgui.Col_.text, ImVec4(*color))

@@ -122,6 +122,8 @@ def every(parameters: Iterable[Parameter]) -> Iterator[Parameter]:
 TRADE = list(every(trade_parameters()))
 NOTIFICATIONS = [each for each in parameters_of(NotificationSettings) if each.name != "enabled"]
 VARIANTS = {variant.key.lower() for each in TRADE for variant in each.variants}
+REVIEW_CHECKS = ("fills", "profit", "fees", "wallet", "funding", "equity")
+
 STATES = {
     "connection": ("connecting", "connected", "degraded", "disconnected", "banned"),
     "request": REQUEST_CLASSES,
@@ -219,7 +221,7 @@ STATES = {
     "fault_did": FAULT_DEEDS,
     "unbuilt": ("title", "neural_network"),
     "history_tab": HISTORY_TABS,
-    "review_check": ("fills", "profit", "fees", "wallet", "funding", "equity"),
+    "review_check": (*REVIEW_CHECKS, *(f"{what}_hint" for what in REVIEW_CHECKS)),
     "history": ("in_time", "in_asset", "in_symbol"),
 }
 """Keys that the code puts together: prefix and what may follow."""

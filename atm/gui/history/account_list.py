@@ -38,9 +38,9 @@ def _entry(ui: Ui, name: str, view: AccountView, start: ImVec2) -> None:
     change = formats.number(today, sign=True)
     _pair(ui, left, right, start.y + ui.px(24), (amount, ui.colors.text), (change, ui.signed(today)))
     text, color = state_of(ui, view)
-    imgui.set_cursor_pos(ImVec2(left, start.y + ui.px(44)))
+    imgui.set_cursor_pos(ImVec2(left, start.y + ui.px(48)))
     ui.text(icons.CIRCLE, color, size=8)
-    imgui.same_line(0, ui.px(6))
+    imgui.set_cursor_pos(ImVec2(left + ui.px(16), start.y + ui.px(44)))
     ui.text(text, ui.colors.muted, size=ui.theme.SMALL)
 
 

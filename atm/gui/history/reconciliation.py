@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from imgui_bundle import ImVec2, imgui
@@ -22,7 +23,12 @@ def draw_badge(ui: Ui, checks: Sequence[ReviewCheck]) -> None:
     if not broken:
         widgets.badge(ui, f"{icons.CHECK}  {ui.t('history.reconciled')}", ui.colors.good)
     else:
-        widgets.badge(ui, f"{icons.WARNING}  {ui.t('history.not_reconciled', count=len(broken))}", ui.colors.bad)
+        worst = max(
+            broken, key=lambda check: abs(check.difference) if check.difference == check.difference else math.inf
+        )
+        amount = _amount(worst, worst.difference)
+        said = ui.t("history.not_reconciled", what=ui.t(f"review_check.{worst.what}"), amount=amount)
+        widgets.badge(ui, f"{icons.WARNING}  {said} {worst.asset}".rstrip(), ui.colors.bad)
     ui.mark("history.badge")
 
 
@@ -34,19 +40,23 @@ def draw_checks(ui: Ui, checks: Sequence[ReviewCheck]) -> None:
             return
         ui.wrapped(ui.t("history.checks_hint", tolerance=f"{TOLERANCE:g}"))
         imgui.dummy(ImVec2(0, ui.px(6)))
-        titles = ("", "", ui.t("history.of_account"), ui.t("history.of_records"), ui.t("history.difference"), "")
-        plain_table(ui, "checks", titles, [_row(ui, check) for check in checks], left=2)
+        titles = ("", "", "", ui.t("history.of_account"), ui.t("history.of_records"), ui.t("history.difference"), "")
+        plain_table(ui, "checks", titles, [_row(ui, check) for check in checks], left=3)
 
 
 def _row(ui: Ui, check: ReviewCheck) -> list[Cell]:
-    decimals = 0 if check.what == "fills" else _DECIMALS
     good = check.holds
-    difference = formats.number(check.difference, decimals, sign=True) if not good else formats.number(0.0, decimals)
     return [
         (ui.t(f"review_check.{check.what}"), None),
+        (ui.t(f"review_check.{check.what}_hint"), ui.colors.muted),
         (check.asset, ui.colors.muted),
-        (formats.number(check.expected, decimals), None),
-        (formats.number(check.found, decimals), None),
-        (difference, ui.colors.muted if good else ui.colors.bad),
+        (_amount(check, check.expected), None),
+        (_amount(check, check.found), None),
+        (_amount(check, 0.0 if good else check.difference, sign=True), ui.colors.muted if good else ui.colors.bad),
         (icons.CHECK if good else icons.WARNING, ui.colors.good if good else ui.colors.bad),
     ]
+
+
+def _amount(check: ReviewCheck, value: float, *, sign: bool = False) -> str:
+    """Whole numbers for counts, money to the tolerance."""
+    return formats.number(value, 0 if check.what == "fills" else _DECIMALS, sign=sign)

@@ -44,7 +44,7 @@ class AccountHistoryPage:
         self.selected = ""
         self.tab = "balance"
         self.review = ReviewClient()
-        self.overview = Overview()
+        self.overview = Overview(label="history.of_account")
         self.trades = HistoryTrades()
         self.chart = ChartTab()
         self.reports = ReportsTab()
@@ -66,7 +66,7 @@ class AccountHistoryPage:
         view = ui.model.accounts.get(self.selected)
         if view is None:
             widgets.empty(ui, icons.HISTORY, ui.t("history.empty_title"), ui.t("history.empty"))
-            if widgets.button(ui, "history.to_accounts", ui.t("page.accounts"), "primary"):
+            if _middle(ui, "history.to_accounts", ui.t("page.accounts"), "primary"):
                 ui.go(PageName.ACCOUNTS)
             return
         with widgets.card(ui, "list", ui.px(LIST_WIDTH), 0, ui.t("accounts.list")):
@@ -94,7 +94,8 @@ class AccountHistoryPage:
         """Bring everything that is shown up to date; what there was before stays until there is something newer."""
         name, market_ms = view.snapshot.name, view.snapshot.market_ms
         if name != self._of:
-            self._of, self._records, self._shown, self._joined, self._made = name, None, None, None, None
+            self._of, self._joined, self._made = name, None, None
+            self._records = self._result = self._shown = None
             self._seen.clear()
             self.trades.clear()
         self._see(view)
@@ -156,7 +157,7 @@ class AccountHistoryPage:
         with widgets.card(ui, "state", 0, 0):
             title = ui.t("history.loading" if loaded.loading else "history.unreadable")
             widgets.empty(ui, icons.WAITING if loaded.loading else icons.WARNING, title, loaded.error)
-            if loaded.error and widgets.button(ui, "history.retry", ui.t("action.retry")):
+            if loaded.error and _middle(ui, "history.retry", ui.t("action.retry")):
                 ui.stored.forget(_key(ui.model.accounts[self.selected]))
 
     def _unreviewed(self, ui: Ui) -> None:
@@ -165,7 +166,7 @@ class AccountHistoryPage:
             title = ui.t("history.no_review" if failed else "history.reviewing")
             body = self.review.error if failed else ui.t("history.reviewing_hint")
             widgets.empty(ui, icons.WARNING if failed else icons.WAITING, title, body)
-            if failed and widgets.button(ui, "history.again", ui.t("action.retry")):
+            if failed and _middle(ui, "history.again", ui.t("action.retry")):
                 self.review.again()
 
     def _tab(self, ui: Ui, view: AccountView, result: ShownResult) -> None:
@@ -236,6 +237,13 @@ class AccountHistoryPage:
         if clicked is not None:
             self.trades.select(clicked)
             self.tab = "trades"
+
+
+def _middle(ui: Ui, mark: str, label: str, kind: str = "plain") -> bool:
+    """A button below what says why there is nothing."""
+    imgui.dummy(ImVec2(0, ui.px(8)))
+    widgets.centre_next(label)
+    return widgets.button(ui, mark, label, kind)
 
 
 def _key(view: AccountView) -> tuple[str, str, int]:

@@ -21,10 +21,11 @@ _COLUMNS = (("result",), ("risk",), ("trades",), ("path", "costs"))
 
 @dataclass(slots=True)
 class Overview:
-    """See the module."""
+    """See the module. label: text key of what the curve is of."""
 
     logarithmic: bool = False
     held: bool = True
+    label: str = "tear_sheet.strategy"
 
     def draw(self, ui: Ui, summary: SimulationSummary, result: ShownResult) -> None:
         height = imgui.get_content_region_avail().y
@@ -62,7 +63,7 @@ class Overview:
         imgui.new_line()
         size = imgui.get_content_region_avail()
         code = result.spec.code
-        label = ui.t("tear_sheet.strategy")
+        label = ui.texts(self.label)
         sight = draw_equity(
             ui,
             f"equity {code}",
