@@ -83,11 +83,16 @@ class StoreResults:
         return tuple(self._database.accounts.trades(name, MOST_TRADES))
 
     def account_records(self, name: str) -> AccountRecords:
-        """At most `MOST_RECORDS` trades, the newest ones."""
+        """At most `MOST_RECORDS` trades, the newest ones; those of an actual account are its journal's."""
+        from atm.trading.live.stored_trades import stored_trades
+
         accounts = self._database.accounts
-        trades = tuple(reversed(accounts.trades(name, MOST_RECORDS)))
-        total = len(trades) if len(trades) < MOST_RECORDS else accounts.count_trades(name)
+        setup = next((each.setup for each in accounts.load() if each.setup.name == name), None)
+        if setup is None:
+            raise Refused(f"there is no account {name}")
         points = accounts.equity(name)
+        trades = tuple(stored_trades(self._database, setup, points, MOST_RECORDS))
+        total = len(trades) if len(trades) < MOST_RECORDS else max(len(trades), accounts.count_trades(name))
         time_ms = np.fromiter((time for time, _ in points), np.int64, len(points))
         return AccountRecords(trades, total, time_ms, np.fromiter((e for _, e in points), np.float64, len(points)))
 

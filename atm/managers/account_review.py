@@ -19,7 +19,7 @@ from atm.analyzers.table import AnalysisTable
 from atm.managers.trade_accounts import AccountState, make_engine
 from atm.managers.trade_setups import Configurations
 from atm.model.account import AccountKind, AccountSetup, AssetState, PositionSetup, TradeRecord
-from atm.model.account_review import ReviewCheck, asset_of, review_spec
+from atm.model.account_review import ReviewCheck, asset_of, beginning_with, review_spec
 from atm.model.errors import Invalid, Refused
 from atm.model.instrument import Instrument
 from atm.model.interval import MINUTE_MS, Interval, format_time
@@ -33,10 +33,9 @@ from atm.simulators.summary import Outcome, conclude
 from atm.storage.database import Database
 from atm.storage.market_store import MarketStore
 from atm.trading.engine import AccountEngine
+from atm.trading.live.stored_trades import stored_trades
 
 Floats = NDArray[np.float64]
-
-MOST_TRADES = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +65,9 @@ class _Records:
 
     @property
     def initial(self) -> float:
+        """Equity before the first minute."""
+        if self.setup.kind is AccountKind.ACTUAL:
+            return self.equity[0][1]
         return sum(asset.initial_balance for asset in self.setup.assets.values())
 
 
@@ -89,7 +91,7 @@ def review(
     start, end = _range(records, start_ms, end_ms)
     first, last = ((moment - records.start_ms) // MINUTE_MS for moment in (start, end))
     equity = derived.equity[first:last]
-    setup = _beginning_with(records.setup, float(derived.equity[first - 1])) if first else records.setup
+    setup = beginning_with(records.setup, float(derived.equity[first - 1]) if first else records.initial)
     spec = review_spec(setup, configurations.analysis, configurations.trade, start, end)
     fills = [fill for fill in records.fills if start <= fill.time_ms < end]
     paid = float(derived.funding[last - 1]) - (float(derived.funding[first - 1]) if first else 0.0)
@@ -111,12 +113,12 @@ def _read(database: Database, configurations: Configurations, instruments: Seque
         raise Refused(f"the account {name} has not begun: it waits for its first minute")
     state = AccountState.parse(account.engine)
     setup = state.setup
-    fills = [each for each in database.accounts.trades(name, MOST_TRADES)[::-1] if each.time_ms < account.market_ms]
     equity = [point for point in database.accounts.equity(name) if point[0] <= account.market_ms]
     if not equity or equity[0][0] >= account.market_ms:
         raise Refused(f"the account {name} has no minute behind it yet")
     if not setup.positions:
         raise Refused(f"the account {name} has no position that could be looked at")
+    fills = [each for each in stored_trades(database, setup, equity) if each.time_ms < account.market_ms]
     positions = (*setup.positions, *_given_up(setup, fills))
     known = {instrument.symbol: instrument for instrument in instruments}
     engine = make_engine(setup, configurations, known)
@@ -163,17 +165,6 @@ def _range(records: _Records, start_ms: int, end_ms: int) -> tuple[int, int]:
         if not held:
             flat = fill.time_ms + MINUTE_MS
     return (start if not held else flat), end
-
-
-def _beginning_with(setup: AccountSetup, equity: float) -> AccountSetup:
-    """The set-up with what the account had at a later moment, shared among its assets as at its beginning."""
-    total = sum(asset.initial_balance for asset in setup.assets.values())
-    share = equity / total if total > 0.0 else 0.0
-    assets = {
-        name: msgspec.structs.replace(asset, initial_balance=max(0.0, asset.initial_balance * share))
-        for name, asset in setup.assets.items()
-    }
-    return msgspec.structs.replace(setup, assets=assets)
 
 
 # --- whether it adds up

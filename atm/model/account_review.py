@@ -55,6 +55,17 @@ def review_spec(
     )
 
 
+def beginning_with(setup: AccountSetup, equity: float) -> AccountSetup:
+    """The set-up with what the account had at some moment, shared among its assets as at its beginning; never less than 0."""
+    total = sum(asset.initial_balance for asset in setup.assets.values())
+    first = next(iter(setup.assets), "")
+    assets = {}
+    for name, asset in setup.assets.items():
+        share = asset.initial_balance / total if total > 0.0 else float(name == first)
+        assets[name] = msgspec.structs.replace(asset, initial_balance=max(0.0, equity * share))
+    return msgspec.structs.replace(setup, assets=assets)
+
+
 def asset_of(symbol: str, assets: Iterable[str]) -> str:
     """The margin asset of a symbol: the longest name that it ends with, the first where none fits; "" without assets."""
     names = sorted(assets, key=len, reverse=True)

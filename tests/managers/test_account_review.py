@@ -2,16 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from decimal import Decimal
 from pathlib import Path
 
 import msgspec
 import numpy as np
 import pytest
 
+from atm.ipc.local import LocalBus
+from atm.ipc.messages import AccountReviewed, ReviewAccount
+from atm.ipc.shared_array import take
+from atm.managers import review_desk
 from atm.managers.account_review import review
+from atm.managers.trade_accounts import AccountState
+from atm.model.account import AccountKind
 from atm.model.account_review import TOLERANCE
 from atm.model.errors import Invalid, Refused
 from atm.model.interval import MINUTE_MS, parse_time
+from atm.model.live_order import OrderFill, OrderIntent, Purpose
+from atm.model.order import Side
+from atm.model.order_facts import Filled, Intended
+from atm.model.statistics import SimulationDetails
 from atm.storage.database import Database
 from tests.managers.trade_harness import ACCOUNT, SYMBOLS, T0, Program, instrument, walk
 
@@ -95,6 +107,33 @@ def test_a_lost_fill_is_said_with_its_amount(ran: Program, monkeypatch: pytest.M
     assert not by_name["equity"].holds
 
 
+def test_an_actual_account_is_the_exchanges_equity_and_the_journals_fills(ran: Program) -> None:
+    database = Database(ran.url)
+    (stored,) = [each for each in database.accounts.load() if each.setup.name == "paper"]
+    points = database.accounts.equity("paper")
+    setup = msgspec.structs.replace(stored.setup, name="live", kind=AccountKind.ACTUAL)
+    state = msgspec.structs.replace(AccountState.parse(stored.engine or b""), setup=setup)
+    database.accounts.put(setup)
+    database.accounts.save_progress("live", state.dump(), stored.market_ms, [], points)
+    at = points[0][0] + 30 * MINUTE_MS
+    buy = OrderIntent("a", SYMBOLS[0], Side.BUY, Purpose.OPEN, Decimal(2), at, 0)
+    sell = OrderIntent("b", SYMBOLS[0], Side.SELL, Purpose.CLOSE, Decimal(2), at + MINUTE_MS, 0)
+    bought = OrderFill(1, Decimal(2), Decimal(5), at + 400, False, Decimal("0.1"), "USDT")
+    sold = OrderFill(2, Decimal(2), Decimal(6), at + MINUTE_MS + 400, False, Decimal("0.2"), "USDT", Decimal(2))
+    database.orders.append("live", [Intended(buy, at), Filled("a", bought), Intended(sell, at), Filled("b", sold)])
+    found = review(database, ran.reader, INSTRUMENTS, "live")
+    database.accounts.remove("live")
+    database.close()
+    assert found.checks == ()
+    assert (found.summary.trades, found.summary.round_trips) == (2, 1)
+    assert found.summary.fees == pytest.approx(0.3)
+    assert found.details.trips[0].profit == pytest.approx(2 - 0.3)
+    assert not np.isnan(found.details.hourly.values).any()
+    assert found.summary.final_equity == points[-1][1]
+    curve = dict(zip(found.curve[0].astype(int).tolist(), found.curve[1].tolist(), strict=True))
+    assert all(curve[time] == value for time, value in points[1:])
+
+
 def test_what_cannot_be_looked_at_says_why(ran: Program, tmp_path: Path) -> None:
     database = Database(ran.url)
     with pytest.raises(Invalid, match="'nobody' is not allowed; allowed: a stored account"):
@@ -107,3 +146,24 @@ def test_what_cannot_be_looked_at_says_why(ran: Program, tmp_path: Path) -> None
     with pytest.raises(Refused, match="has not begun"):
         review(fresh, ran.reader, INSTRUMENTS, "paper")
     fresh.close()
+
+
+class Immediately:
+    def submit(self, function: Callable[[], None], /) -> None:
+        function()
+
+
+def test_the_desk_answers_with_what_the_window_takes(ran: Program, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(review_desk, "load_instruments", lambda _assets: INSTRUMENTS)
+    monkeypatch.setattr(review_desk, "open_store", lambda *_args, **_named: ran.reader)
+    bus = LocalBus(lambda: 0.0)
+    review_desk.ReviewDesk(bus.assistant("simulation"), ran.context, Immediately())
+    user = bus.assistant("gui")
+    reply = user.request("simulation", ReviewAccount("paper"))
+    assert isinstance(reply, AccountReviewed)
+    fills, market_ms, _ = ran.stored()
+    assert int(take(reply.curve)[0, -1]) == market_ms
+    assert len(SimulationDetails.unpack(reply.details).trips) == reply.summary.round_trips > 0
+    assert reply.summary.trades == len(fills)
+    with pytest.raises(Invalid, match="'nobody'"):
+        user.request("simulation", ReviewAccount("nobody"))

@@ -9,8 +9,8 @@ import numpy as np
 from atm.gui.history.review_client import Reviewed
 from atm.gui.read_model import ReadModel
 from atm.gui.results import AccountRecords, SimulationResult
-from atm.model.account import AccountSetup, TradeRecord
-from atm.model.account_review import review_spec
+from atm.model.account import AccountKind, AccountSetup, TradeRecord
+from atm.model.account_review import beginning_with, review_spec
 from atm.model.interval import MINUTE_MS
 from atm.model.statistics import SimulationDetails
 
@@ -39,6 +39,8 @@ def course(
     equity = np.concatenate((equity, np.array([each[1] for each in fresh], np.float64)))
     start = int(time[0]) if len(time) else (trades[0].time_ms if trades else 0)
     end = max(int(time[-1]) if len(time) else 0, trades[-1].time_ms + MINUTE_MS if trades else 0)
+    if setup.kind is AccountKind.ACTUAL and len(equity):
+        setup = beginning_with(setup, float(equity[0]))
     spec = review_spec(setup, model.analysis_configurations, model.trade_configurations, start, end)
     details = None if reviewed is None else SimulationDetails.unpack(reviewed.details)
     return SimulationResult(spec, time, equity, trades, details)

@@ -18,6 +18,9 @@ from atm.gui.ui import Ui
 from atm.model.account import TradeReason, TradeRecord
 from atm.model.order import Side
 
+TABLE_WIDTH = 1_120.0
+"""Of all columns; in a narrower window they are scrolled."""
+
 
 @dataclass(slots=True)
 class HistoryTrades:
@@ -47,6 +50,7 @@ class HistoryTrades:
         """trades: oldest first, another sequence whenever there are more. Returns the fill to be shown on the chart."""
         if self._table is None or self._language != ui.t.language:
             self._language, self._table = ui.t.language, fill_table(ui, "history.trades")
+            self._table.inner_width = TABLE_WIDTH
         if self._of is None or self._of[0] is not trades:
             self._symbols = sorted({trade.symbol for trade in trades})
         with widgets.card(ui, "trades", 0, 0):

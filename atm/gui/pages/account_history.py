@@ -26,13 +26,15 @@ from atm.gui.result.view import ShownResult, shown
 from atm.gui.results import AccountRecords, SimulationResult
 from atm.gui.stored import Loaded
 from atm.gui.ui import PageName, Ui
-from atm.model.account import TradeRecord
+from atm.model.account import AccountKind, TradeRecord
 from atm.model.interval import HOUR_MS, MINUTE_MS
 
 TABS = ("balance", "trades", "chart", "reports", "statistics", "doctor", "records")
 _REVIEWED = ("reports", "statistics", "doctor", "records")
 """Tabs that show nothing before the account has been reviewed."""
 LIST_WIDTH = 276.0
+JOURNAL_MS = 5 * MINUTE_MS
+"""How often the journal of an actual account is looked at for new fills."""
 MOST_SEEN = 1_500
 """Equity points kept since the page was opened; what is older is stored by then."""
 
@@ -44,7 +46,7 @@ class AccountHistoryPage:
         self.selected = ""
         self.tab = "balance"
         self.review = ReviewClient()
-        self.overview = Overview(label="history.of_account")
+        self.overview = Overview(label="history.of_account", share=0.66)
         self.trades = HistoryTrades()
         self.chart = ChartTab()
         self.reports = ReportsTab()
@@ -226,7 +228,7 @@ class AccountHistoryPage:
                 (t("account.funding"), formats.number(sum(s.funding_paid for s in states), sign=True), None),
                 (t("history.fills"), f"{len(self._trades):,}", None),
             ],
-            112,
+            92,
         )
 
     def _chart(self, ui: Ui, result: ShownResult) -> None:
@@ -247,5 +249,6 @@ def _middle(ui: Ui, mark: str, label: str, kind: str = "plain") -> bool:
 
 
 def _key(view: AccountView) -> tuple[str, str, int]:
-    """What is kept of an account: read anew every market hour, what has come since is heard."""
-    return "account records", view.snapshot.name, view.snapshot.market_ms // HOUR_MS
+    """What is kept of an account: read anew every market hour; fills of a virtual account are heard as well, at once."""
+    step = HOUR_MS if view.snapshot.kind is AccountKind.VIRTUAL else JOURNAL_MS
+    return "account records", view.snapshot.name, view.snapshot.market_ms // step

@@ -21,15 +21,16 @@ _COLUMNS = (("result",), ("risk",), ("trades",), ("path", "costs"))
 
 @dataclass(slots=True)
 class Overview:
-    """See the module. label: text key of what the curve is of."""
+    """See the module. label: text key of what the curve is of; share: of the height that the curve takes."""
 
     logarithmic: bool = False
     held: bool = True
     label: str = "tear_sheet.strategy"
+    share: float = 0.56
 
     def draw(self, ui: Ui, summary: SimulationSummary, result: ShownResult) -> None:
         height = imgui.get_content_region_avail().y
-        with widgets.card(ui, "curve", 0, max(height * 0.56, ui.px(260)), ui.t("result.equity")):
+        with widgets.card(ui, "curve", 0, max(height * self.share, ui.px(260)), ui.t("result.equity")):
             self.draw_curve(ui, result)
         width = (imgui.get_content_region_avail().x - 3 * ui.px(10)) / len(_COLUMNS)
         for index, groups in enumerate(_COLUMNS):

@@ -153,7 +153,7 @@ def test_what_cannot_be_exported_says_why(tmp_path: Path) -> None:
         pilot, _, _ = opened(tmp_path, earlier=True)
         pilot.click("export.html")
         pilot.frames(2)
-        asked = pilot.ui.stored.get(("export", 1), lambda: Path())
+        asked = pilot.ui.stored.get(("export", FIRST, 1), lambda: Path())
         assert "earlier version" in asked.error
 
 
