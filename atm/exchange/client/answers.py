@@ -180,8 +180,8 @@ def convert(answer: Any, kind: type[T]) -> T:
 
 def instruments(answer: Any) -> tuple[tuple[Instrument, ...], tuple[RateLimit, ...], int]:
     """Perpetual contracts and rate limits of an exchangeInfo answer, and how many symbols could not be read."""
-    if not isinstance(answer, dict):
-        raise Unavailable("the exchange's answer to exchangeInfo is no object")
+    if not isinstance(answer, dict) or not answer.get("symbols"):
+        raise Unavailable("the exchange's answer to exchangeInfo has no symbols")
     found, unreadable = [], 0
     for entry in answer.get("symbols", ()):
         try:

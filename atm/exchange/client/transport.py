@@ -118,7 +118,10 @@ class FuturesTransport(AsyncClient):  # type: ignore[misc]  # the library is unt
     async def synchronise(self) -> None:
         """Measure the exchange's clock once: from the sending, not from the wait at the gate."""
         answer = await self.futures_time()
-        self._clock.sample(_SENT_WALL_MS.get(), self._wall_ms(), float(answer["serverTime"]))
+        stamp = answer.get("serverTime") if isinstance(answer, dict) else None
+        if not isinstance(stamp, int):
+            raise Unavailable("the exchange's answer to the question for its time cannot be read")
+        self._clock.sample(_SENT_WALL_MS.get(), self._wall_ms(), float(stamp))
 
     async def close(self) -> None:
         """Close the HTTP session."""

@@ -405,3 +405,16 @@ async def test_closing_lets_nobody_wait(exchange: Any) -> None:
     await client.close()
     with pytest.raises(asyncio.CancelledError):
         await waiting
+
+
+@pytest.mark.parametrize("body", [b"", {}, [], {"serverTime": "soon"}, {"symbols": []}])
+async def test_an_answer_without_what_was_asked_for_is_unavailable(
+    client: FuturesClient, exchange: Any, tools: Any, body: Any
+) -> None:
+    """Not an error of the program, after which nobody would ask again; and no symbol is taken for gone."""
+    for path in ("time", "exchangeInfo"):
+        exchange.answer("GET", f"/fapi/v1/{path}", tools.Answer(body))
+    with pytest.raises(Unavailable):
+        await client.synchronise()
+    with pytest.raises(Unavailable):
+        await client.exchange_info()
