@@ -116,6 +116,19 @@ class CandleChart:
         if self._pyramid is not None and not keep_view:
             self.go_to_newest()
 
+    def grow(self, bars: Bars) -> None:
+        """Replace all bars by those and later ones: the view stays, or follows if the newest bar was in sight."""
+        newest = 0 if self._pyramid is None else int(self._pyramid.base.time[-1])
+        following = self.view.start_ms <= newest <= self.view.end_ms
+        self.set_bars(bars, keep_view=bool(newest))
+        if newest and following and self._pyramid is not None:
+            self._move(int(self._pyramid.base.time[-1]) - newest)
+
+    def _move(self, ms: int) -> None:
+        self.view.start_ms += ms
+        self.view.end_ms += ms
+        self.view.force = True
+
     def put(self, bar: Bar) -> None:
         """The running bar has changed, or a new one has begun. Follows it if the newest bar was in sight."""
         if self._pyramid is None:
@@ -125,9 +138,7 @@ class CandleChart:
         self._pyramid.put(bar)
         moved = int(self._pyramid.base.time[-1]) - newest
         if following and moved > 0:
-            self.view.start_ms += moved
-            self.view.end_ms += moved
-            self.view.force = True
+            self._move(moved)
 
     def go_to_newest(self, bars: int = _FIRST_VIEW) -> None:
         """Show the newest `bars` bars with some room to the right."""

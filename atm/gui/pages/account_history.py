@@ -11,6 +11,7 @@ from imgui_bundle import ImVec2, imgui
 from atm.gui import formats, icons, widgets
 from atm.gui.history.account_course import Point, course
 from atm.gui.history.account_list import draw_list
+from atm.gui.history.position_strip import draw_position
 from atm.gui.history.reconciliation import draw_badge, draw_checks
 from atm.gui.history.review_client import ReviewClient
 from atm.gui.history.trades_tab import HistoryTrades
@@ -181,7 +182,7 @@ class AccountHistoryPage:
                 self.chart.show(trade)
                 self.tab = "chart"
         elif self.tab == "chart":
-            self._chart(ui, result)
+            self._chart(ui, view, result)
         elif self.tab == "reports":
             self.reports.draw(ui, result)
         elif review is not None:
@@ -231,10 +232,14 @@ class AccountHistoryPage:
             92,
         )
 
-    def _chart(self, ui: Ui, result: ShownResult) -> None:
+    def _chart(self, ui: Ui, view: AccountView, result: ShownResult) -> None:
         if not result.spec.positions:
             widgets.empty(ui, icons.MARKET, ui.t("history.no_positions_title"), ui.t("history.no_positions"))
             return
+        held = next((each for each in view.snapshot.positions if each.symbol == self.chart.symbol), None)
+        if held is not None:
+            with widgets.card(ui, "position", 0, -1):
+                draw_position(ui, held)
         clicked = self.chart.draw(ui, result)
         if clicked is not None:
             self.trades.select(clicked)

@@ -147,7 +147,9 @@ class ChartTab:
         if inside and self.focus_ms and self._feed is not None:
             lo, hi = self._feed.range
             inside = lo <= self.focus_ms < hi
-        if inside and (self.focus_ms or self._shown == key):
+        step = Interval(self.interval).nominal_ms
+        current = self._shown is not None and 0 <= before - self._shown[4] < step
+        if inside and (self.focus_ms or current):
             self._focus(ui)
             return
         results, symbol, interval = ui.results, self.symbol, Interval(self.interval)
@@ -155,12 +157,17 @@ class ChartTab:
         minutes = min(MOST_MINUTES, least)
         loaded = ui.stored.get(key, lambda: MarketFeed(results.bars(symbol, minutes, before), interval))
         if loaded.value is None:
+            if inside and loaded.loading:
+                return
             message = ui.t("market.loading", symbol=symbol) if loaded.loading else loaded.error
             ui.text(message, ui.colors.muted if loaded.loading else ui.colors.bad)
             return
         ui.stored.forget(key)
         self._feed, self._shown = loaded.value, key
         self.chart.price_format = f"%.{ui.model.price_decimals(symbol)}f"
+        if inside:
+            self.chart.grow(self._feed.bars())
+            return
         self.chart.set_bars(self._feed.bars())
         self._go_to = self._go_to or self.focus_ms
         self._focus(ui)
