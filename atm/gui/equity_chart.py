@@ -70,8 +70,10 @@ def draw_equity(
     label: str = "",
     beside: Sequence[Beside] = (),
     logarithmic: bool = False,
+    limits: tuple[float, float] | None = None,
 ) -> tuple[float, float] | None:
-    """Draw into the present window. size on the screen; label: the curve's name in the legend, beside others.
+    """Draw into the present window. size on the screen; label: the curve's name in the legend, beside others; limits: times that
+    come into sight whatever was there (Unix seconds), None = the user's.
 
     Returns the times in sight (Unix seconds). The wheel zooms, dragging pans, a double click shows everything again.
     """
@@ -81,28 +83,34 @@ def draw_equity(
     if not len(curve.time) or not implot.begin_subplots(f"##{name}", 2, 1, ImVec2(*size), flags, ratios):
         return None
     lowest = min(float(each.equity.min()) for each in (curve, *(other.curve for other in beside)) if len(each.equity))
-    sight = _draw_value(ui, curve, label, beside, logarithmic=logarithmic and lowest > 0)
-    _draw_falls(ui, curve, beside, sight)
+    sight = _draw_value(ui, curve, label, beside, limits, logarithmic=logarithmic and lowest > 0)
+    _draw_falls(ui, curve, beside, sight, limits)
     implot.end_subplots()
     return sight
 
 
 def _draw_value(
-    ui: Ui, curve: EquityCurve, label: str, beside: Sequence[Beside], *, logarithmic: bool
+    ui: Ui,
+    curve: EquityCurve,
+    label: str,
+    beside: Sequence[Beside],
+    limits: tuple[float, float] | None,
+    *,
+    logarithmic: bool,
 ) -> tuple[float, float]:
     c = ui.colors
     sight = float(curve.time[0]), float(curve.time[-1])
     plot = _PLOT if beside else _PLOT | int(implot.Flags_.no_legend)
     if not implot.begin_plot("##equity", ImVec2(-1, -1), plot):
         return sight
-    _axes(curve, "%.0f", sight, labels=False)
+    _axes(curve, "%.0f", sight, limits, labels=False)
     if logarithmic:
         implot.setup_axis_scale(implot.ImAxis_.y1, implot.Scale_.log10)
         _round_ticks([curve, *(other.curve for other in beside)])
     implot.setup_legend(implot.Location_.north_west, int(implot.LegendFlags_.horizontal))
     implot.setup_finish()
-    limits = implot.get_plot_limits()
-    sight = limits.x.min, limits.x.max
+    seen = implot.get_plot_limits()
+    sight = seen.x.min, seen.x.max
     start = implot.Spec(
         line_color=ImVec4(*fade(c.muted, 0.5)),
         flags=int(implot.InfLinesFlags_.horizontal) | int(implot.ItemFlags_.no_legend),
@@ -128,11 +136,17 @@ def _round_ticks(curves: Sequence[EquityCurve]) -> None:
         implot.setup_axis_ticks(implot.ImAxis_.y1, ticks, [f"{tick:.10g}" for tick in ticks], False)
 
 
-def _draw_falls(ui: Ui, curve: EquityCurve, beside: Sequence[Beside], sight: tuple[float, float]) -> None:
+def _draw_falls(
+    ui: Ui,
+    curve: EquityCurve,
+    beside: Sequence[Beside],
+    sight: tuple[float, float],
+    limits: tuple[float, float] | None,
+) -> None:
     c = ui.colors
     if not implot.begin_plot("##drawdown", ImVec2(-1, -1), _PLOT | int(implot.Flags_.no_legend)):
         return
-    _axes(curve, "%.1f%%", sight, labels=True)
+    _axes(curve, "%.1f%%", sight, limits, labels=True)
     implot.setup_finish()
     percent = 100 * curve.drawdown
     shade = implot.Spec(fill_color=ImVec4(*fade(c.down, 0.28)), line_weight=0)
@@ -144,12 +158,20 @@ def _draw_falls(ui: Ui, curve: EquityCurve, beside: Sequence[Beside], sight: tup
     implot.end_plot()
 
 
-def _axes(curve: EquityCurve, value_format: str, sight: tuple[float, float], *, labels: bool) -> None:
+def _axes(
+    curve: EquityCurve,
+    value_format: str,
+    sight: tuple[float, float],
+    limits: tuple[float, float] | None,
+    *,
+    labels: bool,
+) -> None:
     time = implot.AxisFlags_.no_highlight | implot.AxisFlags_.no_menus
     if not labels:
         time |= implot.AxisFlags_.no_tick_labels
     implot.setup_axis(implot.ImAxis_.x1, None, int(time))
-    implot.setup_axis_limits(implot.ImAxis_.x1, float(curve.time[0]), float(curve.time[-1]) + 1.0, implot.Cond_.once)
+    begin, end = limits or (float(curve.time[0]), float(curve.time[-1]) + 1.0)
+    implot.setup_axis_limits(implot.ImAxis_.x1, begin, end, implot.Cond_.always if limits else implot.Cond_.once)
     time_axis.set_up(*sight)
     value = implot.AxisFlags_.opposite | implot.AxisFlags_.no_highlight | implot.AxisFlags_.auto_fit
     value |= implot.AxisFlags_.range_fit

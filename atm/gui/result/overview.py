@@ -21,12 +21,15 @@ _COLUMNS = (("result",), ("risk",), ("trades",), ("path", "costs"))
 
 @dataclass(slots=True)
 class Overview:
-    """See the module. label: text key of what the curve is of; share: of the height that the curve takes."""
+    """See the module. label: text key of what the curve is of; share: of the height that the curve takes;
+    sight: times that are shown (Unix seconds)."""
 
     logarithmic: bool = False
     held: bool = True
     label: str = "tear_sheet.strategy"
     share: float = 0.56
+    sight: tuple[float, float] = (0.0, 0.0)
+    _ended: tuple[str, float] = ("", 0.0)
 
     def draw(self, ui: Ui, summary: SimulationSummary, result: ShownResult) -> None:
         height = imgui.get_content_region_avail().y
@@ -73,10 +76,18 @@ class Overview:
             label=label,
             beside=beside,
             logarithmic=self.logarithmic,
+            limits=self._followed(result),
         )
         if sight is not None:
+            self.sight = sight
             imgui.set_cursor_pos(place)
             _in_sight(ui, result, sight)
+
+    def _followed(self, result: ShownResult) -> tuple[float, float] | None:
+        """What comes into sight when a curve has grown whose end was in sight; None where nothing changes."""
+        code, end = result.spec.code, float(result.curve.time[-1])
+        (before, ended), self._ended = self._ended, (code, end)
+        return (self.sight[0], end + 1.0) if before == code and end > ended and self.sight[1] >= ended else None
 
     def _assets(self, ui: Ui, result: ShownResult) -> None:
         """What each margin asset came to."""

@@ -193,6 +193,9 @@ def test_the_curve_goes_on_with_the_account() -> None:
     assert shown is not None
     assert len(shown.curve.time) == before + 1
     assert shown.curve.equity[-1] == 9_000.0
+    begin, end = page_of(pilot).overview.sight
+    assert end >= shown.curve.time[-1]
+    assert begin <= shown.curve.time[0]
 
 
 def test_a_trade_leads_to_the_chart() -> None:
