@@ -127,6 +127,10 @@ def _parser() -> argparse.ArgumentParser:
     command = add("record", _record, "record what the running program gets from the exchange: start, stop, state")
     command.add_argument("action", choices=("start", "stop", "state"))
     command.add_argument("--json", action="store_true")
+    command = add(
+        "kill-switch", _kill_switch, "cancel all orders, close all positions and stop trading, of one account or of all"
+    )
+    command.add_argument("--account", default="", metavar="NAME", help="of this account only")
     command = add("bench", _bench, "measure the budgets")
     command.add_argument("name", nargs="?")
     for setting in BENCH_SETTINGS:
@@ -335,6 +339,16 @@ def _record(options: Any) -> int:
     else:
         print_recording(told)
     return 1 if told["ended"] else 0
+
+
+def _kill_switch(options: Any) -> int:
+    from atm.app.control import ask_running
+
+    told = ask_running(_home(options), {"command": "kill_switch", "account": options.account})
+    print(f"{options.account or 'all accounts'}: orders cancelled, positions closed, trading stopped")
+    if told["untold"]:
+        print(f"atm: the trade manager is told as soon as it answers ({told['untold']})", file=sys.stderr)
+    return 0
 
 
 def _bench(options: Any) -> int:

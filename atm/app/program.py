@@ -16,7 +16,18 @@ from atm.app.exchange_keeper import ExchangeKeeper
 from atm.app.process_table import process_context
 from atm.app.single_instance import SingleInstance
 from atm.app.supervisor import Supervisor
-from atm.ipc.messages import BINANCE_API, MAIN, NOTIFIER, AttachWindow, DescribeDemo, RecordSession, Request
+from atm.ipc.messages import (
+    BINANCE_API,
+    KILL_SECONDS,
+    MAIN,
+    NOTIFIER,
+    TRADE,
+    AttachWindow,
+    DescribeDemo,
+    KillSwitch,
+    RecordSession,
+    Request,
+)
 from atm.model.endpoint import Addresses, Endpoint
 from atm.model.errors import ATMError
 from atm.model.program import ProgramContext
@@ -58,9 +69,20 @@ def _handle(supervisor: Supervisor, addresses: Addresses, is_demo: bool, command
         return _ask(supervisor, BINANCE_API, DescribeDemo())
     if command.get("command") == "record":
         return _record(supervisor, str(command.get("action")))
+    if command.get("command") == "kill_switch":
+        return _kill(supervisor, str(command.get("account", "")))
     if command.get("command") == "attach":
         return _ask(supervisor, MAIN, AttachWindow(command.get("environment", {})))
     return {"error": f"unknown command {command.get('command')!r}"}
+
+
+def _kill(supervisor: Supervisor, account: str) -> dict[str, Any]:
+    """Of virtual accounts by trade alone, of actual ones by binance_api, with trade or without it."""
+    untold = _ask(supervisor, TRADE, KillSwitch(account)).get("error", "")
+    told = _ask(supervisor, BINANCE_API, KillSwitch(account), KILL_SECONDS)
+    if "error" in told:
+        return {"error": "; ".join(filter(None, (untold, told["error"])))}
+    return {"done": True, "untold": untold}
 
 
 def _record(supervisor: Supervisor, action: str) -> dict[str, Any]:
@@ -74,9 +96,9 @@ def _record(supervisor: Supervisor, action: str) -> dict[str, Any]:
     return told
 
 
-def _ask(supervisor: Supervisor, to: str, request: Request) -> dict[str, Any]:
+def _ask(supervisor: Supervisor, to: str, request: Request, timeout_s: float = 5.0) -> dict[str, Any]:
     try:
-        supervisor.assistant.request(to, request)
+        supervisor.assistant.request(to, request, timeout_s)
     except ATMError as error:
         return {"error": str(error)}
     return {"done": True}

@@ -8,6 +8,7 @@ from typing import Protocol, runtime_checkable
 from imgui_bundle import ImVec2, ImVec4, imgui
 
 from atm.gui import formats, icons, widgets
+from atm.gui.kill_switch import draw_kill_switch
 from atm.gui.notifications import draw_list, draw_toasts
 from atm.gui.rate_limit import draw_rate_limit
 from atm.gui.theme import Color, fade
@@ -191,9 +192,10 @@ class Shell:
             pace = ui.t("demo.held") if held else f"{demo.state.speed:g}×"
             widgets.badge(ui, pace, ui.colors.warning if held else ui.colors.muted)
         widgets.tooltip(ui.t(f"endpoint.{endpoint.value}"))
-        self._bell(ui)
+        draw_kill_switch(ui, self._bell(ui))
 
-    def _bell(self, ui: Ui) -> None:
+    def _bell(self, ui: Ui) -> float:
+        """Its left edge in the window."""
         label = f"{icons.BELL}  {ui.model.unread}" if ui.model.unread else icons.BELL
         width = imgui.calc_text_size(label).x + ui.px(24)
         imgui.set_cursor_pos(ImVec2(imgui.get_window_width() - width - ui.px(14), ui.px(11)))
@@ -206,6 +208,7 @@ class Shell:
         ui.mark("bell")
         imgui.pop_style_color(2)
         widgets.tooltip(ui.t("notices.title"))
+        return imgui.get_window_width() - width - ui.px(14)
 
     def _status_bar(self, ui: Ui) -> None:
         imgui.push_style_var(imgui.StyleVar_.item_spacing, ImVec2(ui.px(8), 0))

@@ -10,6 +10,9 @@ from atm.ipc.message_forms import Delivery, Event, Reply, Request
 from atm.model.account_facts import LiveFact
 from atm.model.live_request import Answer, LiveRequest
 
+KILL_SECONDS = 45.0
+"""How long the kill switch may take to have closed everything."""
+
 
 class OpenLiveAccount(Request, frozen=True):
     """To binance_api: connect an actual account, its user stream included; nothing happens if it is connected. → Done"""
@@ -55,3 +58,18 @@ class LiveClock(Event, frozen=True):
     delivery: ClassVar[Delivery] = "latest"
     market_ms: int
     rate: float
+
+
+class KillSwitch(Request, frozen=True):
+    """To trade: stop trading, cancel all orders and close all positions of an account, or of all when account is "". To binance_api: see
+    that it happens to actual accounts, by itself where trade does not answer; what opens is sent no more until trade has
+    heard of it. → Done once everything is closed (trade: once it is under way), or Failed with what is left"""
+
+    account: str = ""
+
+
+class ResumeLive(Request, frozen=True):
+    """To trade: what was halted of an actual account may be opened again. scope: a symbol, "" = the whole account. → Done"""
+
+    account: str
+    scope: str = ""

@@ -82,11 +82,14 @@ from atm.ipc.fault_messages import ControlFaults as ControlFaults, FaultsTold as
 from atm.ipc.live_messages import (
     CarriedOut as CarriedOut,
     CarryOut as CarryOut,
+    KILL_SECONDS as KILL_SECONDS,
     CloseLiveAccount as CloseLiveAccount,
+    KillSwitch as KillSwitch,
     LiveClock as LiveClock,
     LiveHeard as LiveHeard,
     LiveMissed as LiveMissed,
     OpenLiveAccount as OpenLiveAccount,
+    ResumeLive as ResumeLive,
 )
 from atm.ipc.market_messages import (
     DayTicker as DayTicker,

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Coroutine
+from functools import partial
 
 from atm.exchange.client.book_feed import BookFeed, BookTimes
 from atm.exchange.client.feed import FeedTimes, MarketFeed
@@ -40,11 +41,13 @@ from atm.managers.instrument_keeper import InstrumentKeeper
 from atm.managers.live_exchange_desk import LiveExchangeDesk
 from atm.managers.market_desk import MarketDesk
 from atm.managers.recording_desk import RecordingDesk
+from atm.model.account import AccountKind
 from atm.model.endpoint import Endpoint
 from atm.model.errors import ATMError, Invalid
 from atm.model.interval import MINUTE_MS
 from atm.model.notice import Notice, Severity
 from atm.model.program import ProgramContext
+from atm.storage.database import Database
 from atm.storage.home import recordings
 
 logger = logging.getLogger(__name__)
@@ -100,7 +103,12 @@ class BinanceAPIManager:
         self._assistant.answer(FetchFunding, self._on_fetch_funding)
         self._assistant.answer(FindFirstBar, self._on_find_first)
         self._live = LiveExchangeDesk(
-            self._assistant, self._context.endpoint, self._context.addresses, self._rest, self._spawn
+            self._assistant,
+            self._context.endpoint,
+            self._context.addresses,
+            self._rest,
+            self._spawn,
+            partial(_actual_accounts, self._context),
         )
         if self._context.endpoint is Endpoint.DEMO:
             self._demo = DemoDesk(self._assistant, self._context.addresses.rest, self._spawn, self._rest.clock)
@@ -310,3 +318,9 @@ class BinanceAPIManager:
 def _check_range(start_ms: int, end_ms: int) -> None:
     if not 0 <= (end_ms - start_ms) / MINUTE_MS <= MAX_FETCH_MINUTES:
         raise Invalid("end_ms", end_ms, f"start_ms up to {MAX_FETCH_MINUTES} minutes later")
+
+
+def _actual_accounts(context: ProgramContext) -> tuple[str, ...]:
+    """Names in the store; read when the kill switch is pressed, since then nobody else may be there to tell."""
+    stored = Database(context.database).accounts.load()
+    return tuple(each.setup.name for each in stored if each.setup.kind is AccountKind.ACTUAL)

@@ -30,7 +30,7 @@ from atm.managers.actual_account import Facts
 from atm.model.account import AccountSetup
 from atm.model.errors import ATMError
 from atm.model.instrument import Instrument
-from atm.model.journal import Target
+from atm.model.journal import WHOLE_ACCOUNT, Halted, Target
 from atm.model.live_order import NOTHING
 from atm.model.live_request import (
     Answer,
@@ -55,6 +55,8 @@ TICK_S = 0.25
 ANSWER_S = 30.0
 """How long binance_api may take; the cores themselves give up earlier."""
 CONNECT_RETRY_S = 2.0
+KILLED = "kill switch"
+"""Why an account is halted whose decisions wait for the user's word."""
 Notify = Callable[..., None]
 
 
@@ -141,9 +143,9 @@ class LiveDesk:
         return 0.0 if seen is None else float(seen.entry)
 
     def aim(self, name: str, targets: Iterable[Target]) -> None:
-        """What the engine wants."""
+        """What the engine wants. After the kill switch an account stays flat, whatever it wants."""
         for target in targets:
-            if name in self._live:
+            if name in self._live and (not target.quantity or not self._is_killed(name)):
                 self._do(name, self._live[name].account.aim(target, self.now_ms))
 
     def clear(self, name: str, symbols: Iterable[str]) -> None:
@@ -158,6 +160,23 @@ class LiveDesk:
         """Close everything of an account at market, and open nothing more."""
         if name in self._live:
             self._do(name, self._live[name].account.flatten(reason, self.now_ms))
+
+    def knows(self, name: str) -> bool:
+        """Whether the account can be told anything: while its journal cannot be written or read it cannot."""
+        return name in self._live
+
+    def halts(self, name: str) -> tuple[Halted, ...]:
+        """What is halted of an account, with the reasons."""
+        live = self._live.get(name)
+        return () if live is None else tuple(live.account.halts(self.now_ms))
+
+    def resume(self, name: str, scope: str) -> None:
+        """A scope (a symbol, WHOLE_ACCOUNT) opens positions again."""
+        if name in self._live:
+            self._do(name, self._live[name].account.resume(scope, self.now_ms))
+
+    def _is_killed(self, name: str) -> bool:
+        return any(halt.scope == WHOLE_ACCOUNT and halt.reason == KILLED for halt in self.halts(name))
 
     def _start(self, name: str, setup: LiveSetup) -> None:
         state = restored(self._journal.load(name))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterable
 from functools import partial
 from typing import Any
 
@@ -28,9 +28,11 @@ from atm.ipc.messages import (
     OpenLiveAccount,
     Reply,
 )
+from atm.managers.kill_desk import KillDesk
 from atm.model.demo_state import DemoCommand
 from atm.model.endpoint import Addresses, Endpoint
 from atm.model.errors import ATMError, Refused, Unavailable
+from atm.model.live_request import Answer, Failure, FailureKind, PlaceOrder
 
 log = logging.getLogger(__name__)
 
@@ -44,7 +46,8 @@ class _Connected(msgspec.Struct):
 
 
 class LiveExchangeDesk:
-    """spawn: runs a coroutine on the manager's loop; market: the client of market data, whose clock and rate budget all share."""
+    """spawn: runs a coroutine on the manager's loop; market: the client of market data, whose clock and rate budget all share;
+    stored(): names of the actual accounts in the store."""
 
     def __init__(
         self,
@@ -53,12 +56,15 @@ class LiveExchangeDesk:
         addresses: Addresses,
         market: FuturesClient,
         spawn: Callable[[Coroutine[None, None, None]], None],
+        stored: Callable[[], Iterable[str]] = tuple,
     ) -> None:
         self._assistant, self._endpoint, self._addresses = assistant, endpoint, addresses
         self._market, self._spawn = market, spawn
         self._accounts: dict[str, _Connected] = {}
         self._opening: dict[str, list[Deferred]] = {}
         self._ticking = False
+        self._spare: dict[str, FuturesClient] = {}
+        self._kill = KillDesk(assistant, self, stored, spawn)
         assistant.answer(OpenLiveAccount, self._on_open)
         assistant.answer(CloseLiveAccount, self._on_close)
         assistant.answer(CarryOut, self._on_carry_out)
@@ -67,6 +73,21 @@ class LiveExchangeDesk:
         """Disconnect all."""
         for name in list(self._accounts):
             await self._disconnect(name)
+        for rest in self._spare.values():
+            await rest.close()
+        self._spare.clear()
+
+    def names(self) -> Iterable[str]:
+        """Accounts that are connected."""
+        return tuple(self._accounts)
+
+    async def client(self, name: str) -> FuturesClient:
+        """That of an account; one without a user stream where the account is not connected. Raises ATMError."""
+        if name in self._accounts:
+            return self._accounts[name].rest
+        if name not in self._spare:
+            self._spare[name] = await self._make_client(name)
+        return self._spare[name]
 
     # --- connecting -------------------------------------------------------------------------------------------
 
@@ -84,10 +105,7 @@ class LiveExchangeDesk:
 
     async def _connect(self, name: str) -> None:
         try:
-            credentials = await self._credentials(name)
-            rest = FuturesClient(self._addresses, credentials, shared=self._market)
-            if self._market.clock.samples == 0:
-                await self._market.synchronise()
+            rest = await self._make_client(name)
         except ATMError as error:
             for deferred in self._opening.pop(name):
                 deferred.fail(error)
@@ -100,6 +118,12 @@ class LiveExchangeDesk:
         if not self._ticking:
             self._ticking = True
             self._spawn(self._tell_time())
+
+    async def _make_client(self, name: str) -> FuturesClient:
+        credentials = await self._credentials(name)
+        if self._market.clock.samples == 0:
+            await self._market.synchronise()
+        return FuturesClient(self._addresses, credentials, shared=self._market)
 
     async def _credentials(self, name: str) -> Credentials:
         """Keys of an account. On the demo exchange each gets an account and a pair of its own. Raises ATMError."""
@@ -130,10 +154,14 @@ class LiveExchangeDesk:
         elif facts:
             self._assistant.publish(LiveHeard(name, facts), key=name)
 
-    def _on_carry_out(self, request: CarryOut) -> Deferred:
+    def _on_carry_out(self, request: CarryOut) -> Reply | Deferred:
         connected = self._accounts.get(request.account)
         if connected is None:
             raise Unavailable(f"the account {request.account} is not connected")
+        wanted = request.request
+        if isinstance(wanted, PlaceOrder) and self._kill.holds(request.account, wanted):
+            reason = "the kill switch was pressed"
+            return CarriedOut(Answer(request.number, 0, failure=Failure(FailureKind.NOT_DONE, reason=reason)))
         deferred = Deferred()
         self._spawn(self._carry_out(connected.channel, request, deferred))
         return deferred

@@ -15,7 +15,7 @@ from atm.ipc.assistant import IPCAssistant
 from atm.ipc.messages import AccountUpdated, ConfigurationsUpdated, NoticeRaised, TradeLogged
 from atm.managers.actual_account import ActualAccount
 from atm.managers.analysis_desk import Need
-from atm.managers.live_desk import LiveDesk
+from atm.managers.live_desk import KILLED, LiveDesk
 from atm.managers.presets import Presets
 from atm.managers.trade_accounts import AccountState, VirtualAccount, make_engine
 from atm.managers.trade_setups import Configurations, analysis_id
@@ -257,6 +257,40 @@ class AccountBook:
                 account.engine.force_clear(symbol)
 
         self._change(account, clear)
+
+    def kill(self, name: str) -> None:
+        """Stop trading and close everything of an account, or of all when name is "". Does what it can; raises Unavailable with the
+        accounts of which it could do nothing, Invalid when there is none of this name."""
+        if name:
+            self._known(name)
+        names = [name] if name else [*self._waiting, *self.accounts]
+        left: list[str] = []
+        for each in names:
+            try:
+                self._kill_one(each)
+            except ATMError as error:
+                log.error("the kill switch of %s: %s", each, error)
+                left.append(f"{each}: {error}")
+        if left:
+            raise Unavailable("; ".join(left))
+
+    def _kill_one(self, name: str) -> None:
+        account = self.account(name)
+        is_new = account.setup.trading
+        if isinstance(account, ActualAccount):
+            if not self.live.knows(name):
+                raise Unavailable("its journal cannot be written")
+            self.live.flatten(name, KILLED)
+        elif account.open_symbols():
+            self.force_clear(account, sorted(account.open_symbols()))
+        if account.setup.trading:
+            self.set_trading(account, False)
+        if is_new:
+            self.notify(Severity.CRITICAL, "notice.killed", name, account=name)
+
+    def _known(self, name: str) -> None:
+        if not self.knows(name):
+            raise Invalid("account", name, ", ".join(sorted({*self._waiting, *self.accounts})) or "(there is none)")
 
     def _change(self, account: VirtualAccount, change: Callable[[], None]) -> None:
         """A change from outside, between two stored states. What cannot be stored is undone and raises Unavailable."""

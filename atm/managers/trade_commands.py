@@ -11,12 +11,14 @@ from atm.ipc.assistant import Deferred, IPCAssistant
 from atm.ipc.messages import (
     Done,
     ForceClear,
+    KillSwitch,
     PutAccount,
     PutAnalysisConfiguration,
     PutTradeConfiguration,
     RemoveAccount,
     RemoveConfiguration,
     Reply,
+    ResumeLive,
     SetTrading,
 )
 from atm.managers import examined
@@ -69,6 +71,8 @@ class TradeCommands:
         assistant.answer(RemoveAccount, self._remove_account)
         assistant.answer(SetTrading, self._set_trading)
         assistant.answer(ForceClear, self._force_clear)
+        assistant.answer(KillSwitch, self._kill)
+        assistant.answer(ResumeLive, self._resume)
 
     # --- configurations ---------------------------------------------------------------------------------------
 
@@ -175,4 +179,18 @@ class TradeCommands:
         if not open_symbols:
             raise Refused(f"every position of the account {request.name} is flat")
         self._book.force_clear(account, [request.symbol] if request.symbol else sorted(open_symbols))
+        return Done()
+
+    def _kill(self, request: KillSwitch) -> Reply:
+        self._book.kill(request.account)
+        self._changed()
+        return Done()
+
+    def _resume(self, request: ResumeLive) -> Reply:
+        account = self._book.account(request.account)
+        scopes = [halt.scope for halt in self._book.live.halts(account.setup.name)]
+        if request.scope not in scopes:
+            raise Invalid("scope", request.scope, ", ".join(scopes) or "nothing: the account is not halted")
+        self._book.live.resume(account.setup.name, request.scope)
+        self._book.publish_account(account, {})
         return Done()

@@ -88,8 +88,10 @@ class Pilot:
             self.frames(1)
         self.frames(2)
 
-    def key(self, key: imgui.Key, *, ctrl: bool = False) -> None:
+    def key(self, key: imgui.Key, *, ctrl: bool = False, shift: bool = False) -> None:
         io = imgui.get_io()
+        if shift:
+            io.add_key_event(imgui.Key.mod_shift, True)
         if ctrl:
             io.add_key_event(imgui.Key.mod_ctrl, True)
         io.add_key_event(key, True)
@@ -97,6 +99,8 @@ class Pilot:
         io.add_key_event(key, False)
         if ctrl:
             io.add_key_event(imgui.Key.mod_ctrl, False)
+        if shift:
+            io.add_key_event(imgui.Key.mod_shift, False)
         self.frames(2)
 
     def type(self, mark: str, text: str) -> None:

@@ -24,6 +24,7 @@ from atm.ipc.messages import (
     IndicatorBadge,
     IndicatorsUpdated,
     Instruments,
+    KillSwitch,
     ListIndicators,
     PutAccount,
     PutAnalysisConfiguration,
@@ -197,6 +198,25 @@ def test_force_clear_closes_at_the_next_open_even_if_killed_meanwhile(tmp_path: 
     assert [(t.symbol, t.time_ms, t.quantity_after) for t in cleared] == [(symbol, T0 + at * MINUTE_MS, 0.0)]
     with pytest.raises(ATMError, match="symbol"):
         made.ask(ForceClear("paper", "ZZZUSDT"))
+
+
+def test_the_kill_switch_closes_virtual_positions_and_trading_stays_off_after_a_restart(tmp_path: Path) -> None:
+    made = program(tmp_path / "p")
+    made.start()
+    made.play(200)
+    while not made.manager.book.account("paper").open_symbols():  # type: ignore[union-attr]
+        made.play(1)
+    assert made.ask(KillSwitch()) == Done()
+    assert made.ask(KillSwitch("paper")) == Done()
+    made.kill()
+    made.start()
+    made.play(300)
+    account = made.manager.book.account("paper")  # type: ignore[union-attr]
+    assert not account.open_symbols()
+    assert not account.setup.trading
+    assert made.notices.count("notice.killed") == 1
+    with pytest.raises(Invalid, match="account"):
+        made.ask(KillSwitch("nobody"))
 
 
 def test_refusals_name_field_and_uses(tmp_path: Path) -> None:

@@ -78,6 +78,11 @@ class LiveAccount:
         """In what journal and exchange differed at the newest comparison."""
         return self._reconciler.differences
 
+    def halts(self, now_ms: int) -> list[Halted]:
+        """What is halted, the whole account first."""
+        held = [halt for halt in self.state.halts.values() if halt.until_ms == 0 or now_ms < halt.until_ms]
+        return sorted(held, key=lambda halt: halt.scope)
+
     @property
     def unprotected_since(self) -> Mapping[str, int]:
         """Since when positions have no resting stop, by symbol."""

@@ -1,0 +1,45 @@
+"""The kill switch in the top bar: seen while an account trades or holds something, pressed by button or Ctrl Shift K, confirmed once."""
+
+from __future__ import annotations
+
+from imgui_bundle import ImVec2, imgui
+
+from atm.gui import icons, widgets
+from atm.gui.read_model import AccountView
+from atm.gui.ui import Ui
+from atm.ipc.messages import BINANCE_API, KILL_SECONDS, TRADE, KillSwitch
+
+SCOPE = "kill"
+_CONFIRM = "kill.confirm"
+
+
+def draw_kill_switch(ui: Ui, right: float) -> None:
+    """Right-aligned at `right` of the present window."""
+    busy = [view for view in ui.model.accounts.values() if _is_busy(view)]
+    if not busy:
+        return
+    label = f"{icons.STOP}  {ui.t('kill.button')}"
+    width = imgui.calc_text_size(label).x + ui.px(28)
+    imgui.set_cursor_pos(ImVec2(right - width - ui.px(12), ui.px(11)))
+    why = ui.t("form.sending") if ui.commands.pending(SCOPE) else ""
+    pressed = widgets.button(ui, SCOPE, label, "danger", width=width, why_not=why)
+    if not why:
+        widgets.tooltip(ui.t("kill.tip"))
+    if pressed or (not why and _is_key_pressed()):
+        imgui.open_popup(_CONFIRM)
+    names = ", ".join(view.snapshot.name for view in busy)
+    opened = sum(bool(position.quantity) for view in busy for position in view.snapshot.positions)
+    consequence = ui.t("kill.consequence", accounts=names, open=opened)
+    if widgets.confirmation(ui, _CONFIRM, ui.t("kill.title"), consequence, ui.t("kill.action")):
+        # Both, so that either may be dead: trade knows virtual accounts, binance_api can do without trade.
+        ui.commands.send(TRADE, KillSwitch(), "kill.trade")
+        ui.commands.send(BINANCE_API, KillSwitch(), SCOPE, "done.killed", timeout_s=KILL_SECONDS)
+
+
+def _is_busy(view: AccountView) -> bool:
+    return view.snapshot.trading or any(position.quantity for position in view.snapshot.positions)
+
+
+def _is_key_pressed() -> bool:
+    io = imgui.get_io()
+    return io.key_ctrl and io.key_shift and imgui.is_key_pressed(imgui.Key.k, False)

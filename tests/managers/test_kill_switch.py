@@ -1,0 +1,152 @@
+"""The kill switch with the demo exchange behind real sockets: with the trade manager alive, dead, and saying yes but doing nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from atm.exchange.client.rate_budget import RequestClass
+from atm.exchange.client.rest import FuturesClient, with_brackets
+from atm.exchange.client.transport import Credentials
+from atm.ipc.messages import BINANCE_API, TRADE, Done, Failed, KillSwitch, Reply
+from atm.managers.live_desk import KILLED, LiveDesk
+from atm.managers.live_exchange_desk import LiveExchangeDesk
+from atm.model.endpoint import Endpoint
+from atm.model.errors import Unavailable
+from atm.model.journal import Adjusted
+from tests.exchange.client.test_client_demo import demo
+from tests.managers.test_live_desk import SETUP, TRADE_CONFIGURATION, Managers, X
+
+FAR = {"symbol": X, "side": "BUY", "type": "LIMIT", "timeInForce": "GTC", "quantity": "50", "price": "2.5"}
+
+
+class Killable(Managers):
+    """With a trade manager that obeys the kill switch unless it is `deaf`, and a user who presses it."""
+
+    deaf = False
+
+    def begin_exchange(self) -> None:
+        assistant = self.bus.assistant(BINANCE_API)
+        self.exchange = LiveExchangeDesk(
+            assistant, Endpoint.DEMO, self.addresses, self.market, self._spawn, lambda: ("first",)
+        )
+        self.publish = assistant.publish
+        self.user = self.bus.assistant("gui")
+
+    def begin_trade(self) -> None:
+        assistant = self.bus.assistant(TRADE)
+        assistant.answer(KillSwitch, self._on_kill)
+        self.desk = LiveDesk(assistant, self.journal, self._notify, lambda: None)
+        self.desk.open(SETUP, {"t": TRADE_CONFIGURATION}, self.instruments)
+
+    def _on_kill(self, request: KillSwitch) -> Reply:
+        if not self.deaf:
+            self.desk.flatten("first", KILLED)
+        return Done()
+
+    async def press(self) -> Reply:
+        answers: list[Reply] = []
+        self.user.request_async(BINANCE_API, KillSwitch(), answers.append, timeout=60)
+        await self.until(lambda: bool(answers))
+        return answers[0]
+
+    async def ask(self, method: str, path: str, version: int = 1, **parameters: str) -> list[dict]:
+        rest = await self.exchange.client("first")
+        return await rest.call(method, version, path, parameters, RequestClass.ORDERS, math.inf)
+
+    async def is_clear(self) -> bool:
+        held = [row for row in await self.ask("GET", "positionRisk", 3) if float(row["positionAmt"])]
+        return not held and not await self.ask("GET", "openOrders") and not await self.ask("GET", "openAlgoOrders")
+
+    async def hold(self) -> None:
+        """A position with its stop, and an order that somebody else has made."""
+        await self.until(lambda: self.desk.facts("first") is not None)
+        self.aim("100")
+        await self.until(lambda: self.quantity() == 100.0)
+        async with asyncio.timeout(30):
+            while not await self.ask("GET", "openAlgoOrders"):
+                await asyncio.sleep(0.1)
+        await self.ask("POST", "order", **FAR)
+
+
+@pytest.fixture
+async def managers(home: Path) -> AsyncIterator[Killable]:
+    async with demo(speed=1) as addresses, FuturesClient(addresses, Credentials("demo", "demo")) as market:
+        await market.synchronise()
+        listed = with_brackets(await market.exchange_info(), await market.leverage_brackets())
+        made = Killable(home, addresses, market, {each.symbol: each for each in listed})
+        try:
+            yield made
+        finally:
+            for task in list(made.tasks):
+                task.cancel()
+            await made.exchange.close()
+
+
+async def test_with_the_trade_manager_alive_everything_is_closed_by_the_journal_and_nothing_opened_until_resumed(
+    managers: Killable,
+) -> None:
+    await managers.hold()
+    assert await managers.press() == Done()
+    assert await managers.is_clear()
+    await managers.until(lambda: managers.quantity() == 0.0)
+    assert not any(isinstance(entry, Adjusted) for entry in managers.journal.load("first"))
+    managers.aim("40")
+    await asyncio.sleep(1)
+    assert await managers.is_clear()
+    assert [halt.reason for halt in managers.desk.halts("first")] == [KILLED]
+    managers.desk.resume("first", "")
+    managers.aim("40")
+    await managers.until(lambda: managers.quantity() == 40.0)
+
+
+async def test_with_the_trade_manager_dead_the_exchange_is_cleared_and_the_journal_learns_of_it(
+    managers: Killable,
+) -> None:
+    await managers.hold()
+    managers.bus.kill(TRADE)
+    assert await managers.press() == Done()
+    assert await managers.is_clear()
+    managers.begin_trade()
+    await managers.until(lambda: bool(managers.desk.halts("first")))
+    await managers.until(lambda: managers.quantity() == 0.0)
+    assert sum(e.quantity for e in managers.journal.load("first") if isinstance(e, Adjusted)) == -100
+    managers.aim("40")
+    await asyncio.sleep(1)
+    assert await managers.is_clear()
+
+
+async def test_an_account_that_is_not_connected_is_cleared_as_well(managers: Killable) -> None:
+    await managers.hold()
+    managers.bus.kill(TRADE)
+    await managers.exchange.close()
+    managers.bus.kill(BINANCE_API)
+    managers.begin_exchange()
+    assert await managers.press() == Done()
+    assert await managers.is_clear()
+
+
+async def test_a_trade_manager_that_only_says_yes_is_not_waited_for(managers: Killable) -> None:
+    await managers.hold()
+    managers.deaf = True
+    assert await managers.press() == Done()
+    assert await managers.is_clear()
+
+
+async def test_what_cannot_be_closed_is_said(managers: Killable) -> None:
+    await managers.hold()
+    managers.bus.kill(TRADE)
+    rest = await managers.exchange.client("first")
+
+    async def unreachable(*_: object) -> None:
+        raise Unavailable("the exchange cannot be reached")
+
+    rest.call = unreachable  # type: ignore[method-assign]
+    answer = await managers.press()
+    assert isinstance(answer, Failed)
+    assert "first" in answer.message
+    assert "cannot be reached" in answer.message
