@@ -18,7 +18,7 @@ from atm.gui.ui import Ui
 from atm.model.account import TradeReason, TradeRecord
 from atm.model.order import Side
 
-TABLE_WIDTH = 1_120.0
+TABLE_WIDTH = 1_010.0
 """Of all columns; in a narrower window they are scrolled."""
 
 
