@@ -8,15 +8,26 @@ An event type is delivered in one of two ways (`delivery`):
 * "latest":  only the newest per key counts; an unread older one is overwritten, and the newest is kept by the router
   and handed to whoever subscribes later (so a restarted process or a late window knows the state at once).
 
-Those about analyses and their configurations stand in `analysis_messages`, those about whole order books and recordings in
-`book_messages`, those about stored data in `data_messages`, those about the demo exchange in `demo_messages`, those of its faults
-in `fault_messages`, those of trials in `trial_messages`; all are imported from here.
+Those about the activation of accounts stand in `activation_messages`, those about analyses and their configurations in
+`analysis_messages`, those about whole order books and recordings in `book_messages`, those about stored data in `data_messages`,
+those about the demo exchange in `demo_messages`, those of its faults in `fault_messages`, those of trials in `trial_messages`;
+all are imported from here.
 """
 
 from __future__ import annotations
 
 from typing import ClassVar
 
+from atm.ipc.activation_messages import (
+    ActivateAccount as ActivateAccount,
+    ActivateByFile as ActivateByFile,
+    ActivationFileWritten as ActivationFileWritten,
+    ActivationKey as ActivationKey,
+    ActivationState as ActivationState,
+    DeactivateAccount as DeactivateAccount,
+    MakeActivationFile as MakeActivationFile,
+    RotateActivationFile as RotateActivationFile,
+)
 from atm.ipc.analysis_messages import (
     AnalyseBars as AnalyseBars,
     AnalysedBars as AnalysedBars,

@@ -36,6 +36,7 @@ from atm.ipc.messages import (
     NoticeRaised,
     Reply,
 )
+from atm.managers.activation_desk import ActivationDesk
 from atm.managers.demo_desk import DemoDesk
 from atm.managers.instrument_keeper import InstrumentKeeper
 from atm.managers.live_exchange_desk import LiveExchangeDesk
@@ -102,6 +103,14 @@ class BinanceAPIManager:
         self._assistant.answer(FetchMarks, self._on_fetch_marks)
         self._assistant.answer(FetchFunding, self._on_fetch_funding)
         self._assistant.answer(FindFirstBar, self._on_find_first)
+        self._activation = ActivationDesk(
+            self._assistant,
+            self._context.endpoint,
+            self._context.addresses,
+            self._rest,
+            self._spawn,
+            self._context.home,
+        )
         self._live = LiveExchangeDesk(
             self._assistant,
             self._context.endpoint,
@@ -109,7 +118,9 @@ class BinanceAPIManager:
             self._rest,
             self._spawn,
             partial(_actual_accounts, self._context),
+            self._activation.credentials,
         )
+        self._activation.on_change = self._live.renew
         if self._context.endpoint is Endpoint.DEMO:
             self._demo = DemoDesk(self._assistant, self._context.addresses.rest, self._spawn, self._rest.clock)
         MarketDesk(self._assistant, self._rest, self._spawn, self._loop.time)
@@ -143,6 +154,7 @@ class BinanceAPIManager:
             self._timer.cancel()
         for task in self._tasks:
             task.cancel()
+        self._activation.close()
         await self._live.close()
         await self._feed.close()
         if self._books is not None:

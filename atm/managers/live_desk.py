@@ -14,6 +14,7 @@ import msgspec
 from atm.ipc.assistant import IPCAssistant
 from atm.ipc.messages import (
     BINANCE_API,
+    ActivationState,
     CarriedOut,
     CarryOut,
     CloseLiveAccount,
@@ -28,6 +29,7 @@ from atm.ipc.messages import (
 )
 from atm.managers.actual_account import Facts
 from atm.model.account import AccountSetup
+from atm.model.activation import ActivationStatus
 from atm.model.errors import ATMError
 from atm.model.instrument import Instrument
 from atm.model.journal import WHOLE_ACCOUNT, Halted, Target
@@ -86,6 +88,7 @@ class LiveDesk:
         self._marks: dict[str, float] = {}
         self._watched: set[str] = set()
         assistant.subscribe(LiveClock, self._on_clock)
+        assistant.subscribe(ActivationState, self._on_activation)
         assistant.subscribe(LiveHeard, self._on_heard)
         assistant.subscribe(LiveMissed, self._on_missed)
         assistant.subscribe(MarkPrice, self._on_mark, keys=())
@@ -197,6 +200,10 @@ class LiveDesk:
 
         if name in self._live:
             self._assistant.request_async(BINANCE_API, OpenLiveAccount(name), answered, timeout=ANSWER_S)
+
+    def _on_activation(self, event: ActivationState) -> None:
+        if event.status is ActivationStatus.ACTIVE:
+            self._connect(event.account)
 
     def reconnect(self) -> None:
         """binance_api has begun anew: it knows no accounts."""

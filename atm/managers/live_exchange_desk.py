@@ -47,7 +47,8 @@ class _Connected(msgspec.Struct):
 
 class LiveExchangeDesk:
     """spawn: runs a coroutine on the manager's loop; market: the client of market data, whose clock and rate budget all share;
-    stored(): names of the actual accounts in the store."""
+    stored(): names of the actual accounts in the store; activated(account): keys of an account, None where it was never activated; raises
+    Refused."""
 
     def __init__(
         self,
@@ -57,7 +58,10 @@ class LiveExchangeDesk:
         market: FuturesClient,
         spawn: Callable[[Coroutine[None, None, None]], None],
         stored: Callable[[], Iterable[str]] = tuple,
+        activated: Callable[[str], Credentials | None] = lambda _: None,
     ) -> None:
+        self._activated = activated
+        self._renewals: dict[str, int] = {}
         self._assistant, self._endpoint, self._addresses = assistant, endpoint, addresses
         self._market, self._spawn = market, spawn
         self._accounts: dict[str, _Connected] = {}
@@ -120,15 +124,23 @@ class LiveExchangeDesk:
             self._spawn(self._tell_time())
 
     async def _make_client(self, name: str) -> FuturesClient:
-        credentials = await self._credentials(name)
-        if self._market.clock.samples == 0:
-            await self._market.synchronise()
-        return FuturesClient(self._addresses, credentials, shared=self._market)
+        """Signs with the newest keys: never with those that `renew` has made old meanwhile."""
+        while True:
+            renewal = self._renewals.get(name, 0)
+            credentials = await self._credentials(name)
+            if self._market.clock.samples == 0:
+                await self._market.synchronise()
+            if renewal == self._renewals.get(name, 0):
+                return FuturesClient(self._addresses, credentials, shared=self._market)
 
     async def _credentials(self, name: str) -> Credentials:
-        """Keys of an account. On the demo exchange each gets an account and a pair of its own. Raises ATMError."""
+        """Keys of an account. On the demo exchange one that was never activated gets an account and a pair of its own. Raises
+        ATMError."""
+        activated = self._activated(name)
+        if activated is not None:
+            return activated
         if self._endpoint is not Endpoint.DEMO:
-            raise Refused(f"the account {name} has no API key: actual accounts trade on the demo exchange only")
+            raise Refused(f"the account {name} has no API key: activate it on the Accounts page")
         _, pair = await control(self._addresses.rest, DemoCommand(make_key=name))
         if pair is None:
             raise Unavailable("the demo exchange has made no key")
@@ -138,11 +150,25 @@ class LiveExchangeDesk:
         self._spawn(self._disconnect(request.account))
         return Done()
 
+    def renew(self, name: str) -> None:
+        """Other keys count from now on, or none: what is connected by the old ones is given up at once."""
+        self._renewals[name] = self._renewals.get(name, 0) + 1
+        connected = self._accounts.pop(name, None)
+        if connected is not None:
+            self._spawn(self._hang_up(connected))
+        spare = self._spare.pop(name, None)
+        if spare is not None:
+            self._spawn(spare.close())
+
     async def _disconnect(self, name: str) -> None:
         connected = self._accounts.pop(name, None)
         if connected is not None:
-            await connected.stream.close()
-            await connected.rest.close()
+            await self._hang_up(connected)
+
+    @staticmethod
+    async def _hang_up(connected: _Connected) -> None:
+        await connected.stream.close()
+        await connected.rest.close()
 
     # --- in between -------------------------------------------------------------------------------------------
 

@@ -72,7 +72,8 @@ class CostModel(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class AccountSetup(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A stored account: what it is and what it trades with."""
+    """A stored account: what it is and what it trades with. uid: the exchange's number of its user, to which keys must belong; 0 = not
+    stated."""
 
     name: Annotated[str, msgspec.Meta(min_length=1, max_length=64, pattern=r"^[\w.-]+$")]
     kind: AccountKind = AccountKind.VIRTUAL
@@ -80,6 +81,7 @@ class AccountSetup(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     positions: tuple[PositionSetup, ...] = ()
     costs: CostModel = CostModel()
     trading: bool = False
+    uid: Annotated[int, msgspec.Meta(ge=0)] = 0
 
 
 class TradeReason(Enum):

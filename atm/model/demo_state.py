@@ -42,13 +42,30 @@ class DemoDeposit(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     amount: float
 
 
+class DemoKeyForm(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """How a key is made. public_key: Ed25519 in PEM, then no secret is made; the others: what it is permitted."""
+
+    public_key: str = ""
+    futures: bool = True
+    withdrawals: bool = False
+    ip_restricted: bool = True
+
+
+class DemoModes(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Switch an account, as its owner could by hand."""
+
+    account: str
+    hedge: bool = False
+    multi_assets: bool = False
+
+
 class DemoCommand(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """Body of POST /demo/control; what is left out stays as it is.
 
     speed: 1 to 1000; pause: hold the market or let it go on; step: hold it so many minutes (1 to 1,440) later; jump: market time to
     move forward to, Unix ms; drop_connections: cut every stream socket; make_key: a new key pair for the account of that name,
-    made if there is none; reset: name of an account that begins anew; fault, faults, clear, clear_faults: see `FaultCommand`, whose
-    `fault` may leave out what has a default (`read_fault`).
+    made if there is none, as `key` says; modes: of an account; reset: name of an account that begins anew; fault,
+    faults, clear, clear_faults: see `FaultCommand`, whose `fault` may leave out what has a default (`read_fault`).
     """
 
     speed: float | None = None
@@ -57,6 +74,8 @@ class DemoCommand(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_
     jump: int | None = None
     drop_connections: bool = False
     make_key: str = ""
+    key: DemoKeyForm = DemoKeyForm()
+    modes: DemoModes | None = None
     deposit: DemoDeposit | None = None
     reset: str = ""
     fault: dict[str, Any] | None = None

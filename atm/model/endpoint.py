@@ -24,3 +24,5 @@ FIXED_ADDRESSES = {
     Endpoint.LIVE: Addresses("https://fapi.binance.com", "wss://fstream.binance.com"),
     Endpoint.TESTNET: Addresses("https://demo-fapi.binance.com", "wss://fstream.binancefuture.com"),
 }
+SPOT_ADDRESSES = {Endpoint.LIVE: "https://api.binance.com"}
+"""Where permissions of keys and the user's number are asked for. The demo exchange tells them itself, the test network not at all."""

@@ -9,7 +9,7 @@ from typing import Any, NoReturn
 from atm.model.errors import Invalid
 
 HMAC_KEY_LENGTH = 64
-_PEM_BEGIN, _PEM_END = "-----BEGIN PRIVATE KEY-----", "-----END PRIVATE KEY-----"
+PEM_BEGIN, PEM_END = "-----BEGIN PRIVATE KEY-----", "-----END PRIVATE KEY-----"
 
 
 class KeyKind(Enum):
@@ -66,13 +66,13 @@ class ApiKeys:
         key, secret = key.strip(), secret.strip()
         if len(key) != HMAC_KEY_LENGTH or not (key.isascii() and key.isalnum()):
             raise Invalid("API key", _shape(key), f"{HMAC_KEY_LENGTH} letters and digits")
-        self.kind = KeyKind.ED25519 if secret.startswith(_PEM_BEGIN) else KeyKind.HMAC
+        self.kind = KeyKind.ED25519 if secret.startswith(PEM_BEGIN) else KeyKind.HMAC
         if self.kind is KeyKind.HMAC and not (len(secret) == HMAC_KEY_LENGTH and secret.isascii() and secret.isalnum()):
             raise Invalid(
                 "API secret", _shape(secret), f"{HMAC_KEY_LENGTH} letters and digits, or an Ed25519 private key in PEM"
             )
-        if self.kind is KeyKind.ED25519 and not secret.endswith(_PEM_END):
-            raise Invalid("API secret", _shape(secret), f"a whole PEM block, ending with {_PEM_END}")
+        if self.kind is KeyKind.ED25519 and not secret.endswith(PEM_END):
+            raise Invalid("API secret", _shape(secret), f"a whole PEM block, ending with {PEM_END}")
         self.key, self.secret = Secret(key), Secret(secret)
 
     def wipe(self) -> None:

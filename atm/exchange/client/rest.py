@@ -207,6 +207,14 @@ class FuturesClient:
         answer = await self._account_call(self._library.futures_account_balance())
         return answers.convert(answers.without_empty(answer), tuple[WalletBalance, ...])
 
+    async def account_configuration(self) -> Any:
+        """Permission to trade and modes of the futures account, as the exchange tells them (weight 5)."""
+        return await self._account_call(self._library._request_futures_api("get", "accountConfig", True, 1, data={}))
+
+    async def signed_get(self, address: str) -> Any:
+        """A signed query beside the futures interface, its answer as it came. address: whole, without a query."""
+        return await self._account_call(self._library._request("get", address, True, data={}))
+
     async def position_risk(self) -> tuple[PositionRisk, ...]:
         """Symbols with a position or open orders (v3)."""
         answer = await self._account_call(self._library.futures_position_information())

@@ -19,6 +19,14 @@ from urllib.parse import urlsplit
 import aiohttp
 import msgspec
 from binance.async_client import AsyncClient
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    load_pem_private_key,
+)
 
 from atm.exchange.client.clock import ExchangeClock
 from atm.exchange.client.costs import cost
@@ -40,6 +48,7 @@ from atm.exchange.client.rate_budget import RequestClass
 from atm.exchange.client.rate_gate import RateGate
 from atm.model.endpoint import Addresses
 from atm.model.errors import Invalid, Unavailable
+from atm.model.secret import PEM_BEGIN
 
 logger = logging.getLogger(__name__)
 
@@ -53,7 +62,7 @@ _RETRY_WAITS_S = (0.2, 0.4, 0.8)
 
 
 class Credentials:
-    """API key and secret, in memory only. Prints as nothing."""
+    """API key and secret (HMAC) or Ed25519 private key in PEM, in memory only. Prints as nothing."""
 
     __slots__ = ("key", "secret")
 
@@ -71,6 +80,17 @@ class Credentials:
 def wall_ms() -> float:
     """The local clock, Unix ms UTC."""
     return time.time() * 1000
+
+
+def _private_key(pem: str) -> str:
+    """The Ed25519 key in the one form that the library takes for such: it tells kinds apart by their length. Raises Invalid."""
+    try:
+        key = load_pem_private_key(pem.encode(), None)
+    except (ValueError, TypeError, UnsupportedAlgorithm):
+        key = None
+    if not isinstance(key, Ed25519PrivateKey):
+        raise Invalid("API secret", f"{len(pem)} characters", "an Ed25519 private key in PEM")
+    return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode().strip()
 
 
 def transport_class(addresses: Addresses) -> type[FuturesTransport]:
@@ -101,7 +121,13 @@ class FuturesTransport(AsyncClient):  # type: ignore[misc]  # the library is unt
         self._clock = clock
         self.on_answer: Callable[[str, str, bytes], None] | None = None
         self.on_filter_doubt: Callable[[], None] = lambda: None
-        super().__init__(credentials.key, credentials.secret, requests_params={"timeout": _TIMEOUT})
+        private_key = _private_key(credentials.secret) if credentials.secret.startswith(PEM_BEGIN) else None
+        super().__init__(
+            credentials.key,
+            "" if private_key else credentials.secret,
+            requests_params={"timeout": _TIMEOUT},
+            private_key=private_key,
+        )
 
     def __repr__(self) -> str:
         return f"FuturesTransport({self.FUTURES_URL})"

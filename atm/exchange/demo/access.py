@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import hmac
 import re
 from collections.abc import Mapping
 from urllib.parse import unquote_plus
 
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from cryptography.hazmat.primitives.serialization import load_pem_public_key
+
 from atm.exchange.demo.account import KeyPair
 from atm.exchange.demo.refusal import AHEAD, BANNED, ExchangeRefusal
+from atm.model.errors import Invalid
 
 DEMO_ACCOUNT = DEMO_KEY = DEMO_SECRET = "demo"
 WEIGHT_LIMIT, ORDERS_10S, ORDERS_1M = 2_400, 300, 1_200
@@ -50,6 +56,43 @@ def signature_is_right(secret: str, query: str, body: str) -> bool:
     return len(given) == 1 and any(hmac.compare_digest(given[0].lower().encode(), each.encode()) for each in right)
 
 
+def check_public(pem: str) -> None:
+    """Raises Invalid for what is no Ed25519 public key ("" = none wanted)."""
+    if pem:
+        _public_key(pem)
+
+
+def _public_key(pem: str) -> Ed25519PublicKey:
+    try:
+        found = load_pem_public_key(pem.encode())
+    except (ValueError, UnsupportedAlgorithm):
+        found = None
+    if not isinstance(found, Ed25519PublicKey):
+        raise Invalid("public_key", f"{len(pem)} characters", "an Ed25519 public key in PEM")
+    return found
+
+
+def ed25519_is_right(public: str, query: str, body: str) -> bool:
+    """As `signature_is_right`, the signature being Ed25519 in base64, percent-encoded as it is sent."""
+    given = _SIGNATURE.findall(query) + _SIGNATURE.findall(body)
+    payload = _SIGNATURE.sub("", query) + _SIGNATURE.sub("", body)
+    if len(given) != 1:
+        return False
+    try:
+        signature = base64.b64decode(unquote_plus(given[0]), validate=True)
+    except ValueError:
+        return False
+    return any(_verifies(_public_key(public), signature, each) for each in (payload, unquote_plus(payload)))
+
+
+def _verifies(key: Ed25519PublicKey, signature: bytes, payload: str) -> bool:
+    try:
+        key.verify(signature, payload.encode())
+    except InvalidSignature:
+        return False
+    return True
+
+
 def key_pair(keys: Mapping[str, KeyPair], key: str) -> KeyPair:
     """The key pair of an API key. Raises ExchangeRefusal."""
     if not key:
@@ -68,7 +111,10 @@ def check_signature(pair: KeyPair, given: Mapping[str, str], query: str, body: s
     window = given.get("recvWindow", "5000")
     if not window.isdecimal() or int(window) > LONGEST_WINDOW_MS:
         raise ExchangeRefusal(-1130, "recvWindow")
-    if not signature_is_right(pair.secret, query, body):
+    is_right = (
+        ed25519_is_right(pair.public, query, body) if pair.public else signature_is_right(pair.secret, query, body)
+    )
+    if not is_right:
         raise ExchangeRefusal(-1022)
 
 

@@ -5,6 +5,7 @@ Amounts in USDT, quantities signed in base asset. Rules: Binance support pages, 
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Callable, Mapping
 
 import msgspec
@@ -134,7 +135,8 @@ class MarginMove(msgspec.Struct):
 class Account(msgspec.Struct):
     """`wallet`: the cross wallet; isolated wallets lie in their positions. `conditionals`: those not yet done, by number;
     `countdowns`: market time at which the open orders of a symbol are cancelled; `called`: the owner was told that the
-    margin of the crossed positions runs low. Of everything that has ended the newest `KEPT` are remembered."""
+    margin of the crossed positions runs low. Of everything that has ended the newest `KEPT` are remembered.
+    `hedge`, `multi_assets`: modes that its owner has switched it to; in hedge mode one-way orders are refused."""
 
     name: str = ""
     wallet: float = START_BALANCE
@@ -152,6 +154,13 @@ class Account(msgspec.Struct):
     update_ms: int = 0
     listen_key: str = ""
     listen_until_ms: float = 0.0
+    hedge: bool = False
+    multi_assets: bool = False
+
+    @property
+    def uid(self) -> int:
+        """Number of its user."""
+        return 100_000_000 + zlib.crc32(self.name.encode()) % 900_000_000
 
     def position(self, symbol: str) -> Position:
         """Position and settings of a symbol, made when first asked for."""
@@ -211,10 +220,15 @@ class Account(msgspec.Struct):
 
 
 class KeyPair(msgspec.Struct, frozen=True):
-    """Whose an API key is, and its secret."""
+    """Whose an API key is, its secret, and what it may do. public: an Ed25519 public key in PEM, which verifies signatures in place of
+    the secret."""
 
     account: str
     secret: str
+    public: str = ""
+    futures: bool = True
+    withdrawals: bool = False
+    ip_restricted: bool = True
 
 
 class ExchangeState(msgspec.Struct):

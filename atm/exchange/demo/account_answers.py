@@ -34,9 +34,9 @@ class AccountAnswers:
             ("GET", "v1/accountConfig"): self._account_configuration,
             ("GET", "v1/commissionRate"): self._commission,
             ("GET", "v1/rateLimit/order"): lambda _: _ORDER_LIMITS,
-            ("GET", "v1/positionSide/dual"): lambda _: {"dualSidePosition": False},
+            ("GET", "v1/positionSide/dual"): lambda asked: {"dualSidePosition": asked.owner.hedge},
             ("POST", "v1/positionSide/dual"): lambda asked: self._only(asked, "dualSidePosition", "false", -4059),
-            ("GET", "v1/multiAssetsMargin"): lambda _: {"multiAssetsMargin": False},
+            ("GET", "v1/multiAssetsMargin"): lambda asked: {"multiAssetsMargin": asked.owner.multi_assets},
             ("POST", "v1/multiAssetsMargin"): lambda asked: self._only(asked, "multiAssetsMargin", "false", -4171),
             ("POST", "v1/leverage"): self._set_leverage,
             ("POST", "v1/marginType"): self._set_margin_type,
@@ -73,9 +73,9 @@ class AccountAnswers:
     def _configuration(self, asked: Asked, symbol: str) -> Document:
         return documents.configuration(asked.owner, symbol, self._engine.brackets[symbol])
 
-    def _account_configuration(self, _: Asked) -> Any:
-        return {"feeTier": 0, "canTrade": True, "canDeposit": True, "canWithdraw": True, "dualSidePosition": False,
-                "updateTime": 0, "multiAssetsMargin": False, "tradeGroupId": -1}  # fmt: skip
+    def _account_configuration(self, asked: Asked) -> Any:
+        return {"feeTier": 0, "canTrade": True, "canDeposit": True, "canWithdraw": True, "dualSidePosition": asked.owner.hedge,
+                "updateTime": 0, "multiAssetsMargin": asked.owner.multi_assets, "tradeGroupId": -1}  # fmt: skip
 
     def _commission(self, asked: Asked) -> Any:
         symbol = self._engine.market(asked.given.get("symbol")).symbol

@@ -1,4 +1,4 @@
-"""What the owner of the demo exchange may do with its accounts: look, pay in and out, begin anew."""
+"""What the owner of the demo exchange may do with its accounts: look, pay in and out, switch modes, begin anew."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from atm.exchange.demo import algo, documents
 from atm.exchange.demo.account import START_BALANCE, Account
 from atm.exchange.demo.engine import Engine
 from atm.ledger.balance import max_withdrawal
-from atm.model.demo_state import DemoAccount
+from atm.model.demo_state import DemoAccount, DemoModes
 from atm.model.errors import Invalid
 
 LARGEST_AMOUNT = 1e12
@@ -53,6 +53,13 @@ def deposit(engine: Engine, name: str, amount: float, now_ms: int) -> None:
     reason = "DEPOSIT" if amount > 0 else "WITHDRAW"
     engine.changed = True
     engine.emit(account, documents.account_event(account, reason, amount, now_ms, "", 0.0))
+
+
+def switch(engine: Engine, modes: DemoModes) -> None:
+    """Change the modes of an account. Raises Invalid."""
+    account = _account(engine, modes.account)
+    account.hedge, account.multi_assets = modes.hedge, modes.multi_assets
+    engine.changed = True
 
 
 def reset(engine: Engine, name: str, now_ms: int) -> None:

@@ -11,7 +11,7 @@ from typing import Protocol
 import msgspec
 from aiohttp import web
 
-from atm.exchange.demo import administration
+from atm.exchange.demo import access, administration
 from atm.exchange.demo.engine import Engine
 from atm.exchange.demo.faults import Faults, FaultWish
 from atm.exchange.demo.rest import Rest
@@ -66,6 +66,7 @@ async def _carry_out(exchange: Exchange, wanted: DemoCommand) -> DemoKeyPair | N
     made = None
     if wanted.make_key:
         administration.check_name(wanted.make_key)
+        access.check_public(wanted.key.public_key)
     if wanted.speed is not None:
         exchange.set_speed(wanted.speed)
     if wanted.pause is not None:
@@ -77,13 +78,15 @@ async def _carry_out(exchange: Exchange, wanted: DemoCommand) -> DemoKeyPair | N
     if wanted.drop_connections:
         exchange.streams.drop()
     if wanted.make_key:
-        made = DemoKeyPair(wanted.make_key, *exchange.rest.make_key(wanted.make_key))
+        made = DemoKeyPair(wanted.make_key, *exchange.rest.make_key(wanted.make_key, wanted.key))
+    if wanted.modes is not None:
+        administration.switch(exchange.engine, wanted.modes)
     if wanted.deposit is not None:
         now_ms = exchange.state().market_ms
         administration.deposit(exchange.engine, wanted.deposit.account, wanted.deposit.amount, now_ms)
     if wanted.reset:
         administration.reset(exchange.engine, wanted.reset, exchange.state().market_ms)
-    if wanted.deposit is not None or wanted.reset:
+    if wanted.deposit is not None or wanted.modes is not None or wanted.reset:
         exchange.keep()
     exchange.faults.command(FaultWish(wanted.fault, wanted.faults, wanted.clear, wanted.clear_faults))
     return made

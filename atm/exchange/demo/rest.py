@@ -21,6 +21,8 @@ from atm.exchange.demo.order_answers import OrderAnswers
 from atm.exchange.demo.refusal import ExchangeRefusal
 from atm.exchange.demo.request import Asked
 from atm.exchange.demo.shown_clock import ShownClock
+from atm.exchange.demo.spot_answers import SPOT_ROUTES
+from atm.model.demo_state import DemoKeyForm
 
 KEY_LIFE_MS = 3_600_000.0
 _NOT_FOUND = "<html><body>404 Not Found</body></html>"
@@ -91,8 +93,10 @@ class Rest:
         self, request: web.Request, query: str, body: str, headers: dict[str, str], arrived_ms: int | None
     ) -> Any:
         method, path = request.method, f"{request.match_info['version']}/{request.match_info['path']}"
+        if request.path.startswith(("/sapi/", "/api/")) and (method, request.path) in SPOT_ROUTES:
+            path = request.path
         route, address, wall_ms = (method, path), request.remote or "", self._wall_ms()
-        if not (route in self._public or route in self._signed or path == "v1/listenKey"):
+        if not (route in SPOT_ROUTES or route in self._public or route in self._signed or path == "v1/listenKey"):
             return None
         given = _parameters(query) if method == "GET" else _parameters(body) | _parameters(query)
         self._limits.check_ban(address, wall_ms, headers)
@@ -104,6 +108,8 @@ class Rest:
                 self.shown.tell(address)
             return self._public[route](Asked(version, given, self._market_ms() + ahead_ms))
         pair = access.key_pair(self._engine.state.keys, request.headers.get("X-MBX-APIKEY", ""))
+        if not pair.futures and route not in SPOT_ROUTES:
+            raise ExchangeRefusal(-2015)
         account = self._engine.state.accounts[pair.account]
         if path == "v1/listenKey":
             return self._listen_key(method, account, wall_ms)
@@ -113,7 +119,11 @@ class Rest:
             access.check_time(given, (now_ms if arrived_ms is None else arrived_ms) + self.shown.ahead_ms)
         elif not self.shown.is_known_to(address):
             raise ExchangeRefusal(-1021)
+        if route in SPOT_ROUTES:
+            return SPOT_ROUTES[route](pair, account)
         if route in _ORDERS:
+            if account.hedge and given.get("positionSide", "BOTH") == "BOTH":
+                raise ExchangeRefusal(-4061)
             self._limits.count_order(account.name, wall_ms, headers, _ORDERS[route])
         try:
             return self._signed[route](Asked(version, given, now_ms, account))
@@ -153,12 +163,14 @@ class Rest:
                 account.listen_key = ""
         return found
 
-    def make_key(self, account_name: str) -> tuple[str, str]:
-        """(API key, secret) of a new key pair; the account is made if there is none of that name."""
+    def make_key(self, account_name: str, form: DemoKeyForm) -> tuple[str, str]:
+        """(API key, secret) of a new key pair; the account is made if there is none of that name. No secret ("") for a public key."""
         state = self._engine.state
         state.accounts.setdefault(account_name, Account(name=account_name))
-        key, secret = secrets.token_hex(32), secrets.token_hex(32)
-        state.keys[key] = KeyPair(account_name, secret)
+        key, secret = secrets.token_hex(32), "" if form.public_key else secrets.token_hex(32)
+        state.keys[key] = KeyPair(
+            account_name, secret, form.public_key, form.futures, form.withdrawals, form.ip_restricted
+        )
         self._engine.changed = True
         self._done()
         return key, secret

@@ -284,7 +284,8 @@ class DemoExchange:
         router.add_route("*", "/demo/control", partial(control.handle, self))
         router.add_route("*", "/demo/faults", self.faults.handle)
         router.add_route("*", "/fapi/{version:v[123]}/{path:.+}", self.rest.handle)
-        router.add_get("/api/{version:v3}/{path:ping|time}", self.rest.handle)
+        router.add_get("/api/{version:v3}/{path:ping|time|account}", self.rest.handle)
+        router.add_get("/sapi/{version:v1}/{path:account/apiRestrictions}", self.rest.handle)
         return application
 
 
