@@ -26,7 +26,10 @@ def file_of(account: str, endpoint: Endpoint, path: str, folders: Iterable[Path]
     if path:
         return Path(path)
     searched = tuple(folders)
-    found = activation_file.find(searched, account, endpoint)
+    try:
+        found = activation_file.find(searched, account, endpoint)
+    except OSError as error:
+        raise CannotActivate(Reason.FILE_UNREADABLE, f"a drive cannot be read: {error.strerror}") from error
     if not found:
         places = ", ".join(str(each) for each in searched)
         raise CannotActivate(
