@@ -70,6 +70,9 @@ class ActualAccount(VirtualAccount):
         if close % EQUITY_STEP_MS == 0 and known.equity > 0:
             self._unsaved.equity.append((close, known.equity))
 
+    def mark_beginning(self) -> None:
+        """The curve begins with the first equity that the exchange tells."""
+
     def snapshot(self, marks: Mapping[str, float]) -> AccountSnapshot:
         """As of a virtual account, saying what it waits for."""
         shown = super().snapshot(marks)

@@ -28,11 +28,11 @@ from atm.ipc.messages import (
     Reply,
 )
 from atm.managers.actual_account import Facts
-from atm.model.account import AccountSetup
+from atm.model.account import AccountSetup, TradeRecord
 from atm.model.activation import ActivationStatus
 from atm.model.errors import ATMError
 from atm.model.instrument import Instrument
-from atm.model.journal import WHOLE_ACCOUNT, Halted, Target
+from atm.model.journal import FORCE_CLEAR, KILLED, WHOLE_ACCOUNT, Halted, Target
 from atm.model.live_order import NOTHING
 from atm.model.live_request import (
     Answer,
@@ -50,6 +50,7 @@ from atm.trading.actual import Held
 from atm.trading.live.desk import LiveNotice, Step
 from atm.trading.live.journal_fold import restored
 from atm.trading.live.live_account import LiveAccount
+from atm.trading.live.trade_log import TradeLog
 
 log = logging.getLogger(__name__)
 
@@ -57,20 +58,19 @@ TICK_S = 0.25
 ANSWER_S = 30.0
 """How long binance_api may take; the cores themselves give up earlier."""
 CONNECT_RETRY_S = 2.0
-KILLED = "kill switch"
-"""Why an account is halted whose decisions wait for the user's word."""
 Notify = Callable[..., None]
 
 
 class _Live(msgspec.Struct):
     setup: LiveSetup
     account: LiveAccount
+    log: TradeLog
     stopped: dict[str, int] = {}
 
 
 class LiveDesk:
     """clock(): monotonic seconds; notify(severity, text, subject, **parameters): tells the user; changed(): minutes of an account
-    may go on."""
+    may go on; last_trades(account): the newest stored record of each symbol; logged(account, record): a record was stored."""
 
     def __init__(
         self,
@@ -79,8 +79,11 @@ class LiveDesk:
         notify: Notify,
         changed: Callable[[], None],
         clock: Callable[[], float] = time.monotonic,
+        last_trades: Callable[[str], Mapping[str, TradeRecord]] = lambda _: {},
+        logged: Callable[[str, TradeRecord], None] = lambda _, __: None,
     ) -> None:
         self._assistant, self._journal, self._notify, self._changed = assistant, journal, notify, changed
+        self._last_trades, self._logged = last_trades, logged
         self._clock = clock
         self._live: dict[str, _Live] = {}
         self._instruments: dict[str, Instrument] = {}
@@ -157,7 +160,7 @@ class LiveDesk:
         for symbol in symbols:
             before = known.get(symbol)
             decision_ms = max(self.now_ms, before.decision_ms + 1 if before is not None else 0)
-            self.aim(name, [Target(symbol, NOTHING, decision_ms, reason="force clear")])
+            self.aim(name, [Target(symbol, NOTHING, decision_ms, reason=FORCE_CLEAR)])
 
     def flatten(self, name: str, reason: str) -> None:
         """Close everything of an account at market, and open nothing more."""
@@ -183,7 +186,8 @@ class LiveDesk:
 
     def _start(self, name: str, setup: LiveSetup) -> None:
         state = restored(self._journal.load(name))
-        self._live[name] = _Live(setup, LiveAccount(name, setup, self._instruments, state))
+        trades = TradeLog(state, self._last_trades(name))
+        self._live[name] = _Live(setup, LiveAccount(name, setup, self._instruments, state), trades)
         if self._time is not None:
             self._do(name, self._live[name].account.start(self.now_ms))
 
@@ -215,17 +219,24 @@ class LiveDesk:
     def _do(self, name: str, step: Step) -> None:
         """Commit, then send. What could not be committed is not sent, and the account begins anew from its journal."""
         try:
-            self._journal.append(name, step.entries)
+            stored = self._journal.append(name, step.entries, self._records(name, step))
         except ATMError as error:
             log.error("the journal of %s could not be written: %s", name, error)
             self._notify(Severity.CRITICAL, "notice.account_not_stored", name, account=name, reason=str(error))
             live = self._live.pop(name)
             self._assistant.call_later(CONNECT_RETRY_S, lambda: self._again(name, live.setup))
             return
+        for record in stored:
+            self._logged(name, record)
         for number, request in step.requests:
             self._send(name, number, request)
         for notice in step.notices:
             self._tell(name, notice)
+
+    def _records(self, name: str, step: Step) -> list[TradeRecord]:
+        live = self._live[name]
+        quote = {symbol: each.quote_asset for symbol, each in self._instruments.items()}
+        return live.log.records(step.entries, live.account.state, live.account.wallets, quote) if step.entries else []
 
     def _again(self, name: str, setup: LiveSetup) -> None:
         try:

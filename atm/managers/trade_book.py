@@ -15,13 +15,14 @@ from atm.ipc.assistant import IPCAssistant
 from atm.ipc.messages import AccountUpdated, ConfigurationsUpdated, NoticeRaised, TradeLogged
 from atm.managers.actual_account import ActualAccount
 from atm.managers.analysis_desk import Need
-from atm.managers.live_desk import KILLED, LiveDesk
+from atm.managers.live_desk import LiveDesk
 from atm.managers.presets import Presets
 from atm.managers.trade_accounts import AccountState, VirtualAccount, make_engine
 from atm.managers.trade_setups import Configurations, analysis_id
 from atm.model.account import AccountKind, AccountSetup, TradeReason, TradeRecord
 from atm.model.errors import ATMError, Invalid, Unavailable
 from atm.model.instrument import Instrument
+from atm.model.journal import KILLED
 from atm.model.notice import Notice, Severity
 from atm.storage.accounts import StoredAccount
 from atm.storage.database import Database
@@ -63,7 +64,10 @@ class AccountBook:
         self.instruments: dict[str, Instrument] = {}
         self.save_error = ""
         self._retry_at = float("-inf")
-        self.live = LiveDesk(assistant, database.orders, self.notify, changed, clock)
+        last_trades = database.accounts.last_trades
+        self.live = LiveDesk(
+            assistant, database.orders, self.notify, changed, clock, last_trades=last_trades, logged=self._logged
+        )
 
     # --- start ------------------------------------------------------------------------------------------------
 
@@ -196,8 +200,11 @@ class AccountBook:
             raise
         self.save_error = ""
         for record in account.saved(self._clock()):
-            self._assistant.publish(TradeLogged(name, record), key=name)
-            self._announce(name, record)
+            self._logged(name, record)
+
+    def _logged(self, name: str, record: TradeRecord) -> None:
+        self._assistant.publish(TradeLogged(name, record), key=name)
+        self._announce(name, record)
 
     def _announce(self, name: str, record: TradeRecord) -> None:
         severity, text = _SEVERITIES.get(record.reason, (Severity.INFO, "notice.fill"))

@@ -15,6 +15,8 @@ from atm.model.order_facts import OrderFact
 
 WHOLE_ACCOUNT = ""
 """The scope of a halt that holds for all symbols."""
+FORCE_CLEAR, KILLED = "force clear", "kill switch"
+"""Reasons of targets that the user has set; an account that is halted with the second waits for the user's word."""
 
 
 class Target(msgspec.Struct, frozen=True):
@@ -22,7 +24,7 @@ class Target(msgspec.Struct, frozen=True):
 
     decision_ms: close of the bar that was decided on; price: limit of what opens, None = at market; cancel_ms: when what has not
     been filled of it lapses, 0 = with the next decision; stop: price at which a stop of the exchange closes the position, None =
-    by the account's default distance; reason: in a word.
+    by the account's default distance; reason: in a word; exposure: what the decision wants as a share −1 … 1, for the records.
     """
 
     symbol: str
@@ -32,6 +34,7 @@ class Target(msgspec.Struct, frozen=True):
     cancel_ms: int = 0
     stop: Decimal | None = None
     reason: str = ""
+    exposure: float | None = None
 
 
 class TargetSet(msgspec.Struct, frozen=True, tag=True):

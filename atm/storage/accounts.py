@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import logging
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import msgspec
 from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy.orm import Session
 
 from atm.model.account import AccountSetup, TradeReason, TradeRecord
 from atm.model.errors import Refused
@@ -90,6 +92,15 @@ class AccountRepository(Repository):
         with self._reading() as session:
             return [_record(row) for row in session.scalars(query)]
 
+    def last_trades(self, name: str) -> dict[str, TradeRecord]:
+        """The newest trade of each symbol."""
+        newest = select(func.max(AccountTradeRow.number)).where(AccountTradeRow.account == name)
+        query = select(AccountTradeRow).where(
+            AccountTradeRow.account == name, AccountTradeRow.number.in_(newest.group_by(AccountTradeRow.symbol))
+        )
+        with self._reading() as session:
+            return {row.symbol: _record(row) for row in session.scalars(query)}
+
     def count_trades(self, name: str) -> int:
         """How many trades are stored."""
         query = select(func.count()).select_from(AccountTradeRow).where(AccountTradeRow.account == name)
@@ -102,6 +113,18 @@ class AccountRepository(Repository):
         query = query.where(AccountEquityRow.account == name, AccountEquityRow.time_ms >= since_ms)
         with self._reading() as session:
             return [(int(t), float(e)) for t, e in session.execute(query.order_by(AccountEquityRow.time_ms))]
+
+
+def append_trades(session: Session, name: str, trades: Sequence[TradeRecord]) -> list[TradeRecord]:
+    """Within a transaction, trades of which the numbers are given here; those of an account that is not stored are not kept."""
+    if not trades or session.get(AccountRow, name) is None:
+        return []
+    query = select(func.max(AccountTradeRow.number)).where(AccountTradeRow.account == name)
+    newest = session.scalar(query)
+    first = 0 if newest is None else newest + 1
+    numbered = [msgspec.structs.replace(record, index=number) for number, record in enumerate(trades, first)]
+    session.execute(insert(AccountTradeRow), [{"account": name, **_columns(record)} for record in numbered])
+    return numbered
 
 
 def _columns(record: TradeRecord) -> dict[str, Any]:

@@ -12,9 +12,11 @@ import msgspec
 from sqlalchemy import Engine, func, insert, select
 from sqlalchemy.orm import Session
 
+from atm.model.account import TradeRecord
 from atm.model.errors import Fatal
 from atm.model.journal import Adjusted, Checkpoint, Halted, JournalEntry, Resumed, TargetSet
 from atm.model.order_facts import Filled, Intended
+from atm.storage.accounts import append_trades
 from atm.storage.repository import Repository
 from atm.storage.schema import OrderJournalRow
 
@@ -39,11 +41,14 @@ class OrderJournal(Repository):
         super().__init__(engine)
         self._wall_ms = wall_ms
 
-    def append(self, account: str, entries: Sequence[JournalEntry]) -> None:
-        """Commit entries, in their order. Raises `Unavailable` when the database refuses: then nothing was stored, and nothing
-        that follows from them may be sent."""
+    def append(
+        self, account: str, entries: Sequence[JournalEntry], trades: Sequence[TradeRecord] = ()
+    ) -> list[TradeRecord]:
+        """Commit entries, in their order, and with them the trade records that they make; returns these, numbered after those that
+        are stored. Raises `Unavailable` when the database refuses: then nothing was stored, and nothing that follows from them
+        may be sent."""
         if not entries:
-            return
+            return []
         stored_ms = self._wall_ms()
         with self._writing() as session:
             first = self._last(session, account) + 1
@@ -60,6 +65,7 @@ class OrderJournal(Repository):
                 for number, entry in enumerate(entries, first)
             ]
             session.execute(insert(OrderJournalRow), rows)
+            return append_trades(session, account, trades)
 
     def load(self, account: str) -> list[JournalEntry]:
         """All entries from the newest checkpoint on. Raises `Fatal` for one that this version cannot read: to leave it out could

@@ -115,7 +115,9 @@ class ActualEngine:
                 price, cancel_ms = _exact(row[Position.OPEN_LIMIT]), int(row[Position.OPEN_UNTIL])
         units = setup[Setup.UNITS]
         exact = _exact(round(wanted * units) / units)
-        return Target(symbol, exact, now_ms, price, cancel_ms, self._stop(row, setup, wanted))
+        exposure = float(row[Position.TARGET])
+        stop = self._stop(row, setup, wanted)
+        return Target(symbol, exact, now_ms, price, cancel_ms, stop, exposure=exposure if exact else 0.0)
 
     @staticmethod
     def _stop(row: Floats, setup: Floats, wanted: float) -> Decimal | None:

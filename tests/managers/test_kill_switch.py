@@ -13,11 +13,11 @@ from atm.exchange.client.rate_budget import RequestClass
 from atm.exchange.client.rest import FuturesClient, with_brackets
 from atm.exchange.client.transport import Credentials
 from atm.ipc.messages import BINANCE_API, TRADE, Done, Failed, KillSwitch, Reply
-from atm.managers.live_desk import KILLED, LiveDesk
+from atm.managers.live_desk import LiveDesk
 from atm.managers.live_exchange_desk import LiveExchangeDesk
 from atm.model.endpoint import Endpoint
 from atm.model.errors import Unavailable
-from atm.model.journal import Adjusted
+from atm.model.journal import KILLED, Adjusted
 from tests.exchange.client.test_client_demo import demo
 from tests.managers.test_live_desk import SETUP, TRADE_CONFIGURATION, Managers, X
 

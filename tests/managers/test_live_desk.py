@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Callable
 from decimal import Decimal
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from atm.exchange.client.rest import FuturesClient, with_brackets
@@ -16,7 +17,7 @@ from atm.ipc.local import LocalBus
 from atm.ipc.messages import BINANCE_API, TRADE, LastTrade, MarkPrice
 from atm.managers.live_desk import LiveDesk
 from atm.managers.live_exchange_desk import LiveExchangeDesk
-from atm.model.account import AccountKind, AccountSetup, AssetSetup, PositionSetup
+from atm.model.account import AccountKind, AccountSetup, AssetSetup, PositionSetup, TradeReason, TradeRecord
 from atm.model.endpoint import Addresses, Endpoint
 from atm.model.instrument import Instrument
 from atm.model.journal import Target
@@ -36,7 +37,10 @@ class Managers:
 
     def __init__(self, home: Path, addresses: Addresses, market: FuturesClient, instruments: dict[str, Instrument]):
         self.bus = LocalBus(time.monotonic)
+        self.accounts = Database(f"sqlite:///{home / 'a.sqlite3'}").accounts
+        self.accounts.put(SETUP)
         self.journal = Database(f"sqlite:///{home / 'a.sqlite3'}").orders
+        self.logged: list[TradeRecord] = []
         self.instruments, self.addresses, self.market = instruments, addresses, market
         self.notices: list[str] = []
         self.decision_ms = 0
@@ -51,7 +55,14 @@ class Managers:
         self.publish = assistant.publish
 
     def begin_trade(self) -> None:
-        self.desk = LiveDesk(self.bus.assistant(TRADE), self.journal, self._notify, lambda: None)
+        self.desk = LiveDesk(
+            self.bus.assistant(TRADE),
+            self.journal,
+            self._notify,
+            lambda: None,
+            last_trades=self.accounts.last_trades,
+            logged=lambda _, record: self.logged.append(record),
+        )
         self.desk.open(SETUP, {"t": TRADE_CONFIGURATION}, self.instruments)
 
     def _notify(self, severity: object, text: str, subject: str, **parameters: str) -> None:
@@ -117,6 +128,16 @@ async def test_a_target_crosses_the_managers_and_survives_the_death_of_each(mana
     managers.desk.clear("first", [X])
     await managers.until(lambda: managers.quantity() == 0.0)
     assert "notice.live_outside_change" not in managers.notices
+    await managers.until(lambda: bool(managers.logged) and managers.logged[-1].quantity_after == 0.0)
+    stored = managers.accounts.trades("first")[::-1]
+    assert stored == managers.logged
+    assert [each.index for each in stored] == list(range(len(stored)))
+    by_hand = np.cumsum([each.quantity * each.side.sign for each in stored])
+    assert [each.quantity_after for each in stored] == pytest.approx(by_hand)
+    assert {100.0, 30.0, -20.0, 0.0} <= {each.quantity_after for each in stored}
+    assert stored[-1].reason is TradeReason.FORCE_CLEAR
+    paid = sum(each.profit - each.fee for each in stored)
+    assert managers.desk.facts("first").wallets["USDT"] == pytest.approx(10_000 + paid, abs=1e-8)
 
 
 async def test_an_account_without_keys_is_refused_in_words(home: Path) -> None:
