@@ -32,9 +32,11 @@ class PositionDraft:
 
 @dataclass(slots=True)
 class AccountDraft:
-    """The form of a new virtual account."""
+    """The form of a new account. uid: number of the exchange's user, of an actual account only; "" = not stated."""
 
     name: str = ""
+    kind: AccountKind = AccountKind.VIRTUAL
+    uid: str = ""
     balance: str = "10000"
     allocation: str = "50"
     positions: list[PositionDraft] = field(default_factory=lambda: [PositionDraft()])
@@ -53,10 +55,23 @@ class AccountDraft:
             raise Invalid("name", name, "a name that no other account has")
         return AccountSetup(
             name=name,
-            kind=AccountKind.VIRTUAL,
-            assets={ASSET: read_asset(self.balance, self.allocation)},
+            kind=self.kind,
+            assets={ASSET: self._asset()},
             positions=read_positions(self.positions, analyses, trades),
+            uid=self._uid(),
         )
+
+    def _asset(self) -> AssetSetup:
+        """The balance of an actual account is the exchange's."""
+        if self.kind is AccountKind.ACTUAL:
+            return AssetSetup(0.0, percentage("allocation", self.allocation, 0, 100))
+        return read_asset(self.balance, self.allocation)
+
+    def _uid(self) -> int:
+        text = self.uid.strip() if self.kind is AccountKind.ACTUAL else ""
+        if text and not (text.isascii() and text.isdecimal() and len(text) <= 18):
+            raise Invalid("uid", text, "the number of the exchange's user, or nothing")
+        return int(text or 0)
 
 
 def read_asset(balance: str, allocation: str) -> AssetSetup:

@@ -13,6 +13,8 @@ from typing import Any
 
 from atm.ipc.messages import (
     AccountUpdated,
+    ActivationKey,
+    ActivationState,
     AnalysisReady,
     AnalyzerLoad,
     BookTop,
@@ -122,6 +124,8 @@ class ReadModel:
     indicators: IndicatorsUpdated | None = None
     methods: MethodsUpdated | None = None
     accounts: dict[str, AccountView] = field(default_factory=dict)
+    activations: dict[str, ActivationState] = field(default_factory=dict)
+    activation_key: bytes = b""
     analysis_configurations: dict[str, AnalysisConfiguration] = field(default_factory=dict)
     trade_configurations: dict[str, TradeConfiguration] = field(default_factory=dict)
     simulations: dict[str, SimulationState] = field(default_factory=dict)
@@ -295,6 +299,15 @@ class ReadModel:
         for state in event.snapshot.assets:
             view.day_start_equity.setdefault(state.asset, state.margin_balance)
 
+    def _on_activation(self, event: ActivationState) -> None:
+        self.activations[event.account] = event
+
+    def _on_activation_key(self, event: ActivationKey) -> None:
+        """A new one means a process that knows of nothing activated before."""
+        if event.public != self.activation_key:
+            self.activation_key = event.public
+            self.activations.clear()
+
     def _on_trade_logged(self, event: TradeLogged) -> None:
         view = self.accounts.get(event.account)
         if view is not None and (not view.trades or view.trades[-1].index < event.record.index):
@@ -364,6 +377,8 @@ _HANDLERS: dict[type[Event], Callable[[ReadModel, Any], None]] = {
     IndicatorsUpdated: ReadModel._on_indicators,
     MethodsUpdated: ReadModel._on_methods,
     AccountUpdated: ReadModel._on_account,
+    ActivationState: ReadModel._on_activation,
+    ActivationKey: ReadModel._on_activation_key,
     TradeLogged: ReadModel._on_trade_logged,
     ConfigurationsUpdated: ReadModel._on_configurations,
     SimulationUpdated: ReadModel._on_simulation,

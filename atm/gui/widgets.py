@@ -137,16 +137,26 @@ def field_note(ui: Ui, error: str, width: float = 0.0) -> None:
 
 
 def text_field(
-    ui: Ui, mark: str, label: str, value: str, *, width: float = 0.0, hint: str = "", error: str = "", unit: str = ""
+    ui: Ui,
+    mark: str,
+    label: str,
+    value: str,
+    *,
+    width: float = 0.0,
+    hint: str = "",
+    error: str = "",
+    unit: str = "",
+    secret: bool = False,
 ) -> str:
-    """A line of text with its name above and its error below. width on the screen, 0 = what is left."""
+    """A line of text with its name above and its error below. width on the screen, 0 = what is left; secret: shown as dots."""
     imgui.begin_group()
     if label:
         label_above(ui, f"{label} ({unit})" if unit else label)
     imgui.set_next_item_width(width or -1)
     if error:
         imgui.push_style_color(imgui.Col_.frame_bg, ImVec4(*fade(ui.colors.bad, 0.14)))
-    _, value = imgui.input_text_with_hint(f"##{mark}", hint, value)
+    flags = imgui.InputTextFlags_.password if secret else imgui.InputTextFlags_.none
+    _, value = imgui.input_text_with_hint(f"##{mark}", hint, value, int(flags))
     ui.mark(mark)
     if error:
         imgui.pop_style_color()

@@ -61,7 +61,7 @@ class ActivateByFile(Request, frozen=True):
 
 
 class MakeActivationFile(Request, frozen=True):
-    """To binance_api: write keys into a folder under a password. → ActivationFileWritten"""
+    """To binance_api: write keys, b"" = those of the active account, into a folder under a password. → ActivationFileWritten"""
 
     account: str
     keys: bytes

@@ -132,7 +132,7 @@ class ActivationDesk:
         name = request.account
         password = self._open(PASSWORD, name, request.password)
         check_password(password)
-        keys = self._keys(name, request.keys)
+        keys = self._keys(name, request.keys) if request.keys else self._copied(name)
         now_ms = int(self._market.wall_ms())
         deferred = Deferred()
         work = partial(write_file, Path(request.folder).expanduser(), keys, password, name, self._endpoint, now_ms)
@@ -307,6 +307,12 @@ class ActivationDesk:
     def _keys(self, name: str, sealed: bytes) -> ApiKeys:
         key, _, secret = self._open(KEYS, name, sealed).partition("\n")
         return ApiKeys(key, secret)
+
+    def _copied(self, name: str) -> ApiKeys:
+        keys = self._account(name).keys
+        if keys is None:
+            raise Refused(f"the account {name} is not active: its keys are not here")
+        return ApiKeys(keys.key.reveal(), keys.secret.reveal())
 
     def _folders(self) -> tuple[Path, ...]:
         return (*self._drives(), self._home)

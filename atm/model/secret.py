@@ -73,6 +73,9 @@ class ApiKeys:
             )
         if self.kind is KeyKind.ED25519 and not secret.endswith(PEM_END):
             raise Invalid("API secret", _shape(secret), f"a whole PEM block, ending with {PEM_END}")
+        if self.kind is KeyKind.ED25519:  # a field of one line has swallowed the line feeds
+            body = "".join(secret.removeprefix(PEM_BEGIN).removesuffix(PEM_END).split())
+            secret = f"{PEM_BEGIN}\n{body}\n{PEM_END}"
         self.key, self.secret = Secret(key), Secret(secret)
 
     def wipe(self) -> None:

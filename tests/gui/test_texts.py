@@ -19,6 +19,7 @@ from atm.gui.market.symbol_list import FILTERS as MARKET_FILTERS
 from atm.gui.market.tape_panel import VIEWS as VIEWS_OF_TAPE
 from atm.gui.notice_sentence import notice_sentence
 from atm.gui.pages.account_history import TABS as HISTORY_TABS
+from atm.gui.pages.activation_card import FORMS as ACTIVATION_FORMS
 from atm.gui.pages.currency_analysis import TABS
 from atm.gui.pages.simulation_result import TABS as RESULT_TABS
 from atm.gui.rate_limit import REQUEST_CLASSES
@@ -31,6 +32,7 @@ from atm.gui.texts import LANGUAGES, Texts, placeholders, read_catalogue
 from atm.gui.trade_draft import trade_parameters
 from atm.gui.ui import PageName
 from atm.model.account import AccountKind, TradeReason
+from atm.model.activation import ActivationReason, ActivationStatus, KeyPermission, KeyWarning
 from atm.model.adjustable import adjustables, of_specification
 from atm.model.bars import Source
 from atm.model.builtin_analyses import BUILT_IN
@@ -135,6 +137,14 @@ STATES = {
     "endpoint": [endpoint.value for endpoint in Endpoint],
     "page": [page.value for page in PageName],
     "account_kind": [kind.value for kind in AccountKind],
+    "activation_status": [status.value for status in ActivationStatus],
+    "activation_reason": [reason.value for reason in ActivationReason],
+    "key_warning": [warning.value for warning in KeyWarning],
+    "key_permission": [permission.value for permission in KeyPermission],
+    "activation": (
+        *(f"{start}{form}" for form in ACTIVATION_FORMS for start in ("", "send_")),
+        *("key", "secret", "password", "again", "new_password", "path", "folder", "deactivate"),
+    ),
     "simulation_status": [status.value for status in SimulationStatus],
     "sound": [sound.value for sound in Sound],
     "severity": [severity.value for severity in Severity],

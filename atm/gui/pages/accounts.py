@@ -9,13 +9,14 @@ from imgui_bundle import ImVec2, imgui
 from atm.gui import formats, icons, widgets
 from atm.gui.drafts import ASSET, AccountDraft
 from atm.gui.pages.account_positions import alarm, position_table
+from atm.gui.pages.activation_card import ActivationCard
 from atm.gui.position_form import draw_positions, error_at, prefill
 from atm.gui.read_model import AccountView
 from atm.gui.table import Table
 from atm.gui.trade_table import trade_table
 from atm.gui.ui import PageName, Ui
 from atm.ipc.messages import TRADE, Failed, ForceClear, PutAccount, RemoveAccount, SetTrading
-from atm.model.account import AssetState, PositionState, TradeRecord
+from atm.model.account import AccountKind, AssetState, PositionState, TradeRecord
 from atm.model.errors import Invalid
 
 CREATE = "accounts.create"
@@ -26,6 +27,7 @@ class AccountsPage:
 
     def __init__(self) -> None:
         self.draft = AccountDraft()
+        self._activation = ActivationCard()
         self.selected = ""
         self.creating = False
         self.position = ""
@@ -93,6 +95,9 @@ class AccountsPage:
     def _account(self, ui: Ui, view: AccountView) -> None:
         with widgets.card(ui, "control", 0, -1):
             self._control(ui, view)
+        if view.setup.kind is AccountKind.ACTUAL:
+            with widgets.card(ui, "activation", 0, -1):
+                self._activation.draw(ui, view)
         with widgets.card(ui, "assets", 0, -1):
             for state in view.snapshot.assets:
                 self._asset(ui, view, state)
@@ -248,17 +253,25 @@ class AccountsPage:
         draft = self.draft
         prefill(ui, draft.positions)
         failed = ui.commands.failure(CREATE)
-        ui.wrapped(ui.t("accounts.form_hint"))
+        ui.wrapped(ui.t("accounts.form_hint" if draft.kind is AccountKind.VIRTUAL else "accounts.actual_hint"))
         third = (imgui.get_content_region_avail().x - ui.px(20)) / 3
+        kinds = [(each.value, ui.t(f"account_kind.{each.value}")) for each in AccountKind]
+        draft.kind = AccountKind(widgets.segments(ui, "accounts.kind", draft.kind.value, kinds))
         draft.name = widgets.text_field(
             ui, "accounts.name", ui.t("field.name"), draft.name, width=third, hint=ui.t("accounts.name_hint"),
             error=error_at(failed, "name"),
         )  # fmt: skip
         imgui.same_line()
-        draft.balance = widgets.text_field(
-            ui, "accounts.balance", ui.t("field.initial_balance"), draft.balance, width=third, unit=ASSET,
-            error=error_at(failed, "balance"),
-        )  # fmt: skip
+        if draft.kind is AccountKind.ACTUAL:
+            draft.uid = widgets.text_field(
+                ui, "accounts.uid", ui.t("field.uid"), draft.uid, width=third, hint=ui.t("accounts.uid_hint"),
+                error=error_at(failed, "uid"),
+            )  # fmt: skip
+        else:
+            draft.balance = widgets.text_field(
+                ui, "accounts.balance", ui.t("field.initial_balance"), draft.balance, width=third, unit=ASSET,
+                error=error_at(failed, "balance"),
+            )  # fmt: skip
         imgui.same_line()
         draft.allocation = widgets.text_field(
             ui, "accounts.allocation", ui.t("field.allocation"), draft.allocation, width=third, unit="%",
