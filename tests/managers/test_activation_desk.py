@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
+import threading
 import zlib
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -13,11 +15,13 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from atm.exchange.client.demo_control import control
+from atm.exchange.client.rate_budget import RequestClass
 from atm.exchange.client.rest import FuturesClient
 from atm.ipc.activation_messages import KEYS, NEW_PASSWORD, PASSWORD, activation_purpose
 from atm.ipc.local import LocalBus
 from atm.ipc.messages import (
     BINANCE_API,
+    TRADE,
     ActivateAccount,
     ActivateByFile,
     ActivationFileWritten,
@@ -36,14 +40,18 @@ from atm.ipc.messages import (
 from atm.ipc.sealed import seal_for
 from atm.managers import activation_files
 from atm.managers.activation_desk import ActivationDesk
+from atm.managers.drive_watch import DriveWatch
+from atm.managers.live_desk import LiveDesk
 from atm.managers.live_exchange_desk import LiveExchangeDesk
+from atm.model.account import AccountKind, AccountSetup, AssetSetup
 from atm.model.activation import ActivationReason as Reason
 from atm.model.activation import ActivationStatus as Status
 from atm.model.activation import KeyPermission, KeyWarning
-from atm.model.demo_state import DemoCommand, DemoKeyForm, DemoModes
+from atm.model.demo_state import DemoCommand, DemoDeposit, DemoKeyForm, DemoModes
 from atm.model.endpoint import Addresses, Endpoint
 from atm.model.errors import Refused
 from atm.storage import activation_file
+from atm.storage.database import Database
 from tests.exchange.client.test_client_demo import demo
 
 NAME, PASSPHRASE, OTHER_PASSPHRASE = "first", "correct horse battery", "staple of the stable"
@@ -189,6 +197,31 @@ async def test_the_activated_keys_serve_the_account_until_it_is_deactivated(desk
     assert await desk.ask(CloseLiveAccount(NAME)) == Done()
 
 
+async def test_the_trade_manager_goes_over_to_the_activated_keys(desk: Desk) -> None:
+    pair = await desk.make_key()
+    await control(desk.addresses.rest, DemoCommand(deposit=DemoDeposit("second", 500.0)))
+    trade = LiveDesk(
+        desk.bus.assistant(TRADE), Database(f"sqlite:///{desk.home / 'a.sqlite3'}").orders, lambda *_, **__: None, lambda: None
+    )  # fmt: skip
+    setup = AccountSetup(NAME, AccountKind.ACTUAL, {"USDT": AssetSetup(0)}, trading=True)
+    trade.open(setup, {}, {})
+
+    def wallets() -> dict[str, float]:
+        facts = trade.facts(NAME)
+        return {} if facts is None else dict(facts.wallets)
+
+    await desk.until(lambda: wallets() == {"USDT": 10_000.0})
+    await desk.outcome(desk.by_keys(pair))
+    await desk.until(lambda: wallets() == {"USDT": 10_500.0})
+
+
+def test_a_drive_that_is_plugged_in_is_told(tmp_path: Path) -> None:
+    seen, told = [(), (tmp_path,)], threading.Event()
+    watch = DriveWatch(told.set, lambda: seen.pop(0) if len(seen) > 1 else seen[0])
+    watch.start()
+    assert told.wait(30)
+
+
 async def test_unsafe_permissions_warn_and_missing_ones_refuse(desk: Desk) -> None:
     state = await desk.outcome(desk.by_keys(await desk.make_key(withdrawals=True, ip_restricted=False)))
     assert state.status is Status.ACTIVE
@@ -246,6 +279,17 @@ async def test_an_account_in_another_mode_is_not_traded_until_it_is_switched(
     assert (await desk.settled()).status is Status.BLOCKED
 
 
+async def test_the_demo_exchange_refuses_one_way_orders_in_hedge_mode(desk: Desk) -> None:
+    pair = await desk.make_key()
+    await desk.outcome(desk.by_keys(pair))
+    await control(desk.addresses.rest, DemoCommand(modes=DemoModes("second", hedge=True)))
+    async with FuturesClient(desk.addresses, desk.desk.credentials(NAME), shared=desk.desk._market) as client:
+        order = {"symbol": "FILUSDT", "side": "BUY", "type": "MARKET", "quantity": "10"}
+        with pytest.raises(Refused) as refused:
+            await client.call("post", 1, "order", order, RequestClass.ORDERS, math.inf)
+    assert refused.value.code == -4061
+
+
 async def test_failures_make_the_next_attempt_wait_longer(desk: Desk) -> None:
     waits = []
     for _ in range(8):
@@ -278,6 +322,20 @@ async def test_a_file_opens_with_its_password_alone_and_what_is_wrong_is_told(de
     desk.now_s += 60
     desk.drives = (desk.drive,)
     assert (await desk.outcome(desk.by_file())).status is Status.ACTIVE
+
+
+async def test_a_file_is_made_of_the_keys_that_are_active(desk: Desk) -> None:
+    def request() -> MakeActivationFile:
+        return MakeActivationFile(NAME, b"", desk.sealed(PASSWORD, PASSPHRASE), str(desk.drive))
+
+    refused = await desk.ask(request())
+    assert isinstance(refused, Failed) and "not active" in refused.message
+    await desk.outcome(desk.by_keys(await desk.make_key()))
+    written = await desk.ask(request())
+    assert isinstance(written, ActivationFileWritten)
+    assert desk.desk.credentials(NAME) is not None, "the active keys are not wiped with their copy"
+    await desk.ask(DeactivateAccount(NAME))
+    assert (await desk.outcome(desk.by_file(path=written.path))).status is Status.ACTIVE
 
 
 async def test_a_file_is_rotated_and_the_old_password_is_worth_nothing(desk: Desk) -> None:
@@ -323,7 +381,8 @@ async def test_ed25519_keys_sign_queries_and_orders_settings(desk: Desk) -> None
     )
     key, no_secret = await desk.make_key(public_key=public.decode())
     assert no_secret == ""
-    assert (await desk.outcome(desk.by_keys((key, pem)))).status is Status.ACTIVE
+    in_one_line = pem.replace("\n", "")  # what a field of one line makes of it
+    assert (await desk.outcome(desk.by_keys((key, in_one_line)))).status is Status.ACTIVE
     async with FuturesClient(desk.addresses, desk.desk.credentials(NAME), shared=desk.desk._market) as client:
         for leverage in range(2, 12):  # signatures of ten requests: some hold "+" and "/"
             assert (await client.set_leverage("FILUSDT", leverage)).leverage == leverage
