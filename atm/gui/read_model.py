@@ -47,6 +47,7 @@ from atm.ipc.messages import (
     WholeBook,
 )
 from atm.model.account import AccountSetup, AccountSnapshot, TradeRecord
+from atm.model.activation import ActivationStatus
 from atm.model.analysis_configuration import AnalysisConfiguration
 from atm.model.bars import Bar, TimeRange
 from atm.model.data_job import Collection, DataJob, Retention
@@ -165,6 +166,13 @@ class ReadModel:
         self.toasts = [toast for toast in self.toasts if not toast.until_ms or toast.until_ms > now_ms]
 
     # --- derived
+
+    def activation(self, account: str) -> ActivationState:
+        """State of an account with the present Binance API manager, which knows of nothing that was activated before its start."""
+        state = self.activations.get(account)
+        if state is None or state.public != self.activation_key:
+            return ActivationState(account, ActivationStatus.INACTIVE)
+        return state
 
     def symbols(self) -> list[str]:
         """All symbols of which anything is known to be stored or streaming, then the other instruments, by name."""
@@ -303,10 +311,7 @@ class ReadModel:
         self.activations[event.account] = event
 
     def _on_activation_key(self, event: ActivationKey) -> None:
-        """A new one means a process that knows of nothing activated before."""
-        if event.public != self.activation_key:
-            self.activation_key = event.public
-            self.activations.clear()
+        self.activation_key = event.public
 
     def _on_trade_logged(self, event: TradeLogged) -> None:
         view = self.accounts.get(event.account)

@@ -28,7 +28,8 @@ class ActivationKey(Event, frozen=True):
 
 class ActivationState(Event, frozen=True):
     """From binance_api. Key: account. details: the exchange's or the system's words, without secrets; holds_password: the account
-    activates itself when its file is found."""
+    activates itself when its file is found; public: as of `ActivationKey`, so that what a process said that has died since is known as
+    such."""
 
     delivery: ClassVar[Delivery] = "latest"
     account: str
@@ -38,6 +39,7 @@ class ActivationState(Event, frozen=True):
     warnings: tuple[KeyWarning, ...] = ()
     details: str = ""
     holds_password: bool = False
+    public: bytes = b""
 
 
 class ActivateAccount(Request, frozen=True):

@@ -328,7 +328,7 @@ class ActivationDesk:
         told = report or KeyReport()
         name, holds = account.state.account, bool(account.held)
         account.state = ActivationState(
-            name, status, told.reason, told.permissions, told.warnings, told.details, holds
+            name, status, told.reason, told.permissions, told.warnings, told.details, holds, self._reader.public
         )  # fmt: skip
         self._assistant.publish(account.state, key=name)
 

@@ -86,7 +86,7 @@ def test_a_file_activates_with_its_password_which_may_be_held(pilot: Pilot) -> N
 
 def test_a_file_of_the_active_keys_is_made_and_its_password_changed(pilot: Pilot) -> None:
     reader = actual_account(pilot)
-    pilot.ui.model.apply(ActivationState("real", ActivationStatus.ACTIVE))
+    pilot.ui.model.apply(ActivationState("real", ActivationStatus.ACTIVE, public=reader.public))
     pilot.frames(2)
     pilot.click("activation.form.make")
     assert not pilot.sees("activation.key"), "the keys are with the manager"
@@ -110,9 +110,14 @@ def test_a_file_of_the_active_keys_is_made_and_its_password_changed(pilot: Pilot
 
 
 def test_deactivation_asks_first(pilot: Pilot) -> None:
-    actual_account(pilot)
+    reader = actual_account(pilot)
     warned = ActivationState(
-        "real", ActivationStatus.BLOCKED, ActivationReason.HEDGE_MODE, (KeyPermission.FUTURES,), tuple(KeyWarning)
+        "real",
+        ActivationStatus.BLOCKED,
+        ActivationReason.HEDGE_MODE,
+        (KeyPermission.FUTURES,),
+        tuple(KeyWarning),
+        public=reader.public,
     )
     pilot.ui.model.apply(warned)
     pilot.frames(2)
@@ -123,10 +128,13 @@ def test_deactivation_asks_first(pilot: Pilot) -> None:
 
 
 def test_a_successor_of_the_manager_knows_of_no_activation(pilot: Pilot) -> None:
-    actual_account(pilot)
-    pilot.ui.model.apply(ActivationState("real", ActivationStatus.ACTIVE))
-    pilot.ui.model.apply(ActivationKey(SealReader().public))
-    assert not pilot.ui.model.activations
+    model = pilot.ui.model
+    first, second = SealReader().public, SealReader().public
+    model.apply(ActivationState("real", ActivationStatus.ACTIVE, public=first))
+    model.apply(ActivationKey(first))
+    assert model.activation("real").status is ActivationStatus.ACTIVE, "a late window hears of both in any order"
+    model.apply(ActivationKey(second))
+    assert model.activation("real").status is ActivationStatus.INACTIVE
 
 
 def test_an_actual_account_is_created_with_its_user_number(pilot: Pilot) -> None:

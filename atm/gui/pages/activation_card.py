@@ -48,7 +48,7 @@ class ActivationCard:
         if name != self._account:
             self._account = name
             self._typed.clear()
-        state = ui.model.activations.get(name) or ActivationState(name, ActivationStatus.INACTIVE)
+        state = ui.model.activation(name)
         self._state(ui, state)
         is_on = state.status in (ActivationStatus.ACTIVE, ActivationStatus.BLOCKED)
         if is_on:
