@@ -9,6 +9,7 @@ from typing import ClassVar
 from atm.ipc.message_forms import Delivery, Event, Reply, Request
 from atm.model.account_facts import LiveFact
 from atm.model.live_request import Answer, LiveRequest
+from atm.model.risk import LiveRules
 
 KILL_SECONDS = 45.0
 """How long the kill switch may take to have closed everything."""
@@ -73,3 +74,10 @@ class ResumeLive(Request, frozen=True):
 
     account: str
     scope: str = ""
+
+
+class SetLiveRules(Request, frozen=True):
+    """To trade: risk limits, policy and stops of an actual account, from now on. → Done, or Failed with the field that is wrong"""
+
+    account: str
+    rules: LiveRules

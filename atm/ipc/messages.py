@@ -101,6 +101,7 @@ from atm.ipc.live_messages import (
     LiveMissed as LiveMissed,
     OpenLiveAccount as OpenLiveAccount,
     ResumeLive as ResumeLive,
+    SetLiveRules as SetLiveRules,
 )
 from atm.ipc.market_messages import (
     DayTicker as DayTicker,

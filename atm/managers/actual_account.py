@@ -11,7 +11,7 @@ from atm.managers.minute_barrier import Minute
 from atm.managers.trade_accounts import EQUITY_STEP_MS, VirtualAccount
 from atm.model.account import AccountSetup, AccountSnapshot
 from atm.model.interval import MINUTE_MS
-from atm.model.journal import Target
+from atm.model.journal import Halted, Target
 from atm.trading.actual import ActualEngine, Held
 from atm.trading.engine import AccountEngine
 
@@ -32,6 +32,9 @@ class FactSource(Protocol):
 
     def consumed(self, name: str) -> None:
         """The engine has taken the facts in."""
+
+    def halts(self, name: str) -> tuple[Halted, ...]:
+        """What is halted of the account."""
 
 
 class ActualAccount(VirtualAccount):
@@ -76,5 +79,6 @@ class ActualAccount(VirtualAccount):
     def snapshot(self, marks: Mapping[str, float]) -> AccountSnapshot:
         """As of a virtual account, saying what it waits for."""
         shown = super().snapshot(marks)
+        shown = msgspec.structs.replace(shown, halts=self._source.halts(self.setup.name))
         waits = self._source.facts(self.setup.name) is None and not self.failure
         return msgspec.structs.replace(shown, reason="waits for the exchange") if waits else shown

@@ -117,7 +117,7 @@ class LiveDesk:
             for position in setup.positions
         }
         self._instruments.update(instruments)
-        self._start(setup.name, LiveSetup(symbols))
+        self._start(setup.name, LiveSetup.of(symbols, setup.live))
         self._watch(symbols)
         self._connect(setup.name)
 

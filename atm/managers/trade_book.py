@@ -24,6 +24,7 @@ from atm.model.errors import ATMError, Invalid, Unavailable
 from atm.model.instrument import Instrument
 from atm.model.journal import KILLED
 from atm.model.notice import Notice, Severity
+from atm.model.risk import LiveRules
 from atm.storage.accounts import StoredAccount
 from atm.storage.database import Database
 from atm.trading.engine import AccountEngine
@@ -252,6 +253,15 @@ class AccountBook:
             account.engine.set_trading(on)
 
         self._change(account, switch)
+
+    def set_rules(self, account: VirtualAccount, rules: LiveRules) -> None:
+        """Of an actual account; it is taken up anew from its journal with them."""
+
+        def change() -> None:
+            account.setup = msgspec.structs.replace(account.setup, live=rules)
+
+        self._change(account, change)
+        self.live.open(account.setup, self.configurations.trade, self.instruments)
 
     def force_clear(self, account: VirtualAccount, symbols: Iterable[str]) -> None:
         """Close positions at the next open; stored at once, so that a replay knows it too. Of an actual account: now."""

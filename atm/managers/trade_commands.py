@@ -19,6 +19,7 @@ from atm.ipc.messages import (
     RemoveConfiguration,
     Reply,
     ResumeLive,
+    SetLiveRules,
     SetTrading,
 )
 from atm.managers import examined
@@ -35,6 +36,7 @@ from atm.managers.trade_setups import (
     refuse_used,
     uses,
 )
+from atm.model.account import AccountKind
 from atm.model.errors import Invalid, Refused, Unavailable
 from atm.storage.database import Database
 from atm.trading.method_choice import check_trade
@@ -73,6 +75,7 @@ class TradeCommands:
         assistant.answer(ForceClear, self._force_clear)
         assistant.answer(KillSwitch, self._kill)
         assistant.answer(ResumeLive, self._resume)
+        assistant.answer(SetLiveRules, self._set_rules)
 
     # --- configurations ---------------------------------------------------------------------------------------
 
@@ -193,4 +196,12 @@ class TradeCommands:
             raise Invalid("scope", request.scope, ", ".join(scopes) or "nothing: the account is not halted")
         self._book.live.resume(account.setup.name, request.scope)
         self._book.publish_account(account, {})
+        return Done()
+
+    def _set_rules(self, request: SetLiveRules) -> Reply:
+        account = self._book.account(request.account)
+        if account.setup.kind is not AccountKind.ACTUAL:
+            raise Invalid("account", request.account, "an actual account")
+        if account.setup.live != request.rules:
+            self._book.set_rules(account, request.rules)
         return Done()

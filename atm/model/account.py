@@ -7,8 +7,10 @@ from typing import Annotated
 
 import msgspec
 
+from atm.model.journal import Halted
 from atm.model.mark import Assumptions
 from atm.model.order import Side
+from atm.model.risk import LiveRules
 
 
 class AccountKind(Enum):
@@ -82,6 +84,7 @@ class AccountSetup(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     costs: CostModel = CostModel()
     trading: bool = False
     uid: Annotated[int, msgspec.Meta(ge=0)] = 0
+    live: LiveRules = LiveRules()
 
 
 class TradeReason(Enum):
@@ -178,7 +181,7 @@ class AssetState(msgspec.Struct, frozen=True):
 
 class AccountSnapshot(msgspec.Struct, frozen=True):
     """All of an account at one moment. `market_ms`: close of the last minute it has processed; assumed: what stood in for mark prices
-    and funding rates that were not recorded, since it began."""
+    and funding rates that were not recorded, since it began; halts: of an actual account, what opens no positions and why."""
 
     name: str
     kind: AccountKind
@@ -189,3 +192,4 @@ class AccountSnapshot(msgspec.Struct, frozen=True):
     state: str = "ACTIVE"
     reason: str = ""
     assumed: Assumptions = Assumptions()
+    halts: tuple[Halted, ...] = ()

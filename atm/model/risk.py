@@ -34,7 +34,7 @@ class OutsidePolicy(Enum):
 
     ADOPT = "ADOPT"
     IGNORE = "IGNORE"
-    STOP = "STOP"
+    STOP = "STOP_SYMBOL"
 
 
 class SymbolSetup(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -44,15 +44,28 @@ class SymbolSetup(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     isolated: bool = True
 
 
-class LiveSetup(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """How a live account trades.
+class LiveRules(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What the user sets of a live account.
 
-    symbols: those it trades; stop_distance: of the protective stop from the entry price where a target names none, None = no stop
-    then; unprotected_s: how long a position may be without a resting stop before there is an alarm.
+    stop_distance: of the protective stop from the entry price where a target names none, None = no stop then; unprotected_s: how
+    long a position may be without a resting stop before there is an alarm.
     """
+
+    limits: RiskLimits = RiskLimits()
+    policy: OutsidePolicy = OutsidePolicy.ADOPT
+    stop_distance: Share | None = 0.1
+    unprotected_s: Annotated[float, msgspec.Meta(gt=0, le=3_600)] = 15.0
+
+
+class LiveSetup(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How a live account trades. symbols: those it trades; the others as in `LiveRules`."""
 
     symbols: dict[str, SymbolSetup]
     limits: RiskLimits = RiskLimits()
     policy: OutsidePolicy = OutsidePolicy.ADOPT
     stop_distance: Share | None = 0.1
     unprotected_s: Annotated[float, msgspec.Meta(gt=0)] = 15.0
+
+    @staticmethod
+    def of(symbols: dict[str, SymbolSetup], rules: LiveRules) -> LiveSetup:
+        return LiveSetup(symbols, **msgspec.structs.asdict(rules))

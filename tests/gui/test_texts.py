@@ -43,6 +43,7 @@ from atm.model.notice import Notice, Severity
 from atm.model.notification import NotificationSettings
 from atm.model.order import Side
 from atm.model.parameter import Parameter, parameters_of
+from atm.model.risk import LiveRules
 from atm.model.simulation import SimulationPhase, SimulationStatus
 from atm.model.trade_configuration import (
     LimitOrder,
@@ -123,6 +124,7 @@ def every(parameters: Iterable[Parameter]) -> Iterator[Parameter]:
 
 TRADE = list(every(trade_parameters()))
 NOTIFICATIONS = [each for each in parameters_of(NotificationSettings) if each.name != "enabled"]
+LIVE = list(every(parameters_of(LiveRules)))
 VARIANTS = {variant.key.lower() for each in TRADE for variant in each.variants}
 REVIEW_CHECKS = ("fills", "profit", "fees", "wallet", "funding", "equity")
 
@@ -181,9 +183,10 @@ STATES = {
     | {each.name for each in COSTS}
     | {each.name for each in TRADE if each.name != "code"}
     | {each.name for each in NOTIFICATIONS}
+    | {each.name for each in LIVE}
     | {each.name for each in FAULT_FIELDS},
     "option": VARIANTS
-    | {choice.lower() for each in (*TRADE, *COSTS, *NOTIFICATIONS, *FAULT_FIELDS) for choice in each.choices},
+    | {choice.lower() for each in (*TRADE, *COSTS, *NOTIFICATIONS, *LIVE, *FAULT_FIELDS) for choice in each.choices},
     "notify": ("channel", "delivered", "waiting", "lost", "error", "kept", "not_kept"),
     "about": VARIANTS,
     "mismatch": ("market_order", "stop_close", "span", "first_deviation", "fall", "more", "less"),

@@ -11,6 +11,7 @@ from atm.managers.trade_setups import Configurations
 from atm.model.account import AccountKind, AccountSetup, AssetSetup, PositionSetup
 from atm.model.bars import Bar
 from atm.model.interval import MINUTE_MS
+from atm.model.journal import Halted
 from atm.model.trade_configuration import RemainingQuantity, RotationalGaussian1, TradeConfiguration
 from atm.trading.actual import Held
 from tests.trading.scene import ANALYSIS, engine
@@ -35,6 +36,9 @@ class Source:
 
     def consumed(self, name: str) -> None:
         self.taken += 1
+
+    def halts(self, name: str) -> tuple[Halted, ...]:
+        return (Halted("", "drawdown", False, 1),)
 
 
 def bar(minute: int) -> Bar:
@@ -77,5 +81,6 @@ def test_minutes_wait_for_the_exchange_and_decisions_are_on_its_wallet() -> None
     assert account.process(1) == 1
     (position,) = account.snapshot({}).positions
     assert Decimal(str(position.quantity)) == target.quantity
+    assert [halt.reason for halt in account.snapshot({}).halts] == ["drawdown"]
     assert account.snapshot({}).kind is AccountKind.ACTUAL
     assert account.progress().trades == [], "fills are the exchange's"

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Callable
 from decimal import Decimal
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -21,6 +22,7 @@ from atm.model.account import AccountKind, AccountSetup, AssetSetup, PositionSet
 from atm.model.endpoint import Addresses, Endpoint
 from atm.model.instrument import Instrument
 from atm.model.journal import Target
+from atm.model.risk import LiveRules, RiskLimits
 from atm.model.trade_configuration import TradeConfiguration
 from atm.storage.database import Database
 from tests.exchange.client.test_client_demo import demo
@@ -138,6 +140,18 @@ async def test_a_target_crosses_the_managers_and_survives_the_death_of_each(mana
     assert stored[-1].reason is TradeReason.FORCE_CLEAR
     paid = sum(each.profit - each.fee for each in stored)
     assert managers.desk.facts("first").wallets["USDT"] == pytest.approx(10_000 + paid, abs=1e-8)
+
+
+async def test_the_limits_of_the_account_hold(managers: Managers) -> None:
+    await managers.until(lambda: managers.desk.facts("first") is not None)
+    limited = msgspec.structs.replace(SETUP, live=LiveRules(RiskLimits(max_notional=150.0)))
+    managers.desk.open(limited, {"t": TRADE_CONFIGURATION}, managers.instruments)
+    await managers.until(lambda: managers.desk.facts("first") is not None)
+    managers.aim("100")
+    await managers.until(lambda: bool(managers.desk.halts("first")))
+    (halt,) = managers.desk.halts("first")
+    assert (halt.scope, halt.reason) == (X, "max_notional: 300, allowed 150")
+    assert not managers.quantity()
 
 
 async def test_an_account_without_keys_is_refused_in_words(home: Path) -> None:

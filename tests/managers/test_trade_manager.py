@@ -33,11 +33,13 @@ from atm.ipc.messages import (
     RemoveConfiguration,
     RenameConfiguration,
     RestartAnalysis,
+    ResumeLive,
+    SetLiveRules,
     SetTrading,
     UserIndicatorList,
 )
 from atm.managers.trade_setups import analysis_id
-from atm.model.account import AssetSetup, PositionSetup, TradeReason, TradeRecord
+from atm.model.account import AccountKind, AssetSetup, PositionSetup, TradeReason, TradeRecord
 from atm.model.analysis_configuration import (
     AnalysisConfiguration,
     ClassicalSignal,
@@ -49,6 +51,9 @@ from atm.model.bars import Source
 from atm.model.builtin_analyses import BUILT_IN
 from atm.model.errors import ATMError, Invalid, Refused, Unavailable
 from atm.model.interval import MINUTE_MS, Interval
+from atm.model.journal import KILLED
+from atm.model.risk import LiveRules, OutsidePolicy, RiskLimits
+from atm.storage.database import Database
 from tests.analyzers.market import changed
 from tests.managers.trade_harness import ACCOUNT, ANALYSIS, SYMBOLS, T0, TRADE, Program, instrument, walk
 
@@ -217,6 +222,30 @@ def test_the_kill_switch_closes_virtual_positions_and_trading_stays_off_after_a_
     assert made.notices.count("notice.killed") == 1
     with pytest.raises(Invalid, match="account"):
         made.ask(KillSwitch("nobody"))
+
+
+def test_rules_and_halts_of_an_actual_account_are_set_shown_and_survive_a_restart(tmp_path: Path) -> None:
+    made = program(tmp_path / "p")
+    assets = {"USDT": AssetSetup(0)}
+    Database(made.url).accounts.put(
+        msgspec.structs.replace(ACCOUNT, name="own", kind=AccountKind.ACTUAL, assets=assets)
+    )
+    made.start()
+    rules = LiveRules(RiskLimits(max_notional=500.0, daily_loss=0.1), OutsidePolicy.STOP, None, 30.0)
+    assert made.ask(SetLiveRules("own", rules)) == Done()
+    assert made.ask(KillSwitch("own")) == Done()
+    made.kill()
+    made.start()
+    account = made.manager.book.account("own")  # type: ignore[union-attr]
+    assert account.setup.live == rules
+    assert not account.setup.trading
+    assert [(halt.scope, halt.reason) for halt in account.snapshot({}).halts] == [("", KILLED)]
+    assert made.ask(ResumeLive("own")) == Done()
+    assert account.snapshot({}).halts == ()
+    with pytest.raises(Invalid, match="not halted"):
+        made.ask(ResumeLive("own"))
+    with pytest.raises(Invalid, match="actual"):
+        made.ask(SetLiveRules("paper", rules))
 
 
 def test_refusals_name_field_and_uses(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from atm.gui import formats, icons, widgets
 from atm.gui.drafts import ASSET, AccountDraft
 from atm.gui.pages.account_positions import alarm, position_table
 from atm.gui.pages.activation_card import ActivationCard
+from atm.gui.pages.live_card import LiveCard
 from atm.gui.position_form import draw_positions, error_at, prefill
 from atm.gui.read_model import AccountView
 from atm.gui.table import Table
@@ -31,6 +32,7 @@ class AccountsPage:
         self.selected = ""
         self.creating = False
         self.position = ""
+        self._live = LiveCard()
         self._positions: Table[PositionState] | None = None
         self._trades: Table[TradeRecord] | None = None
         self._language = ""
@@ -98,6 +100,8 @@ class AccountsPage:
         if view.setup.kind is AccountKind.ACTUAL:
             with widgets.card(ui, "activation", 0, -1):
                 self._activation.draw(ui, view)
+            with widgets.card(ui, "live", 0, -1, ui.t("live.title")):
+                self._live.draw(ui, view)
         with widgets.card(ui, "assets", 0, -1):
             for state in view.snapshot.assets:
                 self._asset(ui, view, state)
