@@ -246,7 +246,11 @@ class ActivationDesk:
             self._spawn(self._recheck())
 
     def _fail(self, account: _Account, report: KeyReport) -> None:
+        """Earlier keys, of an account that was blocked, go as well: they were to be replaced."""
         self._count_failure(account)
+        if account.keys is not None:
+            account.keys.wipe()
+            account.keys = None
         if report.reason is Reason.CANNOT_OPEN:
             account.held = b""
         self._tell(account, ActivationStatus.FAILED, report)
@@ -280,7 +284,7 @@ class ActivationDesk:
     async def recheck(self) -> None:
         """Ask for the modes of all accounts that have keys: one that was switched stops, one that was switched back goes on."""
         for account in list(self._accounts.values()):
-            if account.keys is None:
+            if account.keys is None or account.state.status is ActivationStatus.ACTIVATING:
                 continue
             number = account.number
             async with FuturesClient(self._addresses, _credentials(account.keys), shared=self._market) as client:

@@ -290,6 +290,18 @@ async def test_the_demo_exchange_refuses_one_way_orders_in_hedge_mode(desk: Desk
     assert refused.value.code == -4061
 
 
+async def test_keys_that_were_to_be_replaced_do_not_come_back(desk: Desk) -> None:
+    pair = await desk.make_key()
+    await control(desk.addresses.rest, DemoCommand(modes=DemoModes("second", hedge=True)))
+    assert (await desk.outcome(desk.by_keys(pair))).status is Status.BLOCKED
+    assert (await desk.outcome(desk.by_keys((WRONG, WRONG)))).status is Status.FAILED
+    await control(desk.addresses.rest, DemoCommand(modes=DemoModes("second")))
+    await desk.desk.recheck()
+    assert (await desk.settled()).status is Status.FAILED
+    with pytest.raises(Refused):
+        desk.desk.credentials(NAME)
+
+
 async def test_failures_make_the_next_attempt_wait_longer(desk: Desk) -> None:
     waits = []
     for _ in range(8):
