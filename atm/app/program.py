@@ -33,6 +33,9 @@ from atm.model.errors import ATMError
 from atm.model.program import ProgramContext
 from atm.notifications.settings_file import wanted
 
+TRADE_SECONDS = 1.0
+"""How long the kill switch waits for the trade manager before it goes on without it."""
+
 
 def run_program(context: ProgramContext, speed: float) -> int:
     """Run until the end is asked for. Raises `Refused` when the program runs already on this home."""
@@ -78,10 +81,10 @@ def _handle(supervisor: Supervisor, addresses: Addresses, is_demo: bool, command
 
 def _kill(supervisor: Supervisor, account: str) -> dict[str, Any]:
     """Of virtual accounts by trade alone, of actual ones by binance_api, with trade or without it."""
-    untold = _ask(supervisor, TRADE, KillSwitch(account)).get("error", "")
+    untold = _ask(supervisor, TRADE, KillSwitch(account), TRADE_SECONDS).get("error", "")
     told = _ask(supervisor, BINANCE_API, KillSwitch(account), KILL_SECONDS)
     if "error" in told:
-        return {"error": "; ".join(filter(None, (untold, told["error"])))}
+        return {"error": "; ".join(filter(None, dict.fromkeys((untold, told["error"]))))}
     return {"done": True, "untold": untold}
 
 

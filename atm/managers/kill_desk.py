@@ -67,11 +67,15 @@ class KillDesk:
         return deferred
 
     async def _kill(self, account: str, deferred: Deferred) -> None:
-        told = await self._tell(account)
+        reply = await self._tell(account)
+        told = account not in self._untold
         if not told:
             self._spawn(self._keep_telling(account))
         known = {*self._clients.names(), *await self._stored_names()}
         names = sorted(known if not account else known & {account})
+        if not names and isinstance(reply, Failed) and reply.kind == "Invalid":
+            deferred.reply(reply)
+            return
         left = [line for line in await asyncio.gather(*(self._clear(name, told) for name in names)) if line]
         if left:
             deferred.fail(Unavailable("; ".join(left)))
@@ -113,8 +117,8 @@ class KillDesk:
 
     # --- the trade manager ------------------------------------------------------------------------------------
 
-    async def _tell(self, account: str) -> bool:
-        """Whether the trade manager has taken it over."""
+    async def _tell(self, account: str) -> Reply:
+        """What the trade manager says; untold no more once it has taken it over, or knows no such account."""
         answered: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
 
         def take(reply: Reply) -> None:
@@ -125,10 +129,9 @@ class KillDesk:
         reply = await answered
         if isinstance(reply, Failed):
             log.warning("the trade manager does not take the kill switch: %s", reply.message)
-            if reply.kind != "Invalid":
-                return False
-        self._untold.discard(account)
-        return True
+        if not isinstance(reply, Failed) or reply.kind == "Invalid":
+            self._untold.discard(account)
+        return reply
 
     async def _keep_telling(self, account: str) -> None:
         """Until it has journalled that nothing is opened any more."""

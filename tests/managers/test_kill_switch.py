@@ -16,7 +16,7 @@ from atm.ipc.messages import BINANCE_API, TRADE, Done, Failed, KillSwitch, Reply
 from atm.managers.live_desk import LiveDesk
 from atm.managers.live_exchange_desk import LiveExchangeDesk
 from atm.model.endpoint import Endpoint
-from atm.model.errors import Unavailable
+from atm.model.errors import Invalid, Unavailable
 from atm.model.journal import KILLED, Adjusted
 from tests.exchange.client.test_client_demo import demo
 from tests.managers.test_live_desk import SETUP, TRADE_CONFIGURATION, Managers, X
@@ -44,13 +44,15 @@ class Killable(Managers):
         self.desk.open(SETUP, {"t": TRADE_CONFIGURATION}, self.instruments)
 
     def _on_kill(self, request: KillSwitch) -> Reply:
+        if request.account not in ("", "first"):
+            raise Invalid("account", request.account, "first")
         if not self.deaf:
             self.desk.flatten("first", KILLED)
         return Done()
 
-    async def press(self) -> Reply:
+    async def press(self, account: str = "") -> Reply:
         answers: list[Reply] = []
-        self.user.request_async(BINANCE_API, KillSwitch(), answers.append, timeout=60)
+        self.user.request_async(BINANCE_API, KillSwitch(account), answers.append, timeout=60)
         await self.until(lambda: bool(answers))
         return answers[0]
 
@@ -118,6 +120,12 @@ async def test_with_the_trade_manager_dead_the_exchange_is_cleared_and_the_journ
     managers.aim("40")
     await asyncio.sleep(1)
     assert await managers.is_clear()
+
+
+async def test_an_account_that_nobody_knows_is_refused(managers: Killable) -> None:
+    answer = await managers.press("nobody")
+    assert isinstance(answer, Failed)
+    assert answer.field == "account"
 
 
 async def test_an_account_that_is_not_connected_is_cleared_as_well(managers: Killable) -> None:
