@@ -16,7 +16,7 @@ from atm.storage.sample import load_exchange_info, load_instruments
 ASSETS = Path(__file__).parents[2] / "assets"
 
 
-async def test_all_symbols_are_told_once_in_ten_seconds_and_a_missing_open_interest_is_no_failure() -> None:
+async def test_all_symbols_are_told_once_in_ten_seconds_with_the_open_interest_of_the_one_in_sight() -> None:
     arguments = MarketStore(ASSETS / "sample"), load_instruments(ASSETS), load_exchange_info(ASSETS)
     bus, now_s = LocalBus(), [100.0]
     api, page = bus.assistant(BINANCE_API), bus.assistant("gui")
@@ -32,18 +32,20 @@ async def test_all_symbols_are_told_once_in_ten_seconds_and_a_missing_open_inter
         tasks: list[asyncio.Task[None]] = []
         MarketDesk(api, client, lambda work: tasks.append(asyncio.create_task(work)), lambda: now_s[0])
 
-        async def look() -> None:
-            page.request_async(BINANCE_API, LookAtMarket("NEARUSDT"), replies.append)
+        async def look(symbol: str = "NEARUSDT") -> None:
+            page.request_async(BINANCE_API, LookAtMarket(symbol), replies.append)
             bus.pump()
             await asyncio.gather(*tasks)
             bus.pump()
 
         await look()
         await look()
-        assert len(told) == 1 and replies == [Done(), Done()] and interest == []
+        assert len(told) == 1 and replies == [Done(), Done()]
         now_s[0] += FRESH_S
         await look()
-        assert len(told) == 2
+        assert len(told) == 2 and {each.symbol for each in interest} == {"NEARUSDT"} and interest[0].quantity > 0
+        await look("UNKNOWNUSDT")
+        assert replies[-1] == Done() and {each.symbol for each in interest} == {"NEARUSDT"}, "a missing one is no failure"
         used = client.budget.used_weight(client.gate.now_ms())
     by_name = {ticker.symbol: ticker for ticker in told[-1].tickers}
     assert set(by_name) == {"AVAXUSDT", "FILUSDT", "NEARUSDT"}
