@@ -47,8 +47,12 @@ class ChannelQueue:
         """The message to try now. It stays first until `delivered`."""
         return self._waiting[0] if self._waiting and now_ms >= self._retry_ms else None
 
-    def delivered(self) -> None:
-        self._waiting.popleft()
+    def delivered(self, message: Message) -> None:
+        """It arrived, even if it was given up meanwhile because too many came after it."""
+        if self._waiting and self._waiting[0] is message:
+            self._waiting.popleft()
+        else:
+            self._lost -= 1
         self._failures, self._retry_ms, self._error = 0, 0, ""
         self._delivered += 1
 

@@ -97,7 +97,7 @@ class Delivery:
                     queue.failed(self._clock_ms(), error)
                     log.warning("a message could not be sent to %s: %s", queue.name, error)
                 else:
-                    queue.delivered()
+                    queue.delivered(message)
                 self._condition.notify_all()
             self._changed()
 
