@@ -95,7 +95,7 @@ class BinanceAPIManager:
         self._rest = FuturesClient(self._context.addresses, credentials)
         endpoint = self._context.endpoint.value
         self._feed = MarketFeed(
-            self._rest, self._context.addresses.stream, endpoint, self._assistant.publish, self._times
+            self._rest, self._context.addresses.stream, endpoint, self._assistant.publish, self._times, self._fail
         )
         self._assistant.answer(CollectSymbols, self._on_collect)
         self._assistant.answer(FetchBars, self._on_fetch)
@@ -191,8 +191,12 @@ class BinanceAPIManager:
     def _task_ended(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
-            self._failure = error  # main starts the process anew; half of it alive would look healthy
-            self._ended.set()
+            self._fail(error)
+
+    def _fail(self, error: BaseException) -> None:
+        """Main starts the process anew; half of it alive would look healthy."""
+        self._failure = error
+        self._ended.set()
 
     # --- requests ---------------------------------------------------------------------------------------------
 

@@ -45,7 +45,9 @@ async def test_all_symbols_are_told_once_in_ten_seconds_with_the_open_interest_o
         await look()
         assert len(told) == 2 and {each.symbol for each in interest} == {"NEARUSDT"} and interest[0].quantity > 0
         await look("UNKNOWNUSDT")
-        assert replies[-1] == Done() and {each.symbol for each in interest} == {"NEARUSDT"}, "a missing one is no failure"
+        assert replies[-1] == Done() and {each.symbol for each in interest} == {"NEARUSDT"}, (
+            "a missing one is no failure"
+        )
         used = client.budget.used_weight(client.gate.now_ms())
     by_name = {ticker.symbol: ticker for ticker in told[-1].tickers}
     assert set(by_name) == {"AVAXUSDT", "FILUSDT", "NEARUSDT"}

@@ -11,6 +11,7 @@ from collections.abc import Callable
 
 import msgspec
 
+from atm.exchange.client.frames import UNREADABLE
 from atm.exchange.client.handshake_pace import HandshakePace
 from atm.exchange.client.local_book import DepthEvent, LocalBook
 from atm.exchange.client.rest import FuturesClient
@@ -152,7 +153,7 @@ class BookFeed:
             self.tap(frame)
         try:
             message = FRAMES.decode(frame)
-        except msgspec.DecodeError:
+        except UNREADABLE:
             self.unreadable += 1
             return ""
         event = message.data

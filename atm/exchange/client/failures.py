@@ -11,6 +11,7 @@ import re
 
 import msgspec
 
+from atm.exchange.client.frames import UNREADABLE
 from atm.model.errors import ATMError, Banned, Refused, Throttled, Unavailable, Unknown
 
 TIMESTAMP_OUTSIDE = -1021
@@ -71,7 +72,7 @@ def read_answer(status: int, body: bytes, retry_after: str | None) -> Answer:
     """The parts that decide, from any body: the exchange's JSON, HTML of a firewall, a list, nothing."""
     try:
         content = msgspec.json.decode(body)
-    except msgspec.DecodeError:
+    except UNREADABLE:
         content = None
     code, text = 0, ""
     if isinstance(content, dict):

@@ -57,11 +57,14 @@ class MarketFeed:
         endpoint: str,
         emit: Callable[[Event, str], None],
         times: FeedTimes | None = None,
+        on_failure: Callable[[BaseException], None] = lambda _: None,
     ) -> None:
+        """on_failure: told of a defect that has ended one of the feed's tasks; the feed is not whole from then on."""
         self._rest = rest
         self._endpoint = endpoint
         self._emit = emit
         self._times = times or FeedTimes()
+        self._on_failure = on_failure
         self._loop = asyncio.get_running_loop()
         self.reduction = StreamReduction()
         self.tap: Callable[[bytes], None] | None = None
@@ -354,3 +357,4 @@ class MarketFeed:
         self._tasks.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
             logger.error("a task of the market feed failed", exc_info=error)
+            self._on_failure(error)

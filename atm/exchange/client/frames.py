@@ -118,5 +118,7 @@ class Control(msgspec.Struct, omit_defaults=True):
     id: int
 
 
+UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError)
+"""What msgspec raises of bytes that are no JSON; bad UTF-8 inside of a string escapes its own family."""
 FRAMES = msgspec.json.Decoder(Frame, strict=False)
 LOOSE_FRAMES = msgspec.json.Decoder(LooseFrame)

@@ -82,7 +82,7 @@ class MarkOutlet:
                 queue.popleft()
                 mark = closed.mark
                 if not closed.whole:
-                    mark = None if found is None else found.get(event.bar.open_time)
+                    mark = _with_rate(None if found is None else found.get(event.bar.open_time), closed.mark)
                     if minutes is not None and found is not None:
                         minutes.settle(event.bar.open_time, mark)
                 self._emit(_marked(event, mark))
@@ -145,6 +145,17 @@ class MarkOutlet:
                 logger.warning("%s: mark prices from %d are refused: %s", symbol, lacking[0], refusal)
         found |= {minute: closed.mark for minute, closed in known.items() if closed.whole and closed.mark is not None}
         return tuple(msgspec.structs.replace(bar, mark=found.get(bar.open_time)) for bar in bars)
+
+
+def _with_rate(found: Mark | None, streamed: Mark | None) -> Mark | None:
+    """What the exchange answered, with the rate of the stream where the answer has none: it comes minutes after the stamp."""
+    if streamed is None or math.isnan(streamed.funding_rate):
+        return found
+    if found is None:
+        return Mark(*_NO_PRICES, streamed.funding_rate)
+    return (
+        msgspec.structs.replace(found, funding_rate=streamed.funding_rate) if math.isnan(found.funding_rate) else found
+    )
 
 
 def _marked(event: ClosedBar, mark: Mark | None) -> ClosedBar:

@@ -15,12 +15,11 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
-import msgspec
-
 from atm.exchange.client.book_flow import BookFlow
 from atm.exchange.client.frames import (
     FRAMES,
     LOOSE_FRAMES,
+    UNREADABLE,
     BookEvent,
     ContractEvent,
     ForceOrder,
@@ -107,7 +106,7 @@ class StreamReduction:
         self.newest_s = now_s
         try:
             message = FRAMES.decode(frame)
-        except msgspec.DecodeError:
+        except UNREADABLE:
             return self._strange(frame)
         event = message.data
         if event is None:
@@ -139,7 +138,7 @@ class StreamReduction:
         """Not one of ours: a new event type is counted apart from a broken frame."""
         try:
             message = LOOSE_FRAMES.decode(frame)
-        except msgspec.DecodeError:
+        except UNREADABLE:
             self.counters.unreadable += 1
             return ""
         self.counters.unknown += 1

@@ -44,6 +44,7 @@ from atm.exchange.client.failures import (
     read_answer,
     refused_by_rate,
 )
+from atm.exchange.client.frames import UNREADABLE
 from atm.exchange.client.rate_budget import RequestClass
 from atm.exchange.client.rate_gate import RateGate
 from atm.model.endpoint import Addresses
@@ -204,7 +205,7 @@ class FuturesTransport(AsyncClient):  # type: ignore[misc]  # the library is unt
                 self.on_answer(response.url.path, response.url.path_qs, body)
             try:
                 return msgspec.json.decode(body) if body else {}
-            except msgspec.DecodeError as error:
+            except UNREADABLE as error:
                 raise RequestFailed(lost(placing, True, f"unreadable answer: {error}")) from None
         answer = read_answer(response.status, body, response.headers.get("Retry-After"))
         if answer.code in FILTER_DOUBTS:

@@ -18,6 +18,7 @@ from typing import Any
 import msgspec
 
 from atm.exchange.client.connection import StreamSocket, open_connection
+from atm.exchange.client.frames import UNREADABLE
 from atm.exchange.client.rest import FuturesClient
 from atm.exchange.client.stream_watch import StreamWatch
 from atm.exchange.client.supervisor import StreamTimes, reconnect_wait
@@ -175,7 +176,7 @@ class UserStream:
     def _sink(self, frame: bytes, now_s: float) -> str:
         try:
             event = msgspec.json.decode(frame)
-        except (msgspec.DecodeError, UnicodeDecodeError):
+        except UNREADABLE:
             event = None
         if not isinstance(event, dict) or "e" not in event:
             self.unreadable += 1

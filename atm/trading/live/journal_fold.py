@@ -77,6 +77,9 @@ def _learn(state: LiveState, fact: OrderFact) -> None:
     known = advance(order, fact)
     if known is order:
         return
+    if known.is_complete and not order.is_complete:
+        # what ends now is the newest of those that have ended, however long it has rested
+        del state.orders[fact.client_id]
     state.orders[fact.client_id] = known
     _move(state, order.intent.symbol, known.signed_executed - order.signed_executed, _time_of(fact))
     if known.is_complete:

@@ -181,6 +181,27 @@ async def test_a_minute_that_opens_at_a_stamp_brings_its_settled_rate() -> None:
     assert math.isnan(rates[0]) and rates[1] == 1e-6
 
 
+async def test_a_rate_that_the_stream_knew_is_kept_where_the_exchange_does_not_tell_it_yet(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The history of rates has it minutes later; without this the constant would be charged."""
+    out = Outside()
+
+    async def none_yet(*_: object) -> dict[int, float]:
+        return {}
+
+    monkeypatch.setattr(out.exchange, "funding_rates", none_yet)
+    stamp = PERIOD_MS // MINUTE_MS
+    for second in (-2, -1, 30):  # the minute at the stamp was told in part
+        ms = T0 + PERIOD_MS + second * 1_000
+        following = T0 + PERIOD_MS if second < 0 else T0 + 2 * PERIOD_MS
+        out.minutes.told(Told(ms, 7.0, 0.0003 if second < 0 else 0.0001, following, ms / 1000))
+    out.publish(stamp)
+    await out.until(lambda: len(out.left) == 1)
+    mark = out.left[0][1]
+    assert mark is not None and (mark.funding_rate, mark.close) == (0.0003, float(stamp))
+
+
 async def test_years_of_rates_cost_few_requests() -> None:
     exchange: Any = Exchange()
     history = FundingHistory(exchange)

@@ -391,8 +391,15 @@ async def test_a_symbol_outside_ascii_is_signed_as_it_is_sent(client: FuturesCli
 async def test_an_unreadable_status_of_an_accepted_order_is_unknown(
     client: FuturesClient, exchange: Any, tools: Any
 ) -> None:
-    exchange.answer("POST", ORDER, tools.Answer({**ORDER_ANSWER, "status": "INVENTED"}), tools.Answer({"code": 200}))
-    for _ in range(2):
+    exchange.answer(
+        "POST",
+        ORDER,
+        tools.Answer({**ORDER_ANSWER, "status": "INVENTED"}),
+        tools.Answer({"code": 200}),
+        tools.Answer(b'{"status": "\xff\xfe"}'),
+        tools.Answer(b'{"code": -1007, "msg": "\xff"}', 503),
+    )
+    for _ in range(4):
         with pytest.raises(Unknown):
             await client.place(TICKET)
 

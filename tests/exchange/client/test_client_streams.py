@@ -97,12 +97,13 @@ def test_what_a_second_connection_delivers_late_is_dropped(reduction: StreamRedu
 def test_a_tolerant_reader_counts_what_it_does_not_know(reduction: StreamReduction) -> None:
     for content in (
         b'{"stream":"btcusdt@x","data":{"e":"INVENTED","E":1}}', b'{"stream":"y","data":[1,2]}', b'{"stream"', b"\xff\x00",
+        b'{"stream":"btc\xffusdt@aggTrade","data":{"e":"aggTrade","s":"BTC\xff\xfe"}}',
         b'{"result":null,"id":1}', b"{}", b"[]", frame("ethusdt@aggTrade", {**TRADE, "s": "ETHUSDT"}),
         frame("x", {**TRADE, "p": "not a number"}),
     ):  # fmt: skip
         reduction.feed(content, 0.0)
     counters = reduction.counters
-    assert (counters.messages, counters.controls, counters.unknown, counters.unreadable) == (9, 2, 4, 3)
+    assert (counters.messages, counters.controls, counters.unknown, counters.unreadable) == (10, 2, 4, 4)
     assert reduction.take_changed() == []
 
 
