@@ -17,6 +17,8 @@ FOLLOWER = "market page"
 LEVELS = 500
 SILENT_S = 10.0
 """A book that is streamed comes twice a second."""
+QUIET_S = 60.0
+"""Differences come when something changes: of a thin market rarely, but not as rarely as this."""
 FOLLOW_MS = 20_000
 """What is followed must be asked for again within 60 s."""
 ASK_S = 5.0
@@ -43,9 +45,10 @@ class BookPanel:
             whole = ui.model.whole_books.get(symbol)
             if whole is None:
                 ui.text(ui.t("market.book_coming"), ui.colors.muted, size=ui.theme.SMALL)
-            elif not whole.is_synchronised:
+            elif not whole.is_synchronised or is_old(ui.model, symbol, whole.time_ms, QUIET_S):
                 ui.text(ui.t("market.book_behind"), ui.colors.warning, size=ui.theme.SMALL)
-            book = whole or book
+            if whole is not None and whole.bids and whole.asks:
+                book = whole
         elif _is_off(ui.model, symbol):
             ui.wrapped(ui.t("market.book_off"))
             return
@@ -129,8 +132,14 @@ def _is_off(model: ReadModel, symbol: str) -> bool:
     collection, book, mark = model.collection.get(symbol), model.books.get(symbol), model.marks.get(symbol)
     if collection is None or collection.flow:
         return False
+    return book is None or mark is None or is_old(model, symbol, book.time_ms, SILENT_S)
+
+
+def is_old(model: ReadModel, symbol: str, book_ms: int, seconds: float) -> bool:
+    """Whether a book stands still for so long while the mark price goes on: what was right then must not pass for the market."""
+    mark = model.marks.get(symbol)
     speed = model.demo.state.speed if model.demo is not None else 1.0
-    return book is None or mark is None or mark.time_ms - book.time_ms > SILENT_S * 1000 * speed
+    return mark is not None and mark.time_ms - book_ms > seconds * 1000 * speed
 
 
 def short(value: float, decimals: int) -> str:

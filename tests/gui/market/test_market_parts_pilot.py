@@ -8,6 +8,7 @@ import msgspec
 import pytest
 from imgui_bundle import imgui
 
+from atm.gui.market.book_panel import is_old
 from atm.gui.market.symbol_list import lines_of
 from atm.gui.pages.market import MarketPage
 from atm.gui.read_model import ReadModel
@@ -156,6 +157,14 @@ def test_the_whole_book_is_followed_while_it_is_wanted_and_shown(pilot: Pilot, e
     pilot.ui.model.apply(WholeBook("FILUSDT", MARKET_MS, 1, False, 0, ((3.0, 5.0),), ((3.1, 5.0),)))
     pilot.show(PageName.MARKET)
     assert exchange.followed()[-1] == ("FILUSDT",)
+
+
+def test_a_book_that_stands_still_while_the_mark_goes_on_is_old_at_the_speed_of_the_market(pilot: Pilot) -> None:
+    model = pilot.ui.model
+    mark_ms, speed = model.marks["AVAXUSDT"].time_ms, model.demo.state.speed if model.demo is not None else 1.0
+    assert not is_old(model, "AVAXUSDT", mark_ms - int(60_000 * speed), 60.0)
+    assert is_old(model, "AVAXUSDT", mark_ms - int(60_000 * speed) - 1, 60.0)
+    assert not is_old(model, "UNKNOWN", 0, 60.0)
 
 
 def test_the_height_of_a_row_is_kept(pilot: Pilot, exchange: Exchange) -> None:
