@@ -34,6 +34,8 @@ log = logging.getLogger(__name__)
 SAVE_SECONDS = 5.0
 """How long minutes without a trade may wait to be stored; they are replayed from the bars if they get lost."""
 
+KILLED_WAITING = "killed_while_waiting"
+"""Setting: names of accounts for which the kill switch came before they could be opened."""
 _SEVERITIES = {
     TradeReason.STOP_IMMEDIATE: (Severity.WARNING, "notice.stop"),
     TradeReason.STOP_CLOSE: (Severity.WARNING, "notice.stop"),
@@ -105,6 +107,7 @@ class AccountBook:
             try:
                 self.accounts[name] = self._open(stored)
                 del self._waiting[name]
+                self._obey_late(name)
             except ATMError as error:
                 if name not in self._reasons:
                     self.notify(Severity.CRITICAL, "notice.account_failed", name, account=name, reason=str(error))
@@ -284,7 +287,10 @@ class AccountBook:
         left: list[str] = []
         for each in names:
             try:
-                self._kill_one(each)
+                if each in self._waiting:
+                    self._kill_waiting(each)
+                else:
+                    self._kill_one(each)
             except ATMError as error:
                 log.error("the kill switch of %s: %s", each, error)
                 left.append(f"{each}: {error}")
@@ -304,6 +310,25 @@ class AccountBook:
             self.set_trading(account, False)
         if is_new:
             self.notify(Severity.CRITICAL, "notice.killed", name, account=name)
+
+    def _kill_waiting(self, name: str) -> None:
+        """Of an account that is not open, and may never be: what is known of it is closed, the rest is kept for its opening."""
+        if self.live.knows(name):
+            self.live.flatten(name, KILLED)
+        killed = self._killed_waiting()
+        if name not in killed:
+            self._database.settings.put(KILLED_WAITING, sorted({*killed, name}))
+            self.notify(Severity.CRITICAL, "notice.killed", name, account=name)
+
+    def _obey_late(self, name: str) -> None:
+        """The kill switch that came while an account was not open."""
+        killed = self._killed_waiting()
+        if name in killed:
+            self._kill_one(name)
+            self._database.settings.put(KILLED_WAITING, sorted(killed - {name}))
+
+    def _killed_waiting(self) -> set[str]:
+        return set(self._database.settings.get(KILLED_WAITING) or ())
 
     def _known(self, name: str) -> None:
         if not self.knows(name):

@@ -205,6 +205,33 @@ def test_force_clear_closes_at_the_next_open_even_if_killed_meanwhile(tmp_path: 
         made.ask(ForceClear("paper", "ZZZUSDT"))
 
 
+def test_the_kill_switch_is_done_though_an_account_cannot_be_opened_which_then_begins_without_trading(
+    tmp_path: Path,
+) -> None:
+    made = program(tmp_path / "p")
+    made.start()
+    gone = msgspec.structs.replace(ACCOUNT, name="gone", positions=(PositionSetup("GONEUSDT", "A5", "T"),))
+    made.manager.book._database.accounts.put(gone)  # type: ignore[union-attr]
+    made.kill()
+    made.start()
+    made.play(2)
+    assert made.ask(KillSwitch()) == Done()
+    assert made.ask(KillSwitch()) == Done()
+    made.kill()
+    made.start()
+    listed = (*SYMBOLS, "GONEUSDT")
+    made.exchange.publish(Instruments(tuple(instrument(symbol) for symbol in listed)))
+    made.bus.pump()
+    book = made.manager.book  # type: ignore[union-attr]
+    assert {name: account.setup.trading for name, account in book.accounts.items()} == {"paper": False, "gone": False}
+    assert made.ask(SetTrading("gone", True)) == Done()
+    made.kill()
+    made.start()
+    made.exchange.publish(Instruments(tuple(instrument(symbol) for symbol in listed)))
+    made.bus.pump()
+    assert made.manager.book.account("gone").setup.trading  # type: ignore[union-attr]
+
+
 def test_the_kill_switch_closes_virtual_positions_and_trading_stays_off_after_a_restart(tmp_path: Path) -> None:
     made = program(tmp_path / "p")
     made.start()
