@@ -121,6 +121,12 @@ class LiveDesk:
         self._watch(symbols)
         self._connect(setup.name)
 
+    def take_instruments(self, changed: Mapping[str, Instrument]) -> None:
+        """Filters of the exchange have changed: they hold for the next orders and stops."""
+        self._instruments.update(changed)
+        for live in self._live.values():
+            live.account.reload(changed)
+
     def close(self, name: str) -> None:
         """Let an account go; its orders and stops on the exchange stay."""
         if self._live.pop(name, None) is not None:

@@ -99,6 +99,7 @@ class AccountBook:
         given = {instrument.symbol: instrument for instrument in instruments}
         changed = {name: each for name, each in given.items() if self.instruments.get(name, each) != each}
         self.instruments.update(given)
+        self.live.take_instruments(changed)
         for account in self.accounts.values():
             if not changed.keys().isdisjoint(account.engine.symbols):
                 account.engine.take_instruments(changed)

@@ -119,6 +119,20 @@ def test_large_orders_go_in_slices() -> None:
     assert len({intent.client_id for intent in placed}) == len(placed) == 3
 
 
+def test_new_filters_of_the_exchange_hold_for_the_next_order_and_its_stop() -> None:
+    bench = Bench()
+    bench.snapshot()
+    bench.account.reload(
+        {X: msgspec.structs.replace(INSTRUMENTS[X], market_step_size="10", step_size="10", tick_size="0.05")}
+    )
+    bench.aim(123, "1.93")
+    number, placed = bench.asks(PlaceOrder)
+    assert placed.intent.quantity == 120
+    bench.answer(number, bench.filled(placed.intent.client_id, 120))
+    trigger = bench.asks(PlaceOrder)[1].intent.trigger
+    assert trigger is not None and trigger % Decimal("0.05") == 0
+
+
 def test_a_flip_is_closed_before_it_is_opened() -> None:
     bench = _holding(100)
     bench.wait(1_000)
