@@ -36,6 +36,9 @@ class FactSource(Protocol):
     def halts(self, name: str) -> tuple[Halted, ...]:
         """What is halted of the account."""
 
+    def engaged(self, name: str) -> set[str]:
+        """Symbols in which it has, wants or is about to get something."""
+
 
 class ActualAccount(VirtualAccount):
     """Its minutes wait while its facts are not known. `targets`: the newest of each symbol since they were taken."""
@@ -72,6 +75,10 @@ class ActualAccount(VirtualAccount):
         self._known = msgspec.structs.replace(known, held=held)
         if close % EQUITY_STEP_MS == 0 and known.equity > 0:
             self._unsaved.equity.append((close, known.equity))
+
+    def open_symbols(self) -> set[str]:
+        """Those of the engine, and those in which the exchange has or may soon have something."""
+        return super().open_symbols() | self._source.engaged(self.setup.name)
 
     def mark_beginning(self) -> None:
         """The curve begins with the first equity that the exchange tells."""

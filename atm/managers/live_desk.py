@@ -145,6 +145,23 @@ class LiveDesk:
             held, {asset: float(wallet) for asset, wallet in live.account.wallets.items()}, live.account.equity
         )
 
+    def engaged(self, name: str) -> set[str]:
+        """Symbols in which an account has something, wants something or has an order under way that is no stop. What the exchange
+        has is known here before the engine's next minute."""
+        live = self._live.get(name)
+        if live is None:
+            return set()
+        state = live.account.state
+        held = {symbol for symbol, book in state.books.items() if book.own}
+        seen = {symbol for symbol, position in live.account.positions.items() if position.amount}
+        wanted = {symbol for symbol, target in state.targets.items() if target.quantity}
+        moving = {
+            order.intent.symbol
+            for order in state.orders.values()
+            if not order.is_final and not order.intent.is_conditional
+        }
+        return held | seen | wanted | moving
+
     def consumed(self, name: str) -> None:
         """The engine has taken the facts in: stops of the exchange are told once."""
         self._live[name].stopped.clear()

@@ -30,12 +30,16 @@ class Source:
     def __init__(self) -> None:
         self.known: Facts | None = None
         self.taken = 0
+        self.moving: set[str] = set()
 
     def facts(self, name: str) -> Facts | None:
         return self.known
 
     def consumed(self, name: str) -> None:
         self.taken += 1
+
+    def engaged(self, name: str) -> set[str]:
+        return self.moving
 
     def halts(self, name: str) -> tuple[Halted, ...]:
         return (Halted("", "drawdown", False, 1),)
@@ -68,6 +72,9 @@ def test_minutes_wait_for_the_exchange_and_decisions_are_on_its_wallet() -> None
         barrier.add_bar(X, bar(minute))
     barrier.add_row(f"{X}/a", interval * MINUTE_MS, flip())
     assert account.process(1_000) == 0
+    assert account.open_symbols() == set()
+    source.moving = {X}
+    assert account.open_symbols() == {X}, "what is on its way to the exchange is not flat"
     assert account.snapshot({}).reason == "waits for the exchange"
     source.known = Facts({}, {"USDT": 1_000.0}, 1_000.0)
     assert account.process(1_000) == interval

@@ -114,7 +114,9 @@ async def managers(home: Path) -> AsyncIterator[Managers]:
 async def test_a_target_crosses_the_managers_and_survives_the_death_of_each(managers: Managers) -> None:
     await managers.until(lambda: managers.desk.facts("first") is not None)
     assert managers.desk.facts("first").wallets == {"USDT": 10_000.0}
+    assert managers.desk.engaged("first") == set()
     managers.aim("100")
+    assert managers.desk.engaged("first") == {X}, "before anything of it is filled"
     await managers.until(lambda: managers.quantity() == 100.0)
     managers.bus.kill(TRADE)
     managers.begin_trade()
@@ -129,6 +131,7 @@ async def test_a_target_crosses_the_managers_and_survives_the_death_of_each(mana
     await managers.until(lambda: managers.quantity() == -20.0)
     managers.desk.clear("first", [X])
     await managers.until(lambda: managers.quantity() == 0.0)
+    await managers.until(lambda: managers.desk.engaged("first") == set())
     assert "notice.live_outside_change" not in managers.notices
     await managers.until(lambda: bool(managers.logged) and managers.logged[-1].quantity_after == 0.0)
     stored = managers.accounts.trades("first")[::-1]
