@@ -185,6 +185,19 @@ class LiveDesk:
             decision_ms = max(self.now_ms, before.decision_ms + 1 if before is not None else 0)
             self.aim(name, [Target(symbol, NOTHING, decision_ms, reason=FORCE_CLEAR)])
 
+    def hold(self, name: str) -> None:
+        """Open nothing more: what is wanted beyond the present positions is not wanted any more, what closes goes on."""
+        if name not in self._live:
+            return
+        state = self._live[name].account.state
+        for symbol, target in list(state.targets.items()):
+            book = state.books.get(symbol)
+            own = NOTHING if book is None else book.own
+            kept = min(abs(target.quantity), abs(own)).copy_sign(own) if target.quantity * own > 0 else NOTHING
+            if kept != target.quantity:
+                decision_ms = max(self.now_ms, target.decision_ms + 1)
+                self.aim(name, [msgspec.structs.replace(target, quantity=kept, decision_ms=decision_ms)])
+
     def flatten(self, name: str, reason: str) -> None:
         """Close everything of an account at market, and open nothing more."""
         if name in self._live:

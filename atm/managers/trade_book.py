@@ -257,6 +257,8 @@ class AccountBook:
             account.engine.set_trading(on)
 
         self._change(account, switch)
+        if not on:
+            self.live.hold(account.setup.name)
 
     def set_rules(self, account: VirtualAccount, rules: LiveRules) -> None:
         """Of an actual account; it is taken up anew from its journal with them."""

@@ -155,6 +155,9 @@ async def test_the_limits_of_the_account_hold(managers: Managers) -> None:
     (halt,) = managers.desk.halts("first")
     assert (halt.scope, halt.reason) == (X, "max_notional: 300, allowed 150")
     assert not managers.quantity()
+    assert managers.desk.engaged("first") == {X}, "the decision waits for the halt to end"
+    managers.desk.hold("first")
+    assert managers.desk.engaged("first") == set(), "trading is off: nothing waits to be opened"
 
 
 async def test_an_account_without_keys_is_refused_in_words(home: Path) -> None:
