@@ -97,10 +97,17 @@ class ActivationDesk:
 
     def credentials(self, name: str) -> Credentials | None:
         """Keys of an active account; None for one that was never activated. Raises Refused for one that may not trade now."""
+        return self._keys_of(name, ActivationStatus.ACTIVE)
+
+    def closing_credentials(self, name: str) -> Credentials | None:
+        """As `credentials`, for closing alone: of an account as well that its modes keep from trading."""
+        return self._keys_of(name, ActivationStatus.ACTIVE, ActivationStatus.BLOCKED)
+
+    def _keys_of(self, name: str, *allowed: ActivationStatus) -> Credentials | None:
         account = self._accounts.get(name)
         if account is None or not account.owned:
             return None
-        if account.keys is None or account.state.status is not ActivationStatus.ACTIVE:
+        if account.keys is None or account.state.status not in allowed:
             raise Refused(f"the account {name} is not active ({account.state.reason.value}): see the Accounts page")
         return _credentials(account.keys)
 

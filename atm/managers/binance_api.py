@@ -119,6 +119,7 @@ class BinanceAPIManager:
             self._spawn,
             partial(_actual_accounts, self._context),
             self._activation.credentials,
+            self._activation.closing_credentials,
         )
         self._activation.on_change = self._live.renew
         if self._context.endpoint is Endpoint.DEMO:

@@ -59,8 +59,9 @@ class LiveExchangeDesk:
         spawn: Callable[[Coroutine[None, None, None]], None],
         stored: Callable[[], Iterable[str]] = tuple,
         activated: Callable[[str], Credentials | None] = lambda _: None,
+        closing: Callable[[str], Credentials | None] | None = None,
     ) -> None:
-        self._activated = activated
+        self._activated, self._closing = activated, closing or activated
         self._renewals: dict[str, int] = {}
         self._assistant, self._endpoint, self._addresses = assistant, endpoint, addresses
         self._market, self._spawn = market, spawn
@@ -90,7 +91,7 @@ class LiveExchangeDesk:
         if name in self._accounts:
             return self._accounts[name].rest
         if name not in self._spare:
-            self._spare[name] = await self._make_client(name)
+            self._spare[name] = await self._make_client(name, self._closing)
         return self._spare[name]
 
     # --- connecting -------------------------------------------------------------------------------------------
@@ -109,7 +110,7 @@ class LiveExchangeDesk:
 
     async def _connect(self, name: str) -> None:
         try:
-            rest = await self._make_client(name)
+            rest = await self._make_client(name, self._activated)
         except ATMError as error:
             for deferred in self._opening.pop(name):
                 deferred.fail(error)
@@ -123,20 +124,20 @@ class LiveExchangeDesk:
             self._ticking = True
             self._spawn(self._tell_time())
 
-    async def _make_client(self, name: str) -> FuturesClient:
+    async def _make_client(self, name: str, keys: Callable[[str], Credentials | None]) -> FuturesClient:
         """Signs with the newest keys: never with those that `renew` has made old meanwhile."""
         while True:
             renewal = self._renewals.get(name, 0)
-            credentials = await self._credentials(name)
+            credentials = await self._credentials(name, keys)
             if self._market.clock.samples == 0:
                 await self._market.synchronise()
             if renewal == self._renewals.get(name, 0):
                 return FuturesClient(self._addresses, credentials, shared=self._market)
 
-    async def _credentials(self, name: str) -> Credentials:
+    async def _credentials(self, name: str, keys: Callable[[str], Credentials | None]) -> Credentials:
         """Keys of an account. On the demo exchange one that was never activated gets an account and a pair of its own. Raises
         ATMError."""
-        activated = self._activated(name)
+        activated = keys(name)
         if activated is not None:
             return activated
         if self._endpoint is not Endpoint.DEMO:

@@ -270,6 +270,9 @@ async def test_an_account_in_another_mode_is_not_traded_until_it_is_switched(
     state = await desk.outcome(desk.by_keys(pair))
     assert (state.status, state.reason) == (Status.BLOCKED, reason)
     assert isinstance(await desk.ask(OpenLiveAccount(NAME)), Failed)
+    with pytest.raises(Refused):
+        desk.desk.credentials(NAME)
+    assert desk.desk.closing_credentials(NAME) is not None, "the kill switch reaches it"
     await control(desk.addresses.rest, DemoCommand(modes=DemoModes("second")))
     await desk.desk.recheck()
     assert (await desk.settled()).status is Status.ACTIVE
