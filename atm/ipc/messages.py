@@ -10,8 +10,8 @@ An event type is delivered in one of two ways (`delivery`):
 
 Those about the activation of accounts stand in `activation_messages`, those about analyses and their configurations in
 `analysis_messages`, those about whole order books and recordings in `book_messages`, those about stored data in `data_messages`,
-those about the demo exchange in `demo_messages`, those of its faults in `fault_messages`, those of trials in `trial_messages`;
-all are imported from here.
+those about the demo exchange in `demo_messages`, those of its faults in `fault_messages`, those about simulations in
+`simulation_messages`, those of trials in `trial_messages`; all are imported from here.
 """
 
 from __future__ import annotations
@@ -130,6 +130,19 @@ from atm.ipc.notification_messages import (
     TestNotification as TestNotification,
 )
 from atm.ipc.review_messages import AccountReviewed as AccountReviewed, ReviewAccount as ReviewAccount
+from atm.ipc.simulation_messages import (
+    AddSimulation as AddSimulation,
+    AdvanceSimulation as AdvanceSimulation,
+    CancelSimulation as CancelSimulation,
+    PauseSimulation as PauseSimulation,
+    RemoveSimulation as RemoveSimulation,
+    RequeueSimulation as RequeueSimulation,
+    ResumeSimulation as ResumeSimulation,
+    RunSimulation as RunSimulation,
+    SimulationProgress as SimulationProgress,
+    SimulationUpdated as SimulationUpdated,
+    SimulatorPool as SimulatorPool,
+)
 from atm.ipc.trial_messages import (
     CloseTrial as CloseTrial,
     OpenTrial as OpenTrial,
@@ -145,7 +158,6 @@ from atm.model.bars import Bar, TimeRange
 from atm.model.mark import Mark
 from atm.model.instrument import Instrument
 from atm.model.notice import Notice
-from atm.model.simulation import SimulationSpec, SimulationState
 
 MAIN = "main"
 GUI = "gui"
@@ -272,25 +284,6 @@ class TradeLogged(Event, frozen=True):
 
     account: str
     record: TradeRecord
-
-
-class SimulationUpdated(Event, frozen=True):
-    """Key: simulation code. removed: it is gone."""
-
-    delivery: ClassVar[Delivery] = "latest"
-    state: SimulationState
-    removed: bool = False
-
-
-class SimulatorPool(Event, frozen=True):
-    """From the simulation manager. Key: "". size: simulators at most; running: of them there are now; busy: of them have a
-    simulation, running or paused; waiting: codes of the queued ones, the next one first."""
-
-    delivery: ClassVar[Delivery] = "latest"
-    size: int
-    running: int
-    busy: int
-    waiting: tuple[str, ...] = ()
 
 
 class ProcessState(Event, frozen=True):
@@ -459,64 +452,6 @@ class ForceClear(Request, frozen=True):
 
     name: str
     symbol: str = ""
-
-
-class AddSimulation(Request, frozen=True):
-    """To simulation. → Done, or Failed with the field that is wrong"""
-
-    spec: SimulationSpec
-
-
-class CancelSimulation(Request, frozen=True):
-    """To simulation, and from it to a simulator: dequeue or stop. → Done"""
-
-    code: str
-
-
-class PauseSimulation(Request, frozen=True):
-    """To simulation, and from it to a simulator: hold a queued or running one. → Done"""
-
-    code: str
-
-
-class ResumeSimulation(Request, frozen=True):
-    """To simulation, and from it to a simulator: go on with a paused one. → Done"""
-
-    code: str
-
-
-class RequeueSimulation(Request, frozen=True):
-    """To simulation: a cancelled or failed one begins anew, behind all others. → Done"""
-
-    code: str
-
-
-class AdvanceSimulation(Request, frozen=True):
-    """To simulation: a queued one comes next. → Done"""
-
-    code: str
-
-
-class RemoveSimulation(Request, frozen=True):
-    """To simulation: delete with its results; one that runs is stopped first and gone when it has stopped. → Done"""
-
-    code: str
-
-
-class RunSimulation(Request, frozen=True):
-    """To a simulator. → Done at once; progress and result follow as SimulationProgress to the simulation manager.
-
-    What it was running is dropped without a word: only a manager that does not know of it (a new one) asks so.
-    """
-
-    spec: SimulationSpec
-
-
-class SimulationProgress(Event, frozen=True):
-    """From a simulator. Key: code."""
-
-    code: str
-    state: SimulationState
 
 
 class DescribeDevice(Request, frozen=True):
