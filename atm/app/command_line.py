@@ -99,31 +99,7 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--end", required=True)
     command.add_argument("--out", required=True, type=Path, metavar="FILE.{parquet,csv}")
     command.add_argument("--json", action="store_true")
-    command = add("demo-exchange", _demo_exchange, "run the demo exchange alone")
-    command.add_argument("--port", type=int, default=8787)
-    command.add_argument("--speed", type=float, default=1.0)
-    command.add_argument("--data", type=Path, help="a market store to replay (default: the shipped sample)")
-    command.add_argument(
-        "--recorded", type=Path, metavar="FILE", help="a recorded session to replay, message by message"
-    )
-    command.add_argument("--faults", metavar="SEED", help="go wrong by the schedule of this number")
-    command.add_argument("--fault-minutes", type=float, default=10.0, metavar="M", help="for so long (default 10)")
-    command = add("faults", _faults, "let the demo exchange go wrong: faults on demand and by schedule")
-    actions = "; ".join(f"{name}: {text}" for name, text in fault_command.ACTIONS.items())
-    command.add_argument("action", choices=list(fault_command.ACTIONS), metavar="ACTION", help=actions)
-    command.add_argument("values", nargs="*", metavar="VALUE")
-    command.add_argument(
-        "--address", default="", help="of a demo exchange that runs alone (default: the running program's)"
-    )
-    command.add_argument("--json", action="store_true")
-    command = add("demo", _demo, "control the demo exchange: speed, pause, step, jump, keys and accounts")
-    actions = "; ".join(f"{name}: {text}" for name, text in ACTIONS.items())
-    command.add_argument("action", choices=list(ACTIONS), metavar="ACTION", help=actions)
-    command.add_argument("values", nargs="*", metavar="VALUE")
-    command.add_argument(
-        "--address", default="", help="of a demo exchange that runs alone (default: the running program's)"
-    )
-    command.add_argument("--json", action="store_true")
+    _exchange_commands(add)
     command = add("record", _record, "record what the running program gets from the exchange: start, stop, state")
     command.add_argument("action", choices=("start", "stop", "state"))
     command.add_argument("--json", action="store_true")
@@ -139,6 +115,31 @@ def _parser() -> argparse.ArgumentParser:
     command = add("doctor", _doctor, "check configuration, disk, database, packages and the running program")
     command.add_argument("--json", action="store_true")
     return parser
+
+
+def _exchange_commands(add: Callable[[str, Callable[[Any], int], str], argparse.ArgumentParser]) -> None:
+    """The commands of the demo exchange."""
+    command = add("demo-exchange", _demo_exchange, "run the demo exchange alone")
+    command.add_argument("--port", type=int, default=8787)
+    command.add_argument("--speed", type=float, default=1.0)
+    command.add_argument("--data", type=Path, help="a market store to replay (default: the shipped sample)")
+    command.add_argument(
+        "--recorded", type=Path, metavar="FILE", help="a recorded session to replay, message by message"
+    )
+    command.add_argument("--faults", metavar="SEED", help="go wrong by the schedule of this number")
+    command.add_argument("--fault-minutes", type=float, default=10.0, metavar="M", help="for so long (default 10)")
+    for name, function, text, known in (
+        ("faults", _faults, "let the demo exchange go wrong: faults on demand and by schedule", fault_command.ACTIONS),
+        ("demo", _demo, "control the demo exchange: speed, pause, step, jump, keys and accounts", ACTIONS),
+    ):
+        command = add(name, function, text)
+        actions = "; ".join(f"{action}: {about}" for action, about in known.items())
+        command.add_argument("action", choices=list(known), metavar="ACTION", help=actions)
+        command.add_argument("values", nargs="*", metavar="VALUE")
+        command.add_argument(
+            "--address", default="", help="of a demo exchange that runs alone (default: the running program's)"
+        )
+        command.add_argument("--json", action="store_true")
 
 
 def _home(options: Any) -> Path:
