@@ -157,8 +157,7 @@ class _Runner:
         silent = self._watch.silent(now_s)
         if not silent:
             return
-        supervisor, some = self._supervisor, ", ".join(sorted(silent)[:3])
-        supervisor.revivals += len(silent)
+        some = ", ".join(sorted(silent)[:3])
         logger.warning("%d streams of connection %d are silent: %s", len(silent), self.plan.number, some)
         if 2 in silent.values():
             self._renew.set()
@@ -223,7 +222,6 @@ class StreamSupervisor:
         self.draw = draw
         self.reconnects = 0
         self.renewals = 0
-        self.revivals = 0
         self.is_held = is_held
         self.pace = pace or HandshakePace(self.times.stagger)
         self._on_change = on_change
