@@ -14,6 +14,7 @@ from atm.exchange.demo.engine import Engine
 from atm.exchange.demo.market import Market
 from atm.exchange.demo.rules import Rules
 from atm.model.bars import Bar, Bars, Source, TimeRange
+from atm.model.endpoint import Addresses
 from atm.model.instrument import Instrument
 from atm.model.interval import MINUTE_MS
 from atm.storage.sample import load_exchange_info, load_instruments
@@ -91,3 +92,12 @@ def table(instrument: Instrument, rules: Rules) -> Callable[..., Table]:
 def written(instrument: Instrument) -> Callable[[Sequence[Bar]], Market]:
     """written(bars): a market that replays them."""
     return lambda bars: Market(instrument, Written(bars))
+
+
+@pytest.fixture
+def sdk_client(addresses: Addresses) -> Any:
+    common = pytest.importorskip("binance_common.configuration")
+    futures = pytest.importorskip("binance_sdk_derivatives_trading_usds_futures.derivatives_trading_usds_futures")
+    rest = common.ConfigurationRestAPI(api_key="demo", api_secret="demo", base_path=addresses.rest, retries=0)
+    streams = common.ConfigurationWebSocketStreams(stream_url=addresses.stream)
+    return futures.DerivativesTradingUsdsFutures(config_rest_api=rest, config_ws_streams=streams)

@@ -278,15 +278,6 @@ def missing(value: Any) -> set[str]:
     return (wanted - value.model_fields_set).union(*below) - _NOT_OURS
 
 
-@pytest.fixture
-def sdk_client(addresses: Addresses) -> Any:
-    common = pytest.importorskip("binance_common.configuration")
-    futures = pytest.importorskip("binance_sdk_derivatives_trading_usds_futures.derivatives_trading_usds_futures")
-    rest = common.ConfigurationRestAPI(api_key="demo", api_secret="demo", base_path=addresses.rest, retries=0)
-    streams = common.ConfigurationWebSocketStreams(stream_url=addresses.stream)
-    return futures.DerivativesTradingUsdsFutures(config_rest_api=rest, config_ws_streams=streams)
-
-
 async def test_the_sdk_of_the_exchange_understands_every_answer(
     sdk_client: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
