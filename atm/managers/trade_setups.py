@@ -36,12 +36,14 @@ def check_analysis(configuration: AnalysisConfiguration) -> AnalysisConfiguratio
 
 
 def check_account(setup: AccountSetup) -> AccountSetup:
-    """Bounds, kind and number of positions; the engine checks what they refer to. Raises Invalid."""
+    """Bounds, balances and number of positions; the engine checks what they refer to. Raises Invalid."""
     setup = checked(setup)
-    if setup.kind is not AccountKind.VIRTUAL:
-        raise Invalid("kind", setup.kind.value, "VIRTUAL")
     if not setup.assets:
         raise Invalid("assets", {}, "at least one asset with a balance")
+    for asset, balance in setup.assets.items():
+        if setup.kind is AccountKind.ACTUAL and balance.initial_balance:
+            field = f"assets.{asset}.initial_balance"
+            raise Invalid(field, balance.initial_balance, "0: the balance of an actual account is the exchange's")
     if len(setup.positions) > MAX_POSITIONS:
         raise Invalid("positions", len(setup.positions), f"at most {MAX_POSITIONS} positions")
     return setup

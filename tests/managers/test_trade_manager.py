@@ -53,7 +53,6 @@ from atm.model.errors import ATMError, Invalid, Refused, Unavailable
 from atm.model.interval import MINUTE_MS, Interval
 from atm.model.journal import KILLED
 from atm.model.risk import LiveRules, OutsidePolicy, RiskLimits
-from atm.storage.database import Database
 from tests.analyzers.market import changed
 from tests.managers.trade_harness import ACCOUNT, ANALYSIS, SYMBOLS, T0, TRADE, Program, instrument, walk
 
@@ -254,10 +253,9 @@ def test_the_kill_switch_closes_virtual_positions_and_trading_stays_off_after_a_
 def test_rules_and_halts_of_an_actual_account_are_set_shown_and_survive_a_restart(tmp_path: Path) -> None:
     made = program(tmp_path / "p")
     assets = {"USDT": AssetSetup(0)}
-    Database(made.url).accounts.put(
-        msgspec.structs.replace(ACCOUNT, name="own", kind=AccountKind.ACTUAL, assets=assets)
-    )
     made.start()
+    setup = msgspec.structs.replace(ACCOUNT, name="own", kind=AccountKind.ACTUAL, assets=assets)
+    assert made.ask(PutAccount(setup)) == Done()
     rules = LiveRules(RiskLimits(max_notional=500.0, daily_loss=0.1), OutsidePolicy.STOP, None, 30.0)
     assert made.ask(SetLiveRules("own", rules)) == Done()
     assert made.ask(KillSwitch("own")) == Done()

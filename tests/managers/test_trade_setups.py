@@ -52,8 +52,9 @@ def test_parameters_that_do_not_fit_each_other() -> None:
         check_analysis(AnalysisConfiguration.of_one("A", mmacd_short=MultiMACD(), pip=pip))
     with pytest.raises(Invalid, match=r"full_stop_loss_close.*0\.02"):
         check_trade(TradeConfiguration("T", full_stop_loss_immediate=0.02, full_stop_loss_close=0.02))
-    with pytest.raises(Invalid, match="kind"):
+    with pytest.raises(Invalid, match=r"assets\.USDT\.initial_balance.*the exchange's"):
         check_account(AccountSetup("a", AccountKind.ACTUAL, {"USDT": AssetSetup(1.0)}))
+    assert check_account(AccountSetup("a", AccountKind.ACTUAL, {"USDT": AssetSetup(0.0)})).kind is AccountKind.ACTUAL
     with pytest.raises(Invalid, match="assets"):
         check_account(AccountSetup("a"))
 
