@@ -18,6 +18,13 @@ from atm.ledger.margin import Floats, maintenance_margin
 START_BALANCE = 10_000.0
 TAKER_FEE, MAKER_FEE = 0.0005, 0.0002
 KEPT = 1_000
+INCOMES_KEPT = 20_000
+"""Income records of an account; the exchange has those of three months."""
+
+
+def booked(amount: float) -> float:
+    """An amount as it is booked: with the eight decimals that are told, so that a wallet is exactly the sum of its income."""
+    return round(float(amount), 8)
 
 
 class Position(msgspec.Struct):
@@ -100,7 +107,7 @@ class Trade(msgspec.Struct):
 
 
 class Income(msgspec.Struct):
-    """One change of the balance. `kind`: COMMISSION, REALIZED_PNL, FUNDING_FEE or INSURANCE_CLEAR; `info`: the trade's id."""
+    """One change of the balance. `kind`: COMMISSION, REALIZED_PNL, FUNDING_FEE, INSURANCE_CLEAR or TRANSFER; `info`: the trade's id."""
 
     transaction_id: int
     symbol: str
@@ -190,7 +197,7 @@ class Account(msgspec.Struct):
     def earn(self, income: Income) -> None:
         """Remember what the balance was changed by."""
         self.incomes.append(income)
-        del self.incomes[:-KEPT]
+        del self.incomes[:-INCOMES_KEPT]
 
     def balance(self) -> float:
         """Wallet balance, isolated wallets included."""
@@ -199,11 +206,12 @@ class Account(msgspec.Struct):
     def apply(self, symbol: str, quantity: float, price: float, commission: float, now_ms: int) -> float:
         """Book a fill of a signed quantity; returns the realised profit."""
         position = self.position(symbol)
-        amount, position.entry, position.isolated_wallet, profit, moved = after_fill(
-            position.amount, position.entry, position.isolated_wallet, position.isolated, float(position.leverage),
-            round(quantity, 9), price,
+        before = position.isolated_wallet
+        amount, position.entry, isolated_wallet, profit, _ = after_fill(
+            position.amount, position.entry, before, position.isolated, float(position.leverage), round(quantity, 9), price,
         )  # fmt: skip
-        self.wallet += profit - commission - moved
+        position.isolated_wallet, profit = booked(isolated_wallet), booked(profit)
+        self.wallet = booked(self.wallet + profit - commission - (position.isolated_wallet - before))
         position.amount = round(amount, 9)
         position.realized += profit
         position.update_ms = self.update_ms = now_ms
@@ -212,8 +220,8 @@ class Account(msgspec.Struct):
     def move_margin(self, symbol: str, amount: float, now_ms: int) -> None:
         """Move `amount` from the cross wallet to the isolated wallet of a position (< 0: back)."""
         position = self.position(symbol)
-        position.isolated_wallet += amount
-        self.wallet -= amount
+        position.isolated_wallet = booked(position.isolated_wallet + amount)
+        self.wallet = booked(self.wallet - amount)
         self.margin_moves.append(MarginMove(symbol, amount, now_ms))
         del self.margin_moves[:-KEPT]
         position.update_ms = self.update_ms = now_ms

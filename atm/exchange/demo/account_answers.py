@@ -8,7 +8,7 @@ from typing import Any
 from atm.exchange.demo import access, documents
 from atm.exchange.demo.account import MAKER_FEE, TAKER_FEE
 from atm.exchange.demo.documents import AccountView, Document
-from atm.exchange.demo.engine import Engine
+from atm.exchange.demo.engine import KEPT_MS, Engine
 from atm.exchange.demo.refusal import ExchangeRefusal
 from atm.exchange.demo.request import Asked, Handler, amount_of, inside, integer, limit, times
 from atm.model.interval import DAY_MS
@@ -142,15 +142,17 @@ class AccountAnswers:
         return [documents.margin_move(move) for move in found[-most:]]
 
     def _income(self, asked: Asked) -> Any:
-        given, wanted = asked.given, set(self._wanted(asked.given))
+        given = asked.given
+        symbol = self._engine.market(given["symbol"]).symbol if given.get("symbol") else None
         (start_ms, end_ms), most = times(given), limit(given, 100, 1000)
         if (start_ms, end_ms) == (None, None):
             start_ms = asked.now_ms - _DEFAULT_DAYS * DAY_MS
+        start_ms = max(start_ms or 0, asked.now_ms - KEPT_MS)
         page = max(1, integer(given, "page") or 1)
         found = [
             entry
             for entry in asked.owner.incomes
-            if entry.symbol in wanted and given.get("incomeType", entry.kind) == entry.kind
+            if symbol in (None, entry.symbol) and given.get("incomeType", entry.kind) == entry.kind
             if inside(entry.time_ms, start_ms, end_ms)
         ]
         return [documents.income_row(entry) for entry in found[(page - 1) * most : page * most]]

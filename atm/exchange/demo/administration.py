@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from atm.exchange.demo import algo, documents
-from atm.exchange.demo.account import START_BALANCE, Account
+from atm.exchange.demo.account import START_BALANCE, Account, booked
 from atm.exchange.demo.engine import Engine
 from atm.ledger.balance import max_withdrawal
 from atm.model.demo_state import DemoAccount, DemoModes
@@ -47,7 +47,8 @@ def deposit(engine: Engine, name: str, amount: float, now_ms: int) -> None:
     most = float(max_withdrawal(account.wallet, sums.cross_profit, sums.cross_initial, sums.order_initial))
     if amount < -most:
         raise Invalid("amount", amount, f"at most {most:.2f} USDT can be paid out")
-    account.wallet += amount
+    amount = booked(amount)
+    account.wallet = booked(account.wallet + amount)
     account.update_ms = now_ms
     engine.earn(account, "", "TRANSFER", amount, "", now_ms)
     reason = "DEPOSIT" if amount > 0 else "WITHDRAW"
@@ -63,16 +64,22 @@ def switch(engine: Engine, modes: DemoModes) -> None:
 
 
 def reset(engine: Engine, name: str, now_ms: int) -> None:
-    """Cancel all orders, forget all positions and trades and begin with the start balance; keys stay valid. Raises Invalid."""
+    """Cancel all orders, forget all positions and trades and begin with the start balance; keys stay valid, and so does the
+    record of income, in which the change is a transfer. Raises Invalid."""
     account = _account(engine, name)
     account.countdowns.clear()
     for symbol in sorted(account.watched_symbols):
         engine.cancel_all(account, symbol, now_ms)
         algo.cancel_all(engine, account, symbol, now_ms)
     held = [symbol for symbol, position in account.positions.items() if position.amount]
-    change = START_BALANCE - account.balance()
-    fresh = Account(name=name, update_ms=now_ms, listen_key=account.listen_key, listen_until_ms=account.listen_until_ms)
+    change = booked(START_BALANCE - account.balance())
+    fresh = Account(
+        name=name, incomes=account.incomes, update_ms=now_ms, listen_key=account.listen_key,
+        listen_until_ms=account.listen_until_ms,
+    )  # fmt: skip
     engine.state.accounts[name] = fresh
+    if change:
+        engine.earn(fresh, "", "TRANSFER", change, "", now_ms)
     engine.changed = True
     for symbol in held or [""]:
         engine.emit(fresh, documents.account_event(fresh, "ADMIN_DEPOSIT", change, now_ms, symbol, 0.0))

@@ -15,6 +15,7 @@ from atm.exchange.demo.account import (
     Margins,
     Order,
     Trade,
+    booked,
     margins,
     movable,
     order_margin,
@@ -234,7 +235,7 @@ class Engine:
         if quantity <= 0:
             self.end(account, order, "EXPIRED", now_ms, NOTHING_TO_REDUCE)
             return
-        fee = float(commission(quantity, price, MAKER_FEE if maker else TAKER_FEE))
+        fee = booked(commission(quantity, price, MAKER_FEE if maker else TAKER_FEE))
         profit = account.apply(order.symbol, order.sign * quantity, price, fee, now_ms)
         fill = Trade(
             self.state.take_id(), order.order_id, order.symbol, order.side, price, quantity, profit, fee, maker, now_ms

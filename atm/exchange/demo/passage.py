@@ -12,7 +12,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from atm.exchange.demo import algo, documents
-from atm.exchange.demo.account import Account, Order, Trade, margins
+from atm.exchange.demo.account import Account, Order, Trade, booked, margins
 from atm.exchange.demo.conditional import may_fire
 from atm.exchange.demo.engine import LIQUIDATED, Engine
 from atm.exchange.demo.market_events import force_order
@@ -174,11 +174,11 @@ def _settle_funding(engine: Engine, account: Account, stamp_ms: int) -> None:
         if not position.amount:
             continue
         mark = engine.markets[symbol].mark(stamp_ms)
-        paid = float(funding_payment(position.amount, mark, FUNDING_RATE))
+        paid = booked(funding_payment(position.amount, mark, FUNDING_RATE))
         if position.isolated:
-            position.isolated_wallet -= paid
+            position.isolated_wallet = booked(position.isolated_wallet - paid)
         else:
-            account.wallet -= paid
+            account.wallet = booked(account.wallet - paid)
         account.update_ms = stamp_ms
         engine.earn(account, symbol, "FUNDING_FEE", -paid, "", stamp_ms)
         named = symbol if position.isolated else ""
@@ -233,17 +233,17 @@ def _take_over(
     its loss and the clearance fee; what is missing is paid by the insurance fund, so the wallet does not go below zero."""
     position, market, mark = account.position(symbol), engine.markets[symbol], marks[symbol]
     side = 1.0 if position.amount > 0 else -1.0
-    profit = float(realized_profit(quantity, position.entry, mark, side))
+    profit = booked(realized_profit(quantity, position.entry, mark, side))
     clearance = quantity * mark * engine.rules[symbol].liquidation_fee
     if position.isolated:
-        insurance = -(position.isolated_wallet + profit)
+        insurance = booked(-(position.isolated_wallet + profit))
     else:
         others = sum(
             held.profit(marks[name]) for name, held in account.positions.items() if held.amount and not held.isolated
         )
         fee, covered = cross_remainder(account.wallet, others - profit, profit, clearance)
-        insurance = float(covered - fee)
-        account.wallet += profit + insurance
+        insurance = booked(covered - fee)
+        account.wallet = booked(account.wallet + profit + insurance)
     order_id = engine.state.take_id()
     action = "SELL" if position.amount > 0 else "BUY"
     order = Order(
