@@ -33,6 +33,7 @@ from atm.ipc.messages import (
     Instruments,
     LastTrade,
     Liquidation,
+    LiveShown,
     MarkPrice,
     MethodsUpdated,
     NoticeRaised,
@@ -46,7 +47,7 @@ from atm.ipc.messages import (
     TrialLoading,
     WholeBook,
 )
-from atm.model.account import AccountSetup, AccountSnapshot, TradeRecord
+from atm.model.account import AccountKind, AccountSetup, AccountSnapshot, TradeRecord
 from atm.model.activation import ActivationStatus
 from atm.model.analysis_configuration import AnalysisConfiguration
 from atm.model.bars import Bar, TimeRange
@@ -54,6 +55,7 @@ from atm.model.data_job import Collection, DataJob, Retention
 from atm.model.endpoint import Endpoint
 from atm.model.instrument import Instrument
 from atm.model.interval import DAY_MS
+from atm.model.live_view import LiveView
 from atm.model.notice import Notice, Severity
 from atm.model.simulation import SimulationState, SimulationStatus
 from atm.model.trade_configuration import TradeConfiguration
@@ -127,6 +129,7 @@ class ReadModel:
     accounts: dict[str, AccountView] = field(default_factory=dict)
     activations: dict[str, ActivationState] = field(default_factory=dict)
     activation_key: bytes = b""
+    live: dict[str, LiveView] = field(default_factory=dict)
     analysis_configurations: dict[str, AnalysisConfiguration] = field(default_factory=dict)
     trade_configurations: dict[str, TradeConfiguration] = field(default_factory=dict)
     simulations: dict[str, SimulationState] = field(default_factory=dict)
@@ -296,11 +299,14 @@ class ReadModel:
         name = event.snapshot.name
         if event.removed:
             self.accounts.pop(name, None)
+            self.live.pop(name, None)
             return
         view = self.accounts.get(name)
         if view is None:
             view = self.accounts[name] = AccountView(event.setup, event.snapshot)
         view.setup, view.snapshot = event.setup, event.snapshot
+        if event.setup.kind is AccountKind.ACTUAL:
+            return  # its journal knows the equity at the day's start
         if event.snapshot.market_ms // DAY_MS != view.day_start_ms // DAY_MS:
             view.day_start_ms = event.snapshot.market_ms
             view.day_start_equity = {state.asset: state.margin_balance for state in event.snapshot.assets}
@@ -312,6 +318,12 @@ class ReadModel:
 
     def _on_activation_key(self, event: ActivationKey) -> None:
         self.activation_key = event.public
+
+    def _on_live(self, event: LiveShown) -> None:
+        self.live[event.account] = event.view
+        known, day_equity = self.accounts.get(event.account), event.view.risk.day_equity
+        if known is not None and day_equity > 0 and len(known.setup.assets) == 1:
+            known.day_start_equity = dict.fromkeys(known.setup.assets, day_equity)
 
     def _on_trade_logged(self, event: TradeLogged) -> None:
         view = self.accounts.get(event.account)
@@ -384,6 +396,7 @@ _HANDLERS: dict[type[Event], Callable[[ReadModel, Any], None]] = {
     AccountUpdated: ReadModel._on_account,
     ActivationState: ReadModel._on_activation,
     ActivationKey: ReadModel._on_activation_key,
+    LiveShown: ReadModel._on_live,
     TradeLogged: ReadModel._on_trade_logged,
     ConfigurationsUpdated: ReadModel._on_configurations,
     SimulationUpdated: ReadModel._on_simulation,

@@ -9,6 +9,7 @@ from typing import ClassVar
 from atm.ipc.message_forms import Delivery, Event, Reply, Request
 from atm.model.account_facts import LiveFact
 from atm.model.live_request import Answer, LiveRequest
+from atm.model.live_view import LiveView
 from atm.model.risk import LiveRules
 
 KILL_SECONDS = 45.0
@@ -59,6 +60,14 @@ class LiveClock(Event, frozen=True):
     delivery: ClassVar[Delivery] = "latest"
     market_ms: int
     rate: float
+
+
+class LiveShown(Event, frozen=True):
+    """From trade: what an actual account has on its exchange, as it is shown; at most once a second, when it has changed. Key: account."""
+
+    delivery: ClassVar[Delivery] = "latest"
+    account: str
+    view: LiveView
 
 
 class KillSwitch(Request, frozen=True):

@@ -99,6 +99,7 @@ from atm.ipc.live_messages import (
     LiveClock as LiveClock,
     LiveHeard as LiveHeard,
     LiveMissed as LiveMissed,
+    LiveShown as LiveShown,
     OpenLiveAccount as OpenLiveAccount,
     ResumeLive as ResumeLive,
     SetLiveRules as SetLiveRules,

@@ -23,6 +23,7 @@ from atm.ipc.messages import (
     LiveClock,
     LiveHeard,
     LiveMissed,
+    LiveShown,
     MarkPrice,
     OpenLiveAccount,
     Reply,
@@ -42,6 +43,7 @@ from atm.model.live_request import (
     LiveRequest,
     PlaceOrder,
 )
+from atm.model.live_view import LiveView
 from atm.model.notice import Severity
 from atm.model.risk import LiveSetup, SymbolSetup
 from atm.model.trade_configuration import TradeConfiguration
@@ -55,6 +57,8 @@ from atm.trading.live.trade_log import TradeLog
 log = logging.getLogger(__name__)
 
 TICK_S = 0.25
+SHOW_S = 1.0
+"""How often what an account has on the exchange is shown, when it has changed."""
 ANSWER_S = 30.0
 """How long binance_api may take; the cores themselves give up earlier."""
 CONNECT_RETRY_S = 2.0
@@ -96,7 +100,9 @@ class LiveDesk:
         assistant.subscribe(LiveMissed, self._on_missed)
         assistant.subscribe(MarkPrice, self._on_mark, keys=())
         assistant.subscribe(LastTrade, self._on_trade, keys=())
+        self._shown: dict[str, LiveView] = {}
         assistant.every(TICK_S, self._tick)
+        assistant.every(SHOW_S, self._show)
 
     @property
     def now_ms(self) -> int:
@@ -338,6 +344,16 @@ class LiveDesk:
             self._do(name, live.account.tick(self.now_ms))
             if live.account.is_ready and not was_ready:
                 self._changed()
+
+    def _show(self) -> None:
+        """Tell what has changed of what a user looks at."""
+        for name in self._shown.keys() - self._live.keys():
+            del self._shown[name]
+        for name, live in self._live.items() if self._time is not None else ():
+            view = live.account.view(self.now_ms)
+            if view != self._shown.get(name):
+                self._shown[name] = view
+                self._assistant.publish(LiveShown(name, view), key=name)
 
     def _watch(self, symbols: Iterable[str]) -> None:
         fresh = sorted(set(symbols) - self._watched)

@@ -34,6 +34,7 @@ from atm.model.live_request import (
     SetMarginMode,
     TakeSnapshot,
 )
+from atm.model.live_view import LiveView
 from atm.model.risk import LiveSetup
 from atm.trading.live.client_id import belongs_to
 from atm.trading.live.desk import Desk, Flight, Price, Step
@@ -41,6 +42,7 @@ from atm.trading.live.order_desk import OrderDesk
 from atm.trading.live.position_desk import PositionDesk
 from atm.trading.live.reconciliation import Difference, Reconciler
 from atm.trading.live.stop_desk import StopDesk
+from atm.trading.live.survey import survey
 
 FOREIGN_LOOK_MS = 300
 """How long after an event of an order that is not ours the account is compared."""
@@ -102,6 +104,10 @@ class LiveAccount:
     def wallets(self) -> Mapping[str, Decimal]:
         """Wallet balances as the exchange told them last, by asset."""
         return {asset: seen.wallet for asset, seen in self._wallets.items()}
+
+    def view(self, now_ms: int) -> LiveView:
+        """All of it as it is shown."""
+        return survey(self._desk, self._reconciler, self._positions, self._stops, now_ms)
 
     # --- what happens -----------------------------------------------------------------------------------------
 

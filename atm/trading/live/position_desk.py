@@ -70,6 +70,23 @@ class PositionDesk:
         while self._sent and self._sent[0] <= now_ms - 60_000:
             self._sent.popleft()
 
+    def orders_last_minute(self, now_ms: int) -> int:
+        """Orders that count for the limit of orders per minute."""
+        return sum(1 for ms in self._sent if ms > now_ms - 60_000)
+
+    def waits(self) -> dict[str, str]:
+        """Symbols with an order that waits for a limit, and the limit's name."""
+        return dict(self._held)
+
+    def given_up(self) -> list[str]:
+        """Symbols whose present decision was given up."""
+        targets = self._desk.state.targets
+        return [
+            symbol
+            for symbol, trouble in self._trouble.items()
+            if symbol in targets and trouble.given_up_ms == targets[symbol].decision_ms
+        ]
+
     # --- work -------------------------------------------------------------------------------------------------
 
     def work(self, symbol: str, now_ms: int) -> None:
@@ -244,7 +261,7 @@ class PositionDesk:
             for other, book in self._desk.state.books.items()
             if other != symbol
         )
-        known, recent = prices.get(symbol), sum(1 for ms in self._sent if ms > now_ms - 60_000)
+        known, recent = prices.get(symbol), self.orders_last_minute(now_ms)
         return RiskView(
             symbol=symbol, position_worth=worth, account_worth=worth + others, equity=self.equity,
             day_equity=marked.day_equity if marked else 0.0, peak_equity=marked.peak_equity if marked else 0.0,

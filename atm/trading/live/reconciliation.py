@@ -99,13 +99,14 @@ class _Suspicion(msgspec.Struct, frozen=True):
 
 class Reconciler:
     """`ready`: whether a snapshot has been compared since the last (re)connection; before that no decision is acted on.
-    `foreign`: open orders that are not ours; `differences`: those of the newest snapshot."""
+    `foreign`: open orders that are not ours; `differences`: those of the newest snapshot; `compared_ms`: when that was, 0 = never."""
 
     def __init__(self, desk: Desk, orders: OrderDesk) -> None:
         self._desk, self._orders = desk, orders
         self.ready = False
         self.foreign: tuple[ForeignOrder, ...] = ()
         self.differences: tuple[Difference, ...] = ()
+        self.compared_ms = 0
         self._suspicions: dict[str, _Suspicion] = {}
         self._strangers: set[tuple[str, int]] = set()
         self._proofs: dict[str, int] = {}
@@ -114,6 +115,10 @@ class Reconciler:
     def is_suspect(self, symbol: str) -> bool:
         """Whether its position differs from the journal and it is not known yet why."""
         return symbol in self._suspicions
+
+    def suspects(self) -> list[str]:
+        """Symbols of which `is_suspect`."""
+        return sorted(self._suspicions)
 
     def reconnected(self, now_ms: int) -> None:
         """Events may have been lost: nothing is decided before all is compared."""
@@ -160,7 +165,7 @@ class Reconciler:
         unknown = self._unattributed(snapshot, now_ms)
         state = self._desk.state
         found = compare(self._desk.name, state, self._desk.setup.symbols, snapshot)
-        self.differences = tuple(found)
+        self.differences, self.compared_ms = tuple(found), now_ms
         self._note_foreign(tuple(each for each in found if isinstance(each, ForeignOrder)))
         for each in found:
             if isinstance(each, OrderMissing):

@@ -70,6 +70,11 @@ class StopDesk:
                 return True
         return False
 
+    def wanted(self, symbol: str) -> WantedStop | None:
+        """The stop that the position of a symbol should have now; None where it is flat, or no stop is wanted."""
+        amount = self._desk.book(symbol).amount
+        return self._wanted(symbol, amount) if amount and symbol in self._desk.instruments else None
+
     def _amount(self, symbol: str, now_ms: int) -> Decimal:
         """The position that is to be protected: the journal's, or one that the exchange shows and the journal cannot explain yet."""
         book, seen = self._desk.book(symbol), self._desk.positions.get(symbol)
