@@ -83,15 +83,12 @@ class StoreResults:
         return tuple(self._database.accounts.trades(name, MOST_TRADES))
 
     def account_records(self, name: str) -> AccountRecords:
-        """At most `MOST_RECORDS` trades, the newest ones; those of an actual account are its journal's."""
-        from atm.trading.live.stored_trades import stored_trades
-
+        """At most `MOST_RECORDS` trades, the newest ones."""
         accounts = self._database.accounts
-        setup = next((each.setup for each in accounts.load() if each.setup.name == name), None)
-        if setup is None:
+        if all(each.setup.name != name for each in accounts.load()):
             raise Refused(f"there is no account {name}")
         points = accounts.equity(name)
-        trades = tuple(stored_trades(self._database, setup, points, MOST_RECORDS))
+        trades = tuple(accounts.trades(name, MOST_RECORDS)[::-1])
         total = len(trades) if len(trades) < MOST_RECORDS else max(len(trades), accounts.count_trades(name))
         time_ms = np.fromiter((time for time, _ in points), np.int64, len(points))
         return AccountRecords(trades, total, time_ms, np.fromiter((e for _, e in points), np.float64, len(points)))

@@ -33,9 +33,9 @@ from atm.simulators.summary import Outcome, conclude
 from atm.storage.database import Database
 from atm.storage.market_store import MarketStore
 from atm.trading.engine import AccountEngine
-from atm.trading.live.stored_trades import stored_trades
 
 Floats = NDArray[np.float64]
+MOST_TRADES = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +118,8 @@ def _read(database: Database, configurations: Configurations, instruments: Seque
         raise Refused(f"the account {name} has no minute behind it yet")
     if not setup.positions:
         raise Refused(f"the account {name} has no position that could be looked at")
-    fills = [each for each in stored_trades(database, setup, equity) if each.time_ms < account.market_ms]
+    stored = database.accounts.trades(name, MOST_TRADES)[::-1]
+    fills = [each for each in stored if each.time_ms < account.market_ms]
     positions = (*setup.positions, *_given_up(setup, fills))
     known = {instrument.symbol: instrument for instrument in instruments}
     engine = make_engine(setup, configurations, known)

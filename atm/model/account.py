@@ -109,7 +109,8 @@ class TradeRecord(msgspec.Struct, frozen=True, omit_defaults=True):
     bar that wanted it (0 for what happens at a price inside a minute); quantity_after is signed. The signal that caused it, as target
     exposures −1 … 1: `target_before` is the one that the position's previous fill was for (0 when flat), `target_after` the
     one that this fill is for (0 for full stops, falls, liquidations and forced closes); None in records of earlier versions.
-    `maker`: filled while it rested in the book.
+    `maker`: filled while it rested in the book. Of a fill on an exchange: `trade_id`, its number there, 0 = none; `other_fee`: what
+    was paid in `other_fee_asset`, which is not the quote asset; `fee` is then 0.
     """
 
     index: int
@@ -128,6 +129,9 @@ class TradeRecord(msgspec.Struct, frozen=True, omit_defaults=True):
     target_before: float | None = None
     target_after: float | None = None
     maker: bool = False
+    trade_id: int = 0
+    other_fee: float = 0.0
+    other_fee_asset: str = ""
 
 
 class PositionState(msgspec.Struct, frozen=True):

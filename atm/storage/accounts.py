@@ -16,7 +16,13 @@ from atm.model.account import AccountSetup, TradeReason, TradeRecord
 from atm.model.errors import Refused
 from atm.model.order import Side
 from atm.storage.repository import Repository, from_payload, to_payload
-from atm.storage.schema import AccountEquityRow, AccountRow, AccountTradeRow
+from atm.storage.schema import (
+    AccountEquityRow,
+    AccountIncomeRow,
+    AccountIncomeStateRow,
+    AccountRow,
+    AccountTradeRow,
+)
 
 log = logging.getLogger(__name__)
 
@@ -57,7 +63,8 @@ class AccountRepository(Repository):
     def remove(self, name: str) -> None:
         """Delete with all its records."""
         with self._writing() as session:
-            session.execute(delete(AccountTradeRow).where(AccountTradeRow.account == name))
+            for records in (AccountTradeRow, AccountIncomeRow, AccountIncomeStateRow):
+                session.execute(delete(records).where(records.account == name))
             session.execute(delete(AccountEquityRow).where(AccountEquityRow.account == name))
             session.execute(delete(AccountRow).where(AccountRow.name == name))
 
@@ -154,4 +161,7 @@ def _record(row: AccountTradeRow) -> TradeRecord:
         target_before=row.target_before,
         target_after=row.target_after,
         maker=bool(row.maker),
+        trade_id=row.trade_id or 0,
+        other_fee=row.other_fee or 0.0,
+        other_fee_asset=row.other_fee_asset or "",
     )

@@ -19,6 +19,7 @@ from atm.model.errors import Fatal, Invalid, Unavailable
 from atm.storage import migration
 from atm.storage.accounts import AccountRepository
 from atm.storage.configurations import ConfigurationRepository
+from atm.storage.income import IncomeRepository
 from atm.storage.orders import OrderJournal
 from atm.storage.repository import WRITES, reason
 from atm.storage.settings import SettingRepository
@@ -46,6 +47,7 @@ class Database:
         self.simulations = SimulationRepository(self.engine)
         self.settings = SettingRepository(self.engine)
         self.orders = OrderJournal(self.engine, wall_ms)
+        self.income = IncomeRepository(self.engine)
 
     def migrate(self, revision: str) -> None:
         """Bring the schema to a revision ("head", "base" or an identifier)."""

@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 from atm.model.account import TradeRecord
 from atm.model.errors import Fatal
 from atm.model.journal import Adjusted, Checkpoint, Halted, JournalEntry, Resumed, TargetSet
-from atm.model.order_facts import Filled, Intended
+from atm.model.order_facts import Intended
 from atm.storage.accounts import append_trades
 from atm.storage.repository import Repository
 from atm.storage.schema import OrderJournalRow
@@ -84,15 +84,6 @@ class OrderJournal(Repository):
         """The story of one order."""
         query = select(OrderJournalRow.number, OrderJournalRow.payload).where(
             OrderJournalRow.account == account, OrderJournalRow.client_id == client_id
-        )
-        with self._reading() as session:
-            rows = session.execute(query.order_by(OrderJournalRow.number))
-            return [_read(account, number, payload) for number, payload in rows]
-
-    def fills(self, account: str) -> list[JournalEntry]:
-        """What was intended and what was filled since the journal began, in this order. Raises `Fatal` as `load` does."""
-        query = select(OrderJournalRow.number, OrderJournalRow.payload).where(
-            OrderJournalRow.account == account, OrderJournalRow.kind.in_((Intended.__name__, Filled.__name__))
         )
         with self._reading() as session:
             rows = session.execute(query.order_by(OrderJournalRow.number))

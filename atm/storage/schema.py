@@ -9,7 +9,7 @@ from __future__ import annotations
 from sqlalchemy import BigInteger, Double, ForeignKey, Index, LargeBinary, Text
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
-HEAD = "0005"
+HEAD = "0007"
 
 
 class Base(DeclarativeBase):
@@ -39,7 +39,7 @@ class AccountRow(Base):
 
 class AccountTradeRow(Base):
     """A `TradeRecord` in columns; number: its index. entry_price_after is NULL where it is undefined,
-    targets and maker where an earlier version has written the record."""
+    targets, maker and what follows it where an earlier version has written the record."""
 
     __tablename__ = "account_trades"
     account: Mapped[str] = mapped_column(ForeignKey("accounts.name", ondelete="CASCADE"), primary_key=True)
@@ -59,6 +59,9 @@ class AccountTradeRow(Base):
     target_before: Mapped[float | None] = mapped_column(default=None)
     target_after: Mapped[float | None] = mapped_column(default=None)
     maker: Mapped[bool | None] = mapped_column(default=None)
+    trade_id: Mapped[int | None] = mapped_column(default=None)
+    other_fee: Mapped[float | None] = mapped_column(default=None)
+    other_fee_asset: Mapped[str | None] = mapped_column(default=None)
     __table_args__ = (Index("account_trades_time", "account", "time_ms"),)
 
 
@@ -67,6 +70,29 @@ class AccountEquityRow(Base):
     account: Mapped[str] = mapped_column(ForeignKey("accounts.name", ondelete="CASCADE"), primary_key=True)
     time_ms: Mapped[int] = mapped_column(primary_key=True)
     equity: Mapped[float]
+
+
+class AccountIncomeRow(Base):
+    """An `IncomeRecord`; amount: as the exchange spells it, since a float would not be exact."""
+
+    __tablename__ = "account_income"
+    account: Mapped[str] = mapped_column(ForeignKey("accounts.name", ondelete="CASCADE"), primary_key=True)
+    transaction_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    kind: Mapped[str] = mapped_column(primary_key=True)
+    symbol: Mapped[str] = mapped_column(primary_key=True)
+    asset: Mapped[str]
+    amount: Mapped[str]
+    time_ms: Mapped[int]
+    trade_id: Mapped[int]
+    __table_args__ = (Index("account_income_time", "account", "time_ms"),)
+
+
+class AccountIncomeStateRow(Base):
+    """payload: `IncomeState`."""
+
+    __tablename__ = "account_income_state"
+    account: Mapped[str] = mapped_column(ForeignKey("accounts.name", ondelete="CASCADE"), primary_key=True)
+    payload: Mapped[bytes]
 
 
 class OrderJournalRow(Base):

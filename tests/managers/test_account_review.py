@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
-from decimal import Decimal
 from pathlib import Path
 
 import msgspec
@@ -16,13 +16,12 @@ from atm.ipc.shared_array import take
 from atm.managers import review_desk
 from atm.managers.account_review import review
 from atm.managers.trade_accounts import AccountState
-from atm.model.account import AccountKind
+from atm.model.account import AccountKind, TradeReason, TradeRecord
 from atm.model.account_review import TOLERANCE
 from atm.model.errors import Invalid, Refused
 from atm.model.interval import MINUTE_MS, parse_time
-from atm.model.live_order import OrderFill, OrderIntent, Purpose
+from atm.model.journal import Resumed
 from atm.model.order import Side
-from atm.model.order_facts import Filled, Intended
 from atm.model.statistics import SimulationDetails
 from atm.storage.database import Database
 from tests.managers.trade_harness import ACCOUNT, SYMBOLS, T0, Program, instrument, walk
@@ -107,7 +106,7 @@ def test_a_lost_fill_is_said_with_its_amount(ran: Program, monkeypatch: pytest.M
     assert not by_name["equity"].holds
 
 
-def test_an_actual_account_is_the_exchanges_equity_and_the_journals_fills(ran: Program) -> None:
+def test_an_actual_account_is_the_exchanges_equity_and_the_logged_fills(ran: Program) -> None:
     database = Database(ran.url)
     (stored,) = [each for each in database.accounts.load() if each.setup.name == "paper"]
     points = database.accounts.equity("paper")
@@ -116,11 +115,11 @@ def test_an_actual_account_is_the_exchanges_equity_and_the_journals_fills(ran: P
     database.accounts.put(setup)
     database.accounts.save_progress("live", state.dump(), stored.market_ms, [], points)
     at = points[0][0] + 30 * MINUTE_MS
-    buy = OrderIntent("a", SYMBOLS[0], Side.BUY, Purpose.OPEN, Decimal(2), at, 0)
-    sell = OrderIntent("b", SYMBOLS[0], Side.SELL, Purpose.CLOSE, Decimal(2), at + MINUTE_MS, 0)
-    bought = OrderFill(1, Decimal(2), Decimal(5), at + 400, False, Decimal("0.1"), "USDT")
-    sold = OrderFill(2, Decimal(2), Decimal(6), at + MINUTE_MS + 400, False, Decimal("0.2"), "USDT", Decimal(2))
-    database.orders.append("live", [Intended(buy, at), Filled("a", bought), Intended(sell, at), Filled("b", sold)])
+    bought = TradeRecord(0, at + 400, at, SYMBOLS[0], Side.BUY, TradeReason.ENTRY, 2.0, 5.0, 0.0, 0.1, 2.0, 5.0, 1.0)
+    sold = TradeRecord(
+        0, at + MINUTE_MS + 400, at, SYMBOLS[0], Side.SELL, TradeReason.EXIT, 2.0, 6.0, 2.0, 0.2, 0.0, math.nan, 1.0
+    )
+    database.orders.append("live", [Resumed("", at)], [bought, sold])
     found = review(database, ran.reader, INSTRUMENTS, "live")
     database.accounts.remove("live")
     database.close()

@@ -27,15 +27,13 @@ from atm.gui.result.view import ShownResult, shown
 from atm.gui.results import AccountRecords, SimulationResult
 from atm.gui.stored import Loaded
 from atm.gui.ui import PageName, Ui
-from atm.model.account import AccountKind, TradeRecord
+from atm.model.account import TradeRecord
 from atm.model.interval import HOUR_MS, MINUTE_MS
 
 TABS = ("balance", "trades", "chart", "reports", "statistics", "doctor", "records")
 _REVIEWED = ("reports", "statistics", "doctor", "records")
 """Tabs that show nothing before the account has been reviewed."""
 LIST_WIDTH = 276.0
-JOURNAL_MS = 5 * MINUTE_MS
-"""How often the journal of an actual account is looked at for new fills."""
 MOST_SEEN = 1_500
 """Equity points kept since the page was opened; what is older is stored by then."""
 
@@ -254,6 +252,5 @@ def _middle(ui: Ui, mark: str, label: str, kind: str = "plain") -> bool:
 
 
 def _key(view: AccountView) -> tuple[str, str, int]:
-    """What is kept of an account: read anew every market hour; fills of a virtual account are heard as well, at once."""
-    step = HOUR_MS if view.snapshot.kind is AccountKind.VIRTUAL else JOURNAL_MS
-    return "account records", view.snapshot.name, view.snapshot.market_ms // step
+    """What is kept of an account: read anew every market hour; fills are heard as well, at once."""
+    return "account records", view.snapshot.name, view.snapshot.market_ms // HOUR_MS

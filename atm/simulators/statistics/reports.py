@@ -94,7 +94,7 @@ def held(fills: FillTable, seen: Mapping[str, PathFacts], ends: Ints) -> tuple[F
             continue
         last = np.searchsorted((mine.time_ms - path.start_ms) // MINUTE_MS, ends - 1, "right")
         quantity = np.concatenate(([0.0], mine.quantity_after))[last]
-        entry = np.concatenate(([0.0], mine.entry_price_after))[last]
+        entry = np.concatenate(([0.0], np.nan_to_num(mine.entry_price_after)))[last]
         price = np.where(quantity != 0.0, path.marks, 0.0)
         unrealised += quantity * (price - entry)
         notional += np.abs(quantity) * price

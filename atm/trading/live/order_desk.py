@@ -37,7 +37,8 @@ ANSWER_PATIENCE_MS = 15_000
 
 class OrderDesk:
     """`changed`: conditional orders whose executed quantity grew since it was last emptied; `seen_ms`: when a query that found
-    the order was sent, by client id (one that finds nothing says nothing of an order that exists: queries lag)."""
+    the order was sent, by client id, of orders that the journal remembers (one that finds nothing says nothing of an order that
+    exists: queries lag)."""
 
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
@@ -137,7 +138,7 @@ class OrderDesk:
                 return self._placed(request.intent.client_id, failure, now_ms)
             case QueryOrder():
                 if failure is None:
-                    self.seen_ms[request.client_id] = answer.asked_ms
+                    self._seen(request.client_id, answer.asked_ms)
                 elif failure.kind is FailureKind.NOT_FOUND:
                     self.learn(NotFound(request.client_id, answer.asked_ms))
             case QueryTrades():
@@ -145,6 +146,11 @@ class OrderDesk:
             case CancelOrder() | FindOrder():
                 pass
         return None
+
+    def _seen(self, client_id: str, asked_ms: int) -> None:
+        for forgotten in self.seen_ms.keys() - self._desk.state.orders.keys():
+            del self.seen_ms[forgotten]
+        self.seen_ms[client_id] = asked_ms
 
     def _placed(self, client_id: str, failure: Failure | None, now_ms: int) -> Failure | None:
         if failure is None:

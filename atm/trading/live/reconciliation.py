@@ -6,6 +6,7 @@ The exchange's position is a fact. What our fills do not explain of it is booked
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Mapping
 from decimal import Decimal
 
@@ -27,6 +28,8 @@ AGAIN_MS = 2_000
 RETRY_MS = 1_000
 TRADES_BEFORE_MS = 2_000
 """How much earlier than an order was sent its fills are looked for (clocks differ)."""
+MOST_STRANGERS = 1_000
+"""Orders of others that are remembered; one that is forgotten is asked for again."""
 PROOFS_WITH_DIFFERENCE = 3
 """Snapshots without a trace of an order that are needed while the position differs as well."""
 
@@ -108,7 +111,7 @@ class Reconciler:
         self.differences: tuple[Difference, ...] = ()
         self.compared_ms = 0
         self._suspicions: dict[str, _Suspicion] = {}
-        self._strangers: set[tuple[str, int]] = set()
+        self._strangers: deque[tuple[str, int]] = deque(maxlen=MOST_STRANGERS)
         self._proofs: dict[str, int] = {}
         self._next_ms = 0
 
@@ -151,7 +154,8 @@ class Reconciler:
 
     def found_stranger(self, symbol: str, order_id: int) -> None:
         """An order of the history is not ours."""
-        self._strangers.add((symbol, order_id))
+        if (symbol, order_id) not in self._strangers:
+            self._strangers.append((symbol, order_id))
 
     # --- a snapshot -------------------------------------------------------------------------------------------
 

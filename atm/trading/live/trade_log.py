@@ -48,7 +48,7 @@ class TradeLog:
         quote: Mapping[str, str],
     ) -> list[TradeRecord]:
         """Records of the fills among new entries, their index 0. state: after the entries; wallets: by asset; quote: asset by
-        symbol. A fee in another asset than the quote asset is left out."""
+        symbol. A fee in another asset than the quote asset stands beside the fee, with its asset."""
         found: list[TradeRecord] = []
         for entry in entries:
             match entry:
@@ -69,11 +69,12 @@ class TradeLog:
         target = state.targets.get(intent.symbol)
         wanted = target.exposure if target is not None and reason in (TradeReason.ENTRY, TradeReason.EXIT) else 0.0
         held.exposure = wanted or 0.0
-        fee = float(fill.commission or NOTHING) if fill.asset in (asset, "") else 0.0
+        paid = float(fill.commission or NOTHING)
+        fee, other, other_asset = (paid, 0.0, "") if fill.asset in (asset, "") else (0.0, paid, fill.asset)
         return TradeRecord(
             0, fill.time_ms, 0 if intent.is_conditional else intent.decision_ms, intent.symbol, intent.side, reason,
             float(fill.quantity), float(fill.price), float(fill.profit), fee, float(held.quantity), held.entry, wallet,
-            before, wanted, fill.maker,
+            before, wanted, fill.maker, fill.trade_id, other, other_asset,
         )  # fmt: skip
 
 

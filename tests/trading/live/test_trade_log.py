@@ -81,3 +81,11 @@ def test_what_the_user_closes_is_said_to_be_forced_and_a_turn_takes_the_price_of
     last = logged(story, LiveState(), TradeLog(LiveState(), {}))[-1]
     assert last.reason is TradeReason.FORCE_CLEAR
     assert (last.quantity_after, last.entry_price_after, last.target_after) == (-2, 4.0, 0.0)
+
+
+def test_a_fee_in_another_asset_is_logged_with_its_asset_and_not_among_the_fees() -> None:
+    paid = OrderFill(9, Decimal("10"), Decimal("3"), 700_000, False, Decimal("0.00002"), "BNB", Decimal("0"))
+    story = [*order("a", Side.BUY, Purpose.OPEN, "10"), Filled("a", paid)]
+    (record,) = logged(story, LiveState(), TradeLog(LiveState(), {}))
+    assert (record.fee, record.other_fee, record.other_fee_asset) == (0.0, 0.00002, "BNB")
+    assert record.trade_id == 9
