@@ -15,22 +15,25 @@ from atm.model.order_facts import OrderFact
 
 
 class PositionSeen(msgspec.Struct, frozen=True, tag=True):
-    """A position: amount signed, entry price 0 when flat. isolated: None where the source does not say."""
+    """A position: amount signed, entry price 0 when flat. isolated: None, mark: 0 where the source does not say."""
 
     symbol: str
     amount: Decimal
     entry: Decimal
     time_ms: int
     isolated: bool | None = None
+    mark: Decimal = NOTHING
 
 
 class WalletSeen(msgspec.Struct, frozen=True, tag=True):
-    """Wallet balance of an asset; why: the exchange's word for what changed it ("" of a query)."""
+    """Wallet balance of an asset; why: the exchange's word for what changed it ("" of a query), change: by how much, without profits and
+    commissions."""
 
     asset: str
     wallet: Decimal
     time_ms: int
     why: str = ""
+    change: Decimal = NOTHING
 
 
 class SettingsSeen(msgspec.Struct, frozen=True, tag=True):

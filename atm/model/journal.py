@@ -74,12 +74,26 @@ class Resumed(msgspec.Struct, frozen=True, tag=True):
 
 
 class EquityMarked(msgspec.Struct, frozen=True, tag=True):
-    """Equity at the start of a UTC day, and the highest so far, in quote asset."""
+    """Equity at the start of a UTC day, and the highest so far, in quote asset. day_wallet_ms, peak_wallet_ms: time of the wallet balance
+    that each was reckoned from, 0 = not known."""
 
     day_ms: int
     day_equity: float
     peak_equity: float
     time_ms: int
+    day_wallet_ms: int = 0
+    peak_wallet_ms: int = 0
+
+
+class Transferred(msgspec.Struct, frozen=True, tag=True):
+    """Money came in (> 0) or went out. transaction_id: the exchange's number in its income records, 0 = not told there yet; is_heard:
+    the user stream has told of it."""
+
+    asset: str
+    amount: Decimal
+    time_ms: int
+    transaction_id: int = 0
+    is_heard: bool = False
 
 
 class Book(msgspec.Struct):
@@ -99,13 +113,15 @@ class Book(msgspec.Struct):
 
 
 class LiveState(msgspec.Struct):
-    """Everything that survives a crash. orders: those that are not complete and the newest complete ones, by client id."""
+    """Everything that survives a crash. orders: those that are not complete and the newest complete ones, by client id; transfers: the
+    newest ones."""
 
     orders: dict[str, LiveOrder] = {}
     books: dict[str, Book] = {}
     targets: dict[str, Target] = {}
     halts: dict[str, Halted] = {}
     equity: EquityMarked | None = None
+    transfers: tuple[Transferred, ...] = ()
 
 
 class Checkpoint(msgspec.Struct, frozen=True, tag=True):
@@ -115,4 +131,4 @@ class Checkpoint(msgspec.Struct, frozen=True, tag=True):
     time_ms: int
 
 
-JournalEntry = OrderFact | TargetSet | Adjusted | Halted | Resumed | EquityMarked | Checkpoint
+JournalEntry = OrderFact | TargetSet | Adjusted | Halted | Resumed | EquityMarked | Transferred | Checkpoint

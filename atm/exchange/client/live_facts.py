@@ -105,7 +105,8 @@ def trade(entry: Document) -> TradeSeen:
 def position(entry: Document) -> PositionSeen:
     """A row of positionRisk (v3)."""
     amount, time_ms = decimal(entry["positionAmt"]), int(entry.get("updateTime", 0))
-    return PositionSeen(entry["symbol"], amount, decimal(entry.get("entryPrice")), time_ms)
+    mark = decimal(entry.get("markPrice"))
+    return PositionSeen(entry["symbol"], amount, decimal(entry.get("entryPrice")), time_ms, mark=mark)
 
 
 def settings(entry: Document) -> SettingsSeen:
@@ -172,7 +173,9 @@ def _conditional_update(body: Document, time_ms: int) -> tuple[LiveFact, ...]:
 
 def _account_update(body: Document, time_ms: int) -> tuple[LiveFact, ...]:
     why = str(body.get("m", ""))
-    facts: list[LiveFact] = [WalletSeen(each["a"], decimal(each["wb"]), time_ms, why) for each in body.get("B", ())]
+    facts: list[LiveFact] = [
+        WalletSeen(each["a"], decimal(each["wb"]), time_ms, why, decimal(each.get("bc"))) for each in body.get("B", ())
+    ]
     for each in body.get("P") or ():
         if each.get("ps", "BOTH") == "BOTH":
             isolated = each.get("mt") == "isolated"

@@ -134,9 +134,11 @@ class Desk:
         return max(halts, key=lambda halt: halt.hands_off, default=None)
 
     def price(self, symbol: str) -> Decimal:
-        """Mark price, 0 while none is known."""
-        known = self.prices.get(symbol)
-        return NOTHING if known is None else known.mark
+        """Mark price, that of the newest comparison where no other is known; 0 while there is none."""
+        known, seen = self.prices.get(symbol), self.positions.get(symbol)
+        if known is not None:
+            return known.mark
+        return NOTHING if seen is None else seen.mark
 
     # --- orders -----------------------------------------------------------------------------------------------
 

@@ -16,9 +16,11 @@ from atm.model.journal import (
     LiveState,
     Resumed,
     TargetSet,
+    Transferred,
 )
 from atm.model.live_order import LiveOrder
 from atm.model.order_facts import Filled, Intended, OrderFact, Reported
+from atm.trading.live import transfers
 from atm.trading.live.order_machine import advance
 
 KEPT_COMPLETE = 64
@@ -46,6 +48,8 @@ def apply(state: LiveState, entry: JournalEntry) -> LiveState:
             state.halts[entry.scope] = entry
         case EquityMarked():
             state.equity = entry
+        case Transferred():
+            transfers.take(state, entry)
         case Resumed():
             state.halts.pop(entry.scope, None)
         case Intended():

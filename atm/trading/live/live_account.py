@@ -10,18 +10,19 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from decimal import Decimal
 
+import msgspec
+
 from atm.model.account_facts import LiveFact, PositionSeen, SettingsSeen, Snapshot, WalletSeen
 from atm.model.instrument import Instrument
-from atm.model.interval import DAY_MS
 from atm.model.journal import (
     WHOLE_ACCOUNT,
     Adjusted,
-    EquityMarked,
     Halted,
     LiveState,
     Resumed,
     Target,
     TargetSet,
+    Transferred,
 )
 from atm.model.live_order import NOTHING, OrderIntent
 from atm.model.live_request import (
@@ -38,6 +39,7 @@ from atm.model.live_view import LiveView
 from atm.model.risk import LiveSetup
 from atm.trading.live.client_id import belongs_to
 from atm.trading.live.desk import Desk, Flight, Price, Step
+from atm.trading.live.equity import EquityDesk
 from atm.trading.live.order_desk import OrderDesk
 from atm.trading.live.position_desk import PositionDesk
 from atm.trading.live.reconciliation import Difference, Reconciler
@@ -46,8 +48,6 @@ from atm.trading.live.survey import survey
 
 FOREIGN_LOOK_MS = 300
 """How long after an event of an order that is not ours the account is compared."""
-PEAK_STEP = 0.001
-"""A new highest equity is journalled when it is higher by this share."""
 
 
 class LiveAccount:
@@ -61,7 +61,7 @@ class LiveAccount:
         self._reconciler = Reconciler(self._desk, self._orders)
         self._positions = PositionDesk(self._desk, self._orders, self._reconciler)
         self._stops = StopDesk(self._desk, self._orders)
-        self._wallets: dict[str, WalletSeen] = {}
+        self._equity = EquityDesk(self._desk)
 
     # --- what the user looks at -------------------------------------------------------------------------------
 
@@ -93,7 +93,12 @@ class LiveAccount:
     @property
     def equity(self) -> float:
         """Wallets and unrealised profit at the mark prices, in quote asset; 0 while not known."""
-        return self._positions.equity
+        return self._equity.value
+
+    @property
+    def unpriced(self) -> tuple[str, ...]:
+        """Symbols held without a price, because of which the equity is not known."""
+        return self._equity.unpriced
 
     @property
     def positions(self) -> Mapping[str, PositionSeen]:
@@ -103,7 +108,7 @@ class LiveAccount:
     @property
     def wallets(self) -> Mapping[str, Decimal]:
         """Wallet balances as the exchange told them last, by asset."""
-        return {asset: seen.wallet for asset, seen in self._wallets.items()}
+        return {asset: seen.wallet for asset, seen in self._equity.wallets.items()}
 
     def view(self, now_ms: int) -> LiveView:
         """All of it as it is shown."""
@@ -174,6 +179,12 @@ class LiveAccount:
             self._positions.new_decision(symbol)
         return self._worked(now_ms)
 
+    def transferred(self, told: Iterable[Transferred], now_ms: int) -> Step:
+        """The income records tell of money that came in or went out."""
+        for each in told:
+            self._equity.transferred(each)
+        return self._worked(now_ms)
+
     def reload(self, instruments: Mapping[str, Instrument]) -> None:
         """Filters have changed."""
         self._desk.instruments.update(instruments)
@@ -186,9 +197,7 @@ class LiveAccount:
                 case PositionSeen():
                     self._seen(fact)
                 case WalletSeen():
-                    before = self._wallets.get(fact.asset)
-                    if before is None or fact.time_ms >= before.time_ms:
-                        self._wallets[fact.asset] = fact
+                    self._equity.learn(fact)
                 case SettingsSeen():
                     self._positions.settings(fact)
                 case _:
@@ -201,7 +210,8 @@ class LiveAccount:
     def _seen(self, position: PositionSeen) -> None:
         before = self._desk.positions.get(position.symbol)
         if before is None or position.time_ms >= before.time_ms:
-            self._desk.positions[position.symbol] = position
+            mark = position.mark or (NOTHING if before is None else before.mark)
+            self._desk.positions[position.symbol] = msgspec.structs.replace(position, mark=mark)
 
     def _answered(self, flight: Flight, answer: Answer, now_ms: int) -> None:
         request, failure = flight.request, answer.failure
@@ -247,7 +257,8 @@ class LiveAccount:
         desk = self._desk
         self._orders.look_after(now_ms)
         self._reconciler.work(now_ms)
-        self._mark_equity(now_ms)
+        self._equity.mark(now_ms)
+        self._positions.equity, self._positions.unpriced = self._equity.value, self._equity.unpriced
         for symbol in sorted(desk.setup.symbols.keys() | desk.state.books.keys()):
             if symbol in desk.instruments:
                 self._work(symbol, now_ms)
@@ -264,20 +275,3 @@ class LiveAccount:
             self._positions.sent_order(now_ms)
         if is_ready and symbol in self._desk.setup.symbols:
             self._positions.work(symbol, now_ms)
-
-    def _mark_equity(self, now_ms: int) -> None:
-        """The equity now, and in the journal the day's first and the highest."""
-        if not self._wallets:
-            return
-        profit = sum(
-            float(seen.amount * (self._desk.price(symbol) - seen.entry))
-            for symbol, seen in self._desk.positions.items()
-            if seen.amount and self._desk.price(symbol)
-        )
-        equity = self._positions.equity = float(sum(each.wallet for each in self._wallets.values())) + profit
-        marked, day_ms = self.state.equity, now_ms - now_ms % DAY_MS
-        peak = equity if marked is None else max(marked.peak_equity, equity)
-        if marked is None or marked.day_ms != day_ms:
-            self._desk.record(EquityMarked(day_ms, equity, peak, now_ms))
-        elif peak > marked.peak_equity * (1 + PEAK_STEP):
-            self._desk.record(EquityMarked(day_ms, marked.day_equity, peak, now_ms))

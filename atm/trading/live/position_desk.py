@@ -52,6 +52,7 @@ class PositionDesk:
         self._sent: deque[int] = deque()
         self._held: dict[str, str] = {}
         self.equity = 0.0
+        self.unpriced: tuple[str, ...] = ()
 
     def settings(self, seen: SettingsSeen) -> None:
         """Leverage and margin mode that the exchange has for a symbol."""
@@ -263,7 +264,7 @@ class PositionDesk:
         )
         known, recent = prices.get(symbol), self.orders_last_minute(now_ms)
         return RiskView(
-            symbol=symbol, position_worth=worth, account_worth=worth + others, equity=self.equity,
+            symbol=symbol, position_worth=worth, account_worth=worth + others, equity=self.equity, unpriced=self.unpriced,
             day_equity=marked.day_equity if marked else 0.0, peak_equity=marked.peak_equity if marked else 0.0,
             orders_last_minute=recent, last=float(known.last) if known else 0.0,
             mark=float(known.mark) if known else 0.0, price_age_ms=now_ms - known.time_ms if known else 0,

@@ -11,7 +11,8 @@ from atm.model.risk import RiskLimits
 class RiskView(msgspec.Struct, frozen=True):
     """What the limits look at. Worths in quote asset, as they would be after the order; equity <= 0: not known.
 
-    last, mark: prices, 0 = not known; price_age_ms: of the older of both.
+    last, mark: prices, 0 = not known; price_age_ms: of the older of both; unpriced: symbols held without a price, because of which the
+    equity is not known.
     """
 
     symbol: str
@@ -24,6 +25,7 @@ class RiskView(msgspec.Struct, frozen=True):
     last: float
     mark: float
     price_age_ms: int
+    unpriced: tuple[str, ...] = ()
 
 
 class Breach(msgspec.Struct, frozen=True):
@@ -70,6 +72,9 @@ def _symbol_breach(limits: RiskLimits, view: RiskView) -> Breach | None:
 
 
 def _passing_breach(limits: RiskLimits, view: RiskView) -> Breach | None:
+    needs_equity = any(each is not None for each in (limits.daily_loss, limits.drawdown, limits.max_leverage))
+    if view.unpriced and needs_equity:
+        return Breach(f"no price of {', '.join(view.unpriced)}", len(view.unpriced), 0.0, WHOLE_ACCOUNT, False)
     most = limits.orders_per_minute
     if most is not None and view.orders_last_minute >= most:
         return Breach("orders_per_minute", view.orders_last_minute, most, WHOLE_ACCOUNT, False)
