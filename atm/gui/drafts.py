@@ -15,6 +15,7 @@ from atm.model.analysis_configuration import AnalysisConfiguration
 from atm.model.bars import TimeRange
 from atm.model.errors import Invalid
 from atm.model.interval import format_time
+from atm.model.risk import LiveRules
 from atm.model.trade_configuration import TradeConfiguration
 
 MOST_POSITIONS = 50
@@ -28,11 +29,18 @@ class PositionDraft:
     analysis: str = ""
     trade: str = ""
     assumed_ratio: str = "100"
+    max_allocated: str = ""
+
+    @staticmethod
+    def of(setup: PositionSetup) -> PositionDraft:
+        """What would have been typed for it."""
+        most = "" if setup.max_allocated is None else f"{setup.max_allocated:g}"
+        return PositionDraft(setup.symbol, setup.analysis, setup.trade, written_percent(setup.assumed_ratio), most)
 
 
 @dataclass(slots=True)
 class AccountDraft:
-    """The form of a new account. uid: number of the exchange's user, of an actual account only; "" = not stated."""
+    """The form of a new account. uid: number of the exchange's user, "" = not stated; uid and rules: of an actual account only."""
 
     name: str = ""
     kind: AccountKind = AccountKind.VIRTUAL
@@ -40,6 +48,7 @@ class AccountDraft:
     balance: str = "10000"
     allocation: str = "50"
     positions: list[PositionDraft] = field(default_factory=lambda: [PositionDraft()])
+    rules: LiveRules = field(default_factory=LiveRules)
 
     def read(
         self,
@@ -59,6 +68,7 @@ class AccountDraft:
             assets={ASSET: self._asset()},
             positions=read_positions(self.positions, analyses, trades),
             uid=self._uid(),
+            live=self.rules if self.kind is AccountKind.ACTUAL else LiveRules(),
         )
 
     def _asset(self) -> AssetSetup:
@@ -102,8 +112,24 @@ def read_positions(
         if draft.trade not in trades:
             raise Invalid(f"{place}.trade", draft.trade, ", ".join(trades) or "a trade configuration")
         ratio = percentage(f"{place}.assumed_ratio", draft.assumed_ratio, 0, 100)
-        found.append(PositionSetup(draft.symbol, draft.analysis, draft.trade, ratio, index + 1))
+        most = _most(f"{place}.max_allocated", draft.max_allocated)
+        found.append(PositionSetup(draft.symbol, draft.analysis, draft.trade, ratio, index + 1, most))
     return tuple(found)
+
+
+def _most(name: str, text: str) -> float | None:
+    """Cap of an allocated balance as typed; nothing = no cap. Raises Invalid."""
+    if not text.strip():
+        return None
+    value = number(name, text, 0, 1e15)
+    if value <= 0:
+        raise Invalid(name, text, "a number above 0, or nothing")
+    return value
+
+
+def written_percent(fraction: float) -> str:
+    """A fraction as it is typed in percent."""
+    return f"{round(100 * fraction, 10):.12g}"
 
 
 def number(name: str, text: str, least: float, most: float) -> float:

@@ -14,5 +14,5 @@ def notice_sentence(t: Texts, notice: Notice) -> str:
     parameters: dict[str, object] = {}
     for name, value in notice.parameters.items():
         key = f"{_WORDS[name]}.{value}" if name in _WORDS else ""
-        parameters[name] = t(key) if t.has(key) else value
+        parameters[name] = t(key) if t.has(key) else t.said(value)
     return t(notice.text, **parameters)

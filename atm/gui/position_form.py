@@ -1,4 +1,4 @@
-"""The rows of positions in the forms of a simulation and of an account."""
+"""The rows of positions in the forms of accounts."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ def draw_positions(ui: Ui, mark: str, rows: list[PositionDraft], symbols: Sequen
     """Edit `rows` in place."""
     t = ui.t
     flags = imgui.TableFlags_.sizing_stretch_prop
-    if not imgui.begin_table(f"##{mark}", 5, int(flags)):
+    if not imgui.begin_table(f"##{mark}", 6, int(flags)):
         return
-    for weight in (1.15, 1.2, 1.45, 0.95):
+    for weight in (1.15, 1.2, 1.45, 0.85, 1.0):
         imgui.table_setup_column("", int(imgui.TableColumnFlags_.width_stretch), weight)
     imgui.table_setup_column("", int(imgui.TableColumnFlags_.width_fixed), ui.px(40))
     analyses = [(code, code) for code in ui.model.analysis_configurations]
@@ -53,6 +53,11 @@ def draw_positions(ui: Ui, mark: str, rows: list[PositionDraft], symbols: Sequen
         row.assumed_ratio = widgets.text_field(
             ui, f"{place}.ratio", t("field.assumed_ratio") if first else "", row.assumed_ratio, unit="%",
             error=error_at(failed, f"positions.{index}.assumed_ratio"),
+        )  # fmt: skip
+        imgui.table_next_column()
+        row.max_allocated = widgets.text_field(
+            ui, f"{place}.most", t("field.max_allocated") if first else "", row.max_allocated,
+            hint=t("accounts.no_cap"), error=error_at(failed, f"positions.{index}.max_allocated"),
         )  # fmt: skip
         imgui.table_next_column()
         if first:

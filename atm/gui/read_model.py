@@ -99,7 +99,8 @@ class Toast:
 
 @dataclass(slots=True)
 class ReadModel:
-    """See the module. Times of notices and toasts are wall clock, all others market time."""
+    """See the module. Times of notices and toasts are wall clock, all others market time. killed: when (wall clock) the kill switch of an
+    account was pressed, until it trades again."""
 
     endpoint: Endpoint = Endpoint.DEMO
     revision: int = 0
@@ -130,6 +131,7 @@ class ReadModel:
     activations: dict[str, ActivationState] = field(default_factory=dict)
     activation_key: bytes = b""
     live: dict[str, LiveView] = field(default_factory=dict)
+    killed: dict[str, int] = field(default_factory=dict)
     analysis_configurations: dict[str, AnalysisConfiguration] = field(default_factory=dict)
     trade_configurations: dict[str, TradeConfiguration] = field(default_factory=dict)
     simulations: dict[str, SimulationState] = field(default_factory=dict)
@@ -305,6 +307,8 @@ class ReadModel:
         if view is None:
             view = self.accounts[name] = AccountView(event.setup, event.snapshot)
         view.setup, view.snapshot = event.setup, event.snapshot
+        if event.snapshot.trading:
+            self.killed.pop(name, None)
         if event.setup.kind is AccountKind.ACTUAL:
             return  # its journal knows the equity at the day's start
         if event.snapshot.market_ms // DAY_MS != view.day_start_ms // DAY_MS:
@@ -368,6 +372,8 @@ class ReadModel:
             self.processes[event.name] = event
 
     def _on_notice(self, event: NoticeRaised) -> None:
+        if event.notice.text == "notice.killed":
+            self.killed[event.notice.subject] = event.notice.time_ms
         self.raise_notice(event.notice, event.notice.time_ms)
 
 

@@ -15,6 +15,7 @@ from atm.model.account import TradeRecord
 from atm.model.analysis_configuration import AnalysisConfiguration
 from atm.model.bars import Bars, TimeRange
 from atm.model.interval import DAY_MS
+from atm.model.journal import JournalEntry
 from atm.model.mark import MarksStored
 from atm.model.provenance import Provenance
 from atm.model.simulation import SimulationSpec, SimulationSummary
@@ -74,6 +75,9 @@ class Results(Protocol):
         """Write a simulation as "csv", "parquet" or "html" below the home folder; the folder or file that came of it."""
 
     def account_trades(self, name: str) -> tuple[TradeRecord, ...]: ...
+
+    def order_story(self, account: str, client_id: str) -> tuple[JournalEntry, ...]:
+        """All that the journal of an actual account says of an order, in its order."""
 
     def account_records(self, name: str) -> AccountRecords: ...
 

@@ -23,6 +23,7 @@ from atm.model.analysis_configuration import AnalysisConfiguration
 from atm.model.bars import Bars, TimeRange
 from atm.model.errors import Refused, Unavailable
 from atm.model.interval import MINUTE_MS
+from atm.model.journal import JournalEntry
 from atm.model.mark import MarksStored
 from atm.model.program import ProgramContext
 from atm.model.provenance import Provenance
@@ -81,6 +82,10 @@ class StoreResults:
     def account_trades(self, name: str) -> tuple[TradeRecord, ...]:
         """The newest trades, at most `MOST_TRADES`, newest first."""
         return tuple(self._database.accounts.trades(name, MOST_TRADES))
+
+    def order_story(self, account: str, client_id: str) -> tuple[JournalEntry, ...]:
+        """See `Results`."""
+        return tuple(self._database.orders.of_order(account, client_id))
 
     def account_records(self, name: str) -> AccountRecords:
         """At most `MOST_RECORDS` trades, the newest ones."""

@@ -15,6 +15,9 @@ from pathlib import Path
 log = logging.getLogger(__name__)
 
 LANGUAGES = {"en": "English", "ko": "한국어"}
+SAID = "said."
+MOST_SAID = 500
+"""Translated sentences that are kept."""
 _PLACEHOLDER = re.compile(r"\{(\w+)\}")
 
 
@@ -45,6 +48,13 @@ def read_catalogue(path: Path) -> dict[str, str]:
     return texts
 
 
+def _pattern(text: str) -> re.Pattern[str]:
+    """What an English text with placeholders matches."""
+    parts = _PLACEHOLDER.split(text)
+    named = "".join(f"(?P<{part}>.*?)" if index % 2 else re.escape(part) for index, part in enumerate(parts))
+    return re.compile(named)
+
+
 def placeholders(text: str) -> frozenset[str]:
     """Names in braces."""
     return frozenset(_PLACEHOLDER.findall(text))
@@ -56,6 +66,8 @@ class Texts:
     def __init__(self, folder: Path, language: str = "en") -> None:
         self._folder = folder
         self._catalogues: dict[str, dict[str, str]] = {}
+        self._sentences: list[tuple[re.Pattern[str], str]] | None = None
+        self._said: dict[tuple[str, str], str] = {}
         self.language = ""
         self.choose(language)
 
@@ -76,6 +88,37 @@ class Texts:
     def has(self, key: str) -> bool:
         """Whether the catalogue knows the key."""
         return key in self._catalogues[self.language]
+
+    def said(self, sentence: str) -> str:
+        """An English sentence of another process (a refusal, a reason, a warning) in the chosen language. It is recognised by its English
+        text among the keys `said.…`; one that is not known stays as it is."""
+        if self.language == "en" or not sentence:
+            return sentence
+        known = self.language, sentence
+        if known not in self._said:
+            if len(self._said) >= MOST_SAID:
+                self._said.clear()
+            self._said[known] = "\n".join(self._recognised(line) for line in sentence.split("\n"))
+        return self._said[known]
+
+    def _recognised(self, line: str) -> str:
+        if self._sentences is None:
+            english = self._catalogues.get("en") or self._load("en")
+            found = [(key, text) for key, text in english.items() if key.startswith(SAID)]
+            found.sort(key=lambda each: -len(_PLACEHOLDER.sub("", each[1])))  # the most particular one first
+            self._sentences = [(_pattern(text), key) for key, text in found]
+        for pattern, key in self._sentences:
+            match = pattern.fullmatch(line)
+            if match is not None:
+                return self(key, **{name: self._value(name, value) for name, value in match.groupdict().items()})
+        return line
+
+    def _value(self, name: str, value: str) -> str:
+        """A part of a sentence: a sentence itself, or the name of a field."""
+        if name in ("field", "limit"):
+            field = f"parameter.{value.rpartition('.')[2]}"
+            return self(field) if self.has(field) else value
+        return self._recognised(value) if " " in value else value
 
     def __call__(self, key: str, **parameters: object) -> str:
         """The text of `key` with its placeholders filled."""

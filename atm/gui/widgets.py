@@ -132,7 +132,7 @@ def field_note(ui: Ui, error: str, width: float = 0.0) -> None:
     if error:
         with ui.font(ui.theme.SMALL):
             imgui.push_text_wrap_pos(imgui.get_cursor_pos_x() + width if width else 0.0)
-            ui.text(error, ui.colors.bad)
+            ui.text(ui.t.said(error), ui.colors.bad)
             imgui.pop_text_wrap_pos()
 
 

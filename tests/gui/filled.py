@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from functools import cache
 from pathlib import Path
 
@@ -56,9 +57,13 @@ from atm.model.bars import Bar, Bars, Source, TimeRange
 from atm.model.data_job import Collection, DataJob, IntegrityFinding, JobKind, JobStatus, KindUse, Retention
 from atm.model.instrument import Instrument
 from atm.model.interval import MINUTE_MS, parse_time
+from atm.model.journal import JournalEntry
+from atm.model.live_order import LiveOrder, OrderFill, OrderIntent, OrderState, Purpose
+from atm.model.live_view import DifferenceView, LiveView, OrderView, Protection, RiskFigures, StopView
 from atm.model.mark import Assumptions, MarksStored
 from atm.model.notice import Notice, Severity
 from atm.model.order import Side
+from atm.model.order_facts import Filled, Intended, Reported, Sent
 from atm.model.parameter import parameters_of
 from atm.model.provenance import Provenance
 from atm.model.simulation import SimulationSpec, SimulationState, SimulationStatus, SimulationSummary
@@ -182,6 +187,27 @@ def account(name: str = "paper-1", *, equity: float = 10_284.35, market_ms: int 
     return AccountUpdated(snapshot, account_setup(name))
 
 
+def live_view() -> LiveView:
+    """Two positions, one without its stop; an order that rests and one that was refused; an order of somebody else."""
+    entry = OrderIntent("1h-0s-gt-O0-0", "FILUSDT", Side.SELL, Purpose.OPEN, Decimal(431), MARKET_MS, 0)
+    refused = OrderIntent("1h-0s-gt-O1-0", "AVAXUSDT", Side.BUY, Purpose.OPEN, Decimal(5), MARKET_MS, 1)
+    stop = OrderIntent(
+        "1h-0s-gt-S2-0", "FILUSDT", Side.BUY, Purpose.STOP, Decimal(0), MARKET_MS, 2, trigger=Decimal("3.44")
+    )
+    orders = (
+        LiveOrder(stop, OrderState.ACKNOWLEDGED, 0, 12, sent_ms=MARKET_MS, heard_ms=MARKET_MS),
+        LiveOrder(entry, OrderState.FILLED, 99, 0, Decimal(431), sent_ms=MARKET_MS, heard_ms=MARKET_MS + 90),
+        LiveOrder(refused, OrderState.REJECTED, sent_ms=MARKET_MS, code=-2019, reason="Margin is insufficient."),
+    )
+    stops = (
+        StopView("AVAXUSDT", Protection.MISSING, None, 8.9, MARKET_MS - 4_000),
+        StopView("FILUSDT", Protection.RESTS, 3.44, 3.44),
+    )
+    differences = (DifferenceView("foreign_order", "NEARUSDT", "", "web_7: BUY 10 @ 1.1"),)
+    risk = RiskFigures(9_700.0, 10_000.0, 10_300.0, 2_870.0, 1_477.0, 12)
+    return LiveView(True, MARKET_MS, tuple(OrderView.of(each) for each in orders), stops, differences, risk)
+
+
 def trades(count: int = 60) -> tuple[TradeRecord, ...]:
     """Entries and exits in turn, oldest first."""
     found = []
@@ -240,6 +266,17 @@ class FilledResults:
 
     def account_trades(self, name: str) -> tuple[TradeRecord, ...]:
         return tuple(reversed(trades(self.n_trades)))
+
+    def order_story(self, account: str, client_id: str) -> tuple[JournalEntry, ...]:
+        """A market order from the journal to its fill."""
+        intent = OrderIntent(client_id, "FILUSDT", Side.SELL, Purpose.OPEN, Decimal(431), MARKET_MS, 0)
+        fill = OrderFill(7, Decimal(431), Decimal("3.247"), MARKET_MS + 90, commission=Decimal("0.7"), asset="USDT")
+        return (
+            Intended(intent, MARKET_MS),
+            Sent(client_id, MARKET_MS),
+            Filled(client_id, fill, 99),
+            Reported(client_id, OrderState.FILLED, Decimal(431), MARKET_MS + 90, 99),
+        )
 
     def account_records(self, name: str) -> AccountRecords:
         """A point every quarter of an hour, up to the market time."""

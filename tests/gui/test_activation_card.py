@@ -43,6 +43,7 @@ def actual_account(pilot: Pilot, *, with_manager: bool = True) -> SealReader:
         pilot.ui.model.apply(ActivationKey(reader.public))
     pilot.show(PageName.ACCOUNTS)
     pilot.click("accounts.pick.real")
+    pilot.click("accounts.tab.activation")
     return reader
 
 

@@ -32,6 +32,7 @@ def test_what_is_halted_is_resumed_after_a_question(actual: Pilot) -> None:
 
 
 def test_limits_are_edited_and_a_wrong_value_is_not_sent(actual: Pilot) -> None:
+    actual.click("accounts.tab.risk")
     actual.click("live.rules")
     actual.type("live.rule.limits.drawdown", "150")
     actual.click("live.save")
@@ -45,4 +46,4 @@ def test_limits_are_edited_and_a_wrong_value_is_not_sent(actual: Pilot) -> None:
 
 def test_a_virtual_account_has_no_such_card(pilot: Pilot) -> None:
     pilot.show(PageName.ACCOUNTS)
-    assert not pilot.sees("live.rules")
+    assert not pilot.sees("accounts.tab.risk")

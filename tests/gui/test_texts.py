@@ -10,6 +10,8 @@ import pytest
 
 from atm.exchange.client.instrument_changes import FIELDS as INSTRUMENT_FIELDS
 from atm.exchange.client.instrument_changes import ChangeKind
+from atm.gui.accounts.orders_tab import SCOPES as ORDER_SCOPES
+from atm.gui.accounts.positions_tab import COLUMN_SETS
 from atm.gui.analysis_draft import groups_of
 from atm.gui.data.symbol_detail import TABS as DATA_TABS
 from atm.gui.data.symbol_table import FILTERS
@@ -19,6 +21,7 @@ from atm.gui.market.symbol_list import FILTERS as MARKET_FILTERS
 from atm.gui.market.tape_panel import VIEWS as VIEWS_OF_TAPE
 from atm.gui.notice_sentence import notice_sentence
 from atm.gui.pages.account_history import TABS as HISTORY_TABS
+from atm.gui.pages.accounts import TABS as ACCOUNT_TABS
 from atm.gui.pages.activation_card import FORMS as ACTIVATION_FORMS
 from atm.gui.pages.currency_analysis import TABS
 from atm.gui.pages.simulation_result import TABS as RESULT_TABS
@@ -39,6 +42,8 @@ from atm.model.builtin_analyses import BUILT_IN
 from atm.model.data_job import JobKind, JobStatus
 from atm.model.endpoint import Endpoint
 from atm.model.fault import FaultKind, fields_of
+from atm.model.live_order import OrderState, Purpose
+from atm.model.live_view import Protection
 from atm.model.notice import Notice, Severity
 from atm.model.notification import NotificationSettings
 from atm.model.order import Side
@@ -126,6 +131,8 @@ TRADE = list(every(trade_parameters()))
 NOTIFICATIONS = [each for each in parameters_of(NotificationSettings) if each.name != "enabled"]
 LIVE = list(every(parameters_of(LiveRules)))
 VARIANTS = {variant.key.lower() for each in TRADE for variant in each.variants}
+DIFFERENCES = ("position", "order_missing", "foreign_order", "orphan_order", "settings")
+SUSPENDED = re.findall(r'"why[.](\w+)"', (ROOT / "atm/gui/accounts/suspension.py").read_text("utf-8"))
 REVIEW_CHECKS = ("fills", "profit", "fees", "wallet", "funding", "equity")
 
 STATES = {
@@ -236,6 +243,17 @@ STATES = {
     "history_tab": HISTORY_TABS,
     "review_check": (*REVIEW_CHECKS, *(f"{what}_hint" for what in REVIEW_CHECKS)),
     "history": ("in_time", "in_asset", "in_symbol"),
+    "account_tab": ACCOUNT_TABS,
+    "columns": COLUMN_SETS,
+    "orders": (*ORDER_SCOPES, "waiting_title", "waiting", "none_title", "none"),
+    "order_purpose": [purpose.name for purpose in Purpose],
+    "order_state": [state.value for state in OrderState],
+    "story": ("sent", "lost", "not_placed", "cancel_asked"),
+    "protection": [state.value for state in Protection],
+    "difference": [f"{kind}{end}" for kind in DIFFERENCES for end in ("", "_does")],
+    "short": SUSPENDED,
+    "why": SUSPENDED,
+    "live": ("resume_account", "resume_symbol"),
 }
 """Keys that the code puts together: prefix and what may follow."""
 

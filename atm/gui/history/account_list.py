@@ -8,18 +8,20 @@ from atm.gui import formats, icons
 from atm.gui.read_model import AccountView
 from atm.gui.theme import Color
 from atm.gui.ui import Ui
+from atm.model.account import AccountKind
+from atm.model.journal import KILLED
 
 _HEIGHT = 64.0
 
 
-def draw_list(ui: Ui, selected: str) -> str:
-    """Returns the name of the account that is selected now."""
+def draw_list(ui: Ui, selected: str, mark: str = "history") -> str:
+    """mark: of the page. Returns the name of the account that is selected now."""
     for name, view in ui.model.accounts.items():
         start = imgui.get_cursor_pos()
         start = ImVec2(start.x, start.y)
         if imgui.selectable(f"##{name}", name == selected, 0, ImVec2(0, ui.px(_HEIGHT)))[0]:
             selected = name
-        ui.mark(f"history.pick.{name}")
+        ui.mark(f"{mark}.pick.{name}")
         after = imgui.get_cursor_pos()
         after = ImVec2(after.x, after.y)
         _entry(ui, name, view, start)
@@ -51,6 +53,12 @@ def state_of(ui: Ui, view: AccountView) -> tuple[str, Color]:
         return ui.t("history.failed"), ui.colors.bad
     if snapshot.state == "STARTING":
         return ui.t("history.starting"), ui.colors.warning
+    if any(halt.reason == KILLED for halt in snapshot.halts) or snapshot.name in ui.model.killed:
+        return ui.t("kill.button"), ui.colors.bad
+    if snapshot.halts:
+        return ui.t("history.halted"), ui.colors.bad
+    if view.setup.kind is AccountKind.ACTUAL and snapshot.reason:
+        return ui.t.said(snapshot.reason), ui.colors.warning
     if snapshot.trading:
         return ui.t("accounts.trading_on"), ui.colors.good
     return ui.t("accounts.trading_off"), ui.colors.faint

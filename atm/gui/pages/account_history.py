@@ -237,7 +237,7 @@ class AccountHistoryPage:
         held = next((each for each in view.snapshot.positions if each.symbol == self.chart.symbol), None)
         if held is not None:
             with widgets.card(ui, "position", 0, -1):
-                draw_position(ui, held)
+                draw_position(ui, view, held)
         clicked = self.chart.draw(ui, result)
         if clicked is not None:
             self.trades.select(clicked)

@@ -73,7 +73,7 @@ class ActivationCard:
     def _state(self, ui: Ui, state: ActivationState) -> None:
         ui.text(ui.t("activation.title"), bold=True)
         imgui.same_line()
-        widgets.badge(ui, ui.t(f"activation_status.{state.status.value}"), _tone(ui, state.status), filled=True)
+        status_badge(ui, state.account)
         if state.permissions:
             imgui.same_line(0, ui.px(14))
             said = ", ".join(ui.t(f"key_permission.{each.value}") for each in state.permissions)
@@ -84,6 +84,9 @@ class ActivationCard:
                 ui.wrapped(state.details, ui.colors.faint)
         for warning in state.warnings:
             ui.wrapped(f"{icons.WARNING}  {ui.t(f'key_warning.{warning.value}')}", ui.colors.warning)
+        live = ui.model.live.get(state.account)
+        if state.status is ActivationStatus.INACTIVE and live is not None and live.is_ready:
+            ui.wrapped(ui.t("activation.by_demo_hint"))
         if state.holds_password:
             ui.text(ui.t("activation.holds"), ui.colors.muted, size=ui.theme.SMALL)
 
@@ -171,6 +174,17 @@ class ActivationCard:
         done = "done.activation_file_written" if self._form in ("make", "rotate") else ""
         ui.commands.send(BINANCE_API, request, SEND, done, {"account": name}, timeout_s=_FILE_S)
         self._typed = {kept: typed[kept] for kept in _OPEN_FIELDS if kept in typed}
+
+
+def status_badge(ui: Ui, name: str) -> None:
+    """State of the activation of an account; on the demo exchange one that was never activated trades by a key pair of the program's."""
+    state = ui.model.activation(name)
+    live = ui.model.live.get(name)
+    if state.status is ActivationStatus.INACTIVE and live is not None and live.is_ready:
+        widgets.badge(ui, ui.t("activation.by_demo"), ui.colors.good, filled=True)
+        widgets.tooltip(ui.t("activation.by_demo_hint"))
+        return
+    widgets.badge(ui, ui.t(f"activation_status.{state.status.value}"), _tone(ui, state.status), filled=True)
 
 
 def _tone(ui: Ui, status: ActivationStatus) -> Color:

@@ -1,0 +1,1 @@
+"""Parts of the Accounts page: one file each."""

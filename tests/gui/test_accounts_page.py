@@ -1,0 +1,142 @@
+"""The Accounts page of an actual account: orders and their stories, stops, differences, limits, halts, and its set-up."""
+
+from __future__ import annotations
+
+import msgspec
+import pytest
+
+from atm.gui.accounts.order_story import story_line
+from atm.gui.accounts.suspension import suspensions
+from atm.gui.read_model import ReadModel
+from atm.gui.texts import Texts
+from atm.gui.ui import PageName
+from atm.ipc.messages import (
+    ActivationKey,
+    ActivationState,
+    AnalysisReady,
+    LiveShown,
+    NoticeRaised,
+    PutAccount,
+    ResumeLive,
+)
+from atm.model.account import AccountKind
+from atm.model.activation import ActivationReason, ActivationStatus
+from atm.model.journal import KILLED, Halted
+from atm.model.notice import Notice, Severity
+from tests.gui import filled
+from tests.gui.filled import ASSETS, MARKET_MS, FilledResults
+from tests.gui.pilot import Pilot
+
+replace = msgspec.structs.replace
+ORDER = "1h-0s-gt-O0-0"
+
+
+def make_actual(model: ReadModel, halts: tuple[Halted, ...] = ()) -> None:
+    """paper-1 trades on an exchange."""
+    view = model.accounts["paper-1"]
+    view.snapshot = replace(view.snapshot, kind=AccountKind.ACTUAL, halts=halts)
+    view.setup = replace(view.setup, kind=AccountKind.ACTUAL)
+    for symbol in filled.SYMBOLS:
+        model.apply(AnalysisReady(f"{symbol}/DEMO-15M", symbol, "analyzer-0", "running"))
+    model.apply(LiveShown("paper-1", filled.live_view()))
+
+
+@pytest.fixture
+def actual(pilot: Pilot) -> Pilot:
+    make_actual(pilot.ui.model)
+    pilot.show(PageName.ACCOUNTS)
+    return pilot
+
+
+def keys(model: ReadModel, symbol: str) -> list[str]:
+    view = model.accounts["paper-1"]
+    position = next(each for each in view.snapshot.positions if each.symbol == symbol)
+    return [each.key for each in suspensions(model, view, position)]
+
+
+def test_every_condition_that_keeps_a_position_from_trading_is_named(actual: Pilot) -> None:
+    model = actual.ui.model
+    assert keys(model, "FILUSDT") == []
+    assert keys(model, "AVAXUSDT") == ["why.unprotected"]
+    model.apply(AnalysisReady("FILUSDT/DEMO-15M", "FILUSDT", "analyzer-0", "failed", error="ZeroDivisionError"))
+    model.apply(LiveShown("paper-1", replace(filled.live_view(), waits={"FILUSDT": "stale_s"}, given_up=("FILUSDT",))))
+    model.instruments["FILUSDT"] = replace(model.instruments["FILUSDT"], status="SETTLING")
+    view = model.accounts["paper-1"]
+    stopped = tuple(replace(each, reason="stopped") for each in view.snapshot.positions)
+    halts = (Halted("FILUSDT", "max_notional: 9, allowed 5", False, MARKET_MS),)
+    view.snapshot = replace(view.snapshot, trading=False, positions=stopped, halts=halts)
+    assert keys(model, "FILUSDT") == [
+        "why.trading_off", "why.halted", "why.symbol_status", "why.analysis_failed", "why.after_stop", "why.limit",
+        "why.given_up",
+    ]  # fmt: skip
+    assert "why.halted" not in keys(model, "NEARUSDT")
+
+
+def test_an_account_in_hedge_mode_says_so_at_every_position(actual: Pilot) -> None:
+    model = actual.ui.model
+    model.apply(ActivationKey(b"k"))
+    model.apply(ActivationState("paper-1", ActivationStatus.BLOCKED, ActivationReason.HEDGE_MODE, public=b"k"))
+    assert keys(model, "NEARUSDT") == ["activation_reason.hedge_mode"]
+
+
+def test_a_click_on_an_order_tells_its_story(actual: Pilot) -> None:
+    actual.click("accounts.tab.orders")
+    assert actual.sees(f"orders.row.{ORDER}") and not actual.sees("orders.story")
+    actual.click(f"orders.row.{ORDER}")
+    assert actual.sees("orders.story")
+    actual.click("orders.scope.open")
+    assert not actual.sees(f"orders.row.{ORDER}")
+
+
+@pytest.mark.parametrize(("language", "filled_word"), [("en", "fill"), ("ko", "체결")])
+def test_a_story_has_a_line_for_each_entry_of_the_journal(language: str, filled_word: str) -> None:
+    texts = Texts(ASSETS / "texts", language)
+    lines = [story_line(texts, entry) for entry in FilledResults().order_story("paper-1", ORDER)]
+    assert [line.time_ms - MARKET_MS for line in lines] == [0, 0, 90, 90]
+    assert lines[2].what == filled_word and "431" in lines[2].details and "0.7 USDT" in lines[2].details
+
+
+def test_halts_stand_above_everything_and_are_resumed_there(actual: Pilot) -> None:
+    make_actual(actual.ui.model, (Halted("", KILLED, False, MARKET_MS),))
+    for tab in ("positions", "orders", "risk", "setup"):
+        actual.click(f"accounts.tab.{tab}")
+        assert actual.sees("live.resume.account")
+    actual.click("live.resume.account")
+    actual.click("live.resume.account.confirm.confirm")
+    assert actual.sent[-1].request == ResumeLive("paper-1", "")
+
+
+def test_the_kill_switch_of_a_virtual_account_is_shown_until_it_trades_again(pilot: Pilot) -> None:
+    model = pilot.ui.model
+    model.apply(NoticeRaised(Notice(5, "trade", Severity.CRITICAL, "notice.killed", {"account": "paper-1"}, "paper-1")))
+    assert model.killed == {"paper-1": 5}
+    model.apply(filled.account())
+    assert model.killed == {}
+
+
+def test_positions_are_changed_under_set_up(actual: Pilot) -> None:
+    actual.click("accounts.tab.setup")
+    actual.click("setup.save")
+    assert actual.sent == [], "nothing has been changed"
+    actual.type("setup.positions.2.most", "-4")
+    actual.click("setup.save")
+    assert actual.sent == [], "a cap below nothing is none"
+    actual.type("setup.positions.2.most", "250")
+    actual.type("setup.positions.2.ratio", "10")
+    actual.click("setup.save")
+    (sent,) = actual.sent
+    assert isinstance(sent.request, PutAccount)
+    changed = sent.request.setup.positions[2]
+    assert (changed.symbol, changed.assumed_ratio, changed.max_allocated) == ("NEARUSDT", 0.1, 250.0)
+    assert sent.request.setup.positions[:2] == actual.ui.model.accounts["paper-1"].setup.positions[:2]
+
+
+def test_the_day_of_an_actual_account_begins_with_what_its_journal_says(actual: Pilot) -> None:
+    actual.ui.model.apply(LiveShown("paper-1", filled.live_view()))
+    assert actual.ui.model.accounts["paper-1"].today("USDT") == pytest.approx(10_284.35 - 10_000)
+
+
+def test_each_set_of_columns_is_drawn(actual: Pilot) -> None:
+    for columns in ("trader", "detail"):
+        actual.click(f"accounts.columns.{columns}")
+        assert actual.sees(f"accounts.positions.{columns}.row.FILUSDT")
