@@ -68,8 +68,12 @@ class ActualAccount(VirtualAccount):
         close = minute.open_ms + MINUTE_MS
         rows = {key: self._inputs(key, values, close) for key, values in minute.rows.items()}
         known = self._known
+        self._before(minute, rows)
+        if self.recorder is not None:
+            self.recorder.facts(minute.open_ms, known.held, known.wallets, known.equity)
         for target in self._actual.minute(minute.open_ms, minute.bars, rows, known.held, known.wallets):
             self.targets[target.symbol] = target
+        self._after(minute)
         # A stop of the exchange is told once, to the first minute after it.
         held = {symbol: msgspec.structs.replace(each, stopped=0) for symbol, each in known.held.items()}
         self._known = msgspec.structs.replace(known, held=held)

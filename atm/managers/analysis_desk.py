@@ -200,11 +200,11 @@ class AnalysisDesk:
     def _choose_start(self, analysis: str, need: Need, earliest_ms: int) -> int:
         first = first_minute(self._store.coverage(need.symbol), earliest_ms, need.rows_from_ms)
         start_ms = need.configuration.decision.open_time(first)
-        self._settings.put(_key(analysis), _Start(start_ms, _digest(need.configuration)))
+        self._settings.put(analysis_start_key(analysis), _Start(start_ms, _digest(need.configuration)))
         return start_ms
 
     def _stored_start(self, analysis: str, need: Need) -> int | None:
-        stored = self._settings.get(_key(analysis))
+        stored = self._settings.get(analysis_start_key(analysis))
         if stored is None:
             return None
         start = msgspec.convert(stored, _Start)
@@ -241,7 +241,8 @@ def _digest(configuration: AnalysisConfiguration) -> str:
     return hashlib.sha256(msgspec.json.encode(configuration)).hexdigest()[:16]
 
 
-def _key(analysis: str) -> str:
+def analysis_start_key(analysis: str) -> str:
+    """Setting that says where an analysis began."""
     return f"analysis_start/{analysis}"
 
 

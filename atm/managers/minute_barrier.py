@@ -136,11 +136,16 @@ class MinuteBarrier:
     def missing_rows(self) -> list[str]:
         """Analyses whose row the next minute still needs."""
         close = self.next_ms + MINUTE_MS
-        return [
-            analysis
-            for analysis, interval in self._intervals.items()
-            if interval.open_time(close) == close and close not in self._rows[analysis]
-        ]
+        return [analysis for analysis in self.due(close) if close not in self._rows[analysis]]
+
+    def due(self, close_ms: int) -> list[str]:
+        """Analyses that have a row at this close."""
+        return [key for key, interval in self._intervals.items() if interval.open_time(close_ms) == close_ms]
+
+    @property
+    def newest_ms(self) -> int:
+        """Open time of the newest minute heard of."""
+        return max((lane.seen for lane in self._lanes.values()), default=self.next_ms - MINUTE_MS)
 
     @property
     def symbols(self) -> tuple[str, ...]:

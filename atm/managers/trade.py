@@ -41,6 +41,7 @@ from atm.model.endpoint import Endpoint
 from atm.model.errors import ATMError
 from atm.model.interval import MINUTE_MS, format_time
 from atm.model.notice import Severity
+from atm.model.parity_record import ACCOUNT_BEGAN
 from atm.model.program import ProgramContext
 from atm.storage.database import Database
 from atm.storage.market_store import MarketStore, open_store
@@ -183,6 +184,7 @@ class TradeManager:
             if not account.begun and symbol in account.symbols:
                 account.begin(max(self._now.get(name, 0) for name in account.symbols), self.book.configurations)
                 account.mark_beginning()
+                account.mark(ACCOUNT_BEGAN)
                 self._save(account)
                 self.desk.plan()
 

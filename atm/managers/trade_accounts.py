@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 import msgspec
@@ -11,11 +11,13 @@ import numpy as np
 
 from atm.analyzers.pipeline import AnalysisPipeline
 from atm.managers.minute_barrier import Minute, MinuteBarrier
+from atm.managers.parity_recorder import ParityRecorder
 from atm.managers.trade_setups import Configurations, analysis_id
 from atm.model.account import AccountSetup, AccountSnapshot, TradeRecord
 from atm.model.errors import Invalid
 from atm.model.instrument import Instrument
 from atm.model.interval import MINUTE_MS, Interval
+from atm.model.parity_record import RecordProgress
 from atm.model.trade_method import ELAPSED
 from atm.trading.engine import AccountEngine, Floats
 
@@ -74,6 +76,7 @@ class Progress:
     state: bytes
     trades: list[TradeRecord]
     equity: list[tuple[int, float]]
+    record: RecordProgress
 
 
 @dataclass(slots=True)
@@ -95,6 +98,7 @@ class VirtualAccount:
         self.failure = ""
         self.barrier: MinuteBarrier | None = None
         self.saved_at = float("-inf")
+        self.recorder: ParityRecorder | None = None
         self._unsaved = _Unsaved()
         self._columns: dict[str, tuple[str, ...]] = {}
         self._intervals: dict[str, Interval] = {}
@@ -140,6 +144,12 @@ class VirtualAccount:
         initial = sum(asset.initial_balance for asset in self.setup.assets.values())
         self._unsaved.equity.append((self.market_ms, initial))
 
+    def mark(self, why: str, cleared: Iterable[str] = ()) -> None:
+        """Something from outside has changed the account (`atm.model.parity_record` says what); an account that has not begun has
+        nothing that could be worked again."""
+        if self.recorder is not None and self.begun:
+            self.recorder.mark(self, why, cleared)
+
     def process(self, limit: int) -> int:
         """Give complete minutes to the engine, at most `limit`; returns how many there were.
 
@@ -164,24 +174,40 @@ class VirtualAccount:
     def _minute(self, minute: Minute) -> None:
         close = minute.open_ms + MINUTE_MS
         rows = {key: self._inputs(key, values, close) for key, values in minute.rows.items()}
+        self._before(minute, rows)
         equity = self.engine.minute(minute.open_ms, minute.bars, rows)
+        self._after(minute)
         if close % EQUITY_STEP_MS == 0:
             self._unsaved.equity.append((close, equity))
+
+    def _before(self, minute: Minute, rows: Mapping[str, Floats]) -> None:
+        if self.recorder is not None and self.barrier is not None:
+            due = self.barrier.due(minute.open_ms + MINUTE_MS)
+            self.recorder.before(self, minute, rows, due, self.barrier.newest_ms)
+
+    def _after(self, minute: Minute) -> None:
+        if self.recorder is not None:
+            self.recorder.after(self.engine, minute.open_ms)
 
     def _inputs(self, analysis: str, values: tuple[float, ...], close_ms: int) -> Floats:
         row = np.array((*values, self._intervals[analysis].elapsed(close_ms)))
         return self.engine.inputs(analysis.partition("/")[0], self._columns[analysis], row)
 
-    def progress(self) -> Progress:
-        """What is to be stored now; it counts as stored after `saved`."""
+    def progress(self, starts: Callable[[Iterable[str]], Mapping[str, int]] = lambda _: {}) -> Progress:
+        """What is to be stored now; it counts as stored after `saved`. starts: first minutes of analyses, by id."""
         state = AccountState(self.setup, self.engine.dump(), self.engine.method_versions).dump()
-        return Progress(self.market_ms, state, list(self._unsaved.trades), list(self._unsaved.equity))
+        record = RecordProgress()
+        if self.recorder is not None:
+            record = self.recorder.progress(starts(self.recorder.wants_starts()))
+        return Progress(self.market_ms, state, list(self._unsaved.trades), list(self._unsaved.equity), record)
 
     def saved(self, now: float) -> list[TradeRecord]:
         """The progress was stored; the trades that may be announced now."""
         trades = self._unsaved.trades
         self._unsaved = _Unsaved()
         self.saved_at = now
+        if self.recorder is not None:
+            self.recorder.saved()
         return trades
 
     def open_symbols(self) -> set[str]:

@@ -14,16 +14,19 @@ import msgspec
 from atm.ipc.assistant import IPCAssistant
 from atm.ipc.messages import AccountUpdated, ConfigurationsUpdated, NoticeRaised, TradeLogged
 from atm.managers.actual_account import ActualAccount
-from atm.managers.analysis_desk import Need
+from atm.managers.analysis_desk import Need, analysis_start_key
 from atm.managers.live_desk import LiveDesk
+from atm.managers.parity_recorder import ParityRecorder
 from atm.managers.presets import Presets
 from atm.managers.trade_accounts import AccountState, VirtualAccount, make_engine
 from atm.managers.trade_setups import Configurations, analysis_id
 from atm.model.account import AccountKind, AccountSetup, TradeReason, TradeRecord
 from atm.model.errors import ATMError, Invalid, Unavailable
 from atm.model.instrument import Instrument
+from atm.model.interval import HOUR_MS
 from atm.model.journal import KILLED
 from atm.model.notice import Notice, Severity
+from atm.model.parity_record import CHANGED, CLEARED, TRADING
 from atm.model.risk import LiveRules
 from atm.storage.accounts import StoredAccount
 from atm.storage.database import Database
@@ -103,6 +106,7 @@ class AccountBook:
         for account in self.accounts.values():
             if not changed.keys().isdisjoint(account.engine.symbols):
                 account.engine.take_instruments(changed)
+                account.mark(CHANGED)
         before = len(self.accounts)
         for name, stored in list(self._waiting.items()):
             try:
@@ -126,6 +130,7 @@ class AccountBook:
             for symbol in engine.forget(state.methods):
                 log.warning("account %s: the method of %s has changed and begins without memory", setup.name, symbol)
             account.begin(stored.market_ms, self.configurations)
+            self._record_on(account)
         if setup != stored.setup:
             self._database.accounts.put(setup)
         return account
@@ -133,9 +138,25 @@ class AccountBook:
     def _make(self, setup: AccountSetup, engine: AccountEngine) -> VirtualAccount:
         """The account of its kind; an actual one is taken up on the exchange. Raises ATMError."""
         if setup.kind is AccountKind.VIRTUAL:
-            return VirtualAccount(setup, engine)
-        self.live.open(setup, self.configurations.trade, self.instruments)
-        return ActualAccount(setup, engine, self.live)
+            account = VirtualAccount(setup, engine)
+        else:
+            self.live.open(setup, self.configurations.trade, self.instruments)
+            account = ActualAccount(setup, engine, self.live)
+        account.recorder = ParityRecorder(self.configurations, self.instruments)
+        return account
+
+    def _record_on(self, account: VirtualAccount) -> None:
+        """The record of an account goes on where its stored state is."""
+        if account.recorder is None:
+            return
+        name, hour_ms = account.setup.name, account.market_ms // HOUR_MS * HOUR_MS
+        account.recorder.resume(next(iter(self._database.parity.hours(name, hour_ms, hour_ms + 1)), None))
+        account.recorder.renewed(account, self._database.parity.last_segment(name))
+
+    def _starts(self, analyses: Iterable[str]) -> dict[str, int]:
+        """First minutes of analyses, as far as they are chosen."""
+        stored = {key: self._database.settings.get(analysis_start_key(key)) for key in analyses}
+        return {key: int(value["start_ms"]) for key, value in stored.items() if value is not None}
 
     # --- what is asked ----------------------------------------------------------------------------------------
 
@@ -191,11 +212,11 @@ class AccountBook:
         """Store an account's progress, then announce its new trades. Raises Unavailable when it cannot be stored."""
         if account.failure or not account.begun:
             return
-        progress = account.progress()
         name = account.setup.name
         try:
+            progress = account.progress(self._starts)
             self._database.accounts.save_progress(
-                name, progress.state, progress.market_ms, progress.trades, progress.equity
+                name, progress.state, progress.market_ms, progress.trades, progress.equity, progress.record
             )
         except ATMError as error:
             if not self.save_error:
@@ -239,6 +260,9 @@ class AccountBook:
             engine.adopt(old.engine)
             engine.set_trading(setup.trading)
             account.begin(old.market_ms, self.configurations)
+            if account.recorder is not None and old.recorder is not None:
+                account.recorder.go_on(old.recorder)
+            account.mark(CHANGED)
             self._store_change(account)
         self.accounts[setup.name] = account
         self.publish_account(account, {})
@@ -255,6 +279,7 @@ class AccountBook:
         def switch() -> None:
             account.setup = msgspec.structs.replace(account.setup, trading=on)
             account.engine.set_trading(on)
+            account.mark(TRADING)
 
         self._change(account, switch)
         if not on:
@@ -265,6 +290,7 @@ class AccountBook:
 
         def change() -> None:
             account.setup = msgspec.structs.replace(account.setup, live=rules)
+            account.mark(CHANGED)
 
         self._change(account, change)
         self.live.open(account.setup, self.configurations.trade, self.instruments)
@@ -272,12 +298,16 @@ class AccountBook:
     def force_clear(self, account: VirtualAccount, symbols: Iterable[str]) -> None:
         """Close positions at the next open; stored at once, so that a replay knows it too. Of an actual account: now."""
         if isinstance(account, ActualAccount):
-            self.live.clear(account.setup.name, symbols)
+            closed = tuple(symbols)
+            self.live.clear(account.setup.name, closed)
+            account.mark(CLEARED, closed)
             return
 
         def clear() -> None:
-            for symbol in symbols:
+            closed = tuple(symbols)
+            for symbol in closed:
                 account.engine.force_clear(symbol)
+            account.mark(CLEARED, closed)
 
         self._change(account, clear)
 
@@ -348,6 +378,8 @@ class AccountBook:
         except ATMError:
             account.setup = before[0]
             account.engine.load(before[1])
+            if account.recorder is not None:
+                account.recorder.unmark()
             raise
         self.publish_account(account, {})
 

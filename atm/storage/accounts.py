@@ -15,6 +15,8 @@ from sqlalchemy.orm import Session
 from atm.model.account import AccountSetup, TradeReason, TradeRecord
 from atm.model.errors import Refused
 from atm.model.order import Side
+from atm.model.parity_record import RecordProgress
+from atm.storage.parity import put_record, remove_record
 from atm.storage.repository import Repository, from_payload, to_payload
 from atm.storage.schema import (
     AccountEquityRow,
@@ -66,12 +68,20 @@ class AccountRepository(Repository):
             for records in (AccountTradeRow, AccountIncomeRow, AccountIncomeStateRow):
                 session.execute(delete(records).where(records.account == name))
             session.execute(delete(AccountEquityRow).where(AccountEquityRow.account == name))
+            remove_record(session, name)
             session.execute(delete(AccountRow).where(AccountRow.name == name))
 
     def save_progress(
-        self, name: str, engine: bytes, market_ms: int, trades: list[TradeRecord], equity: list[tuple[int, float]]
+        self,
+        name: str,
+        engine: bytes,
+        market_ms: int,
+        trades: list[TradeRecord],
+        equity: list[tuple[int, float]],
+        record: RecordProgress = RecordProgress(),
     ) -> None:
-        """Engine state, new trades and equity points in one transaction; points from the first new one on are replaced.
+        """Engine state, new trades, equity points and what parity needs in one transaction; points from the first new one on are
+        replaced.
 
         Raises `Refused` for an unknown account, `Unavailable` (and stores nothing) for a trade number already stored.
         """
@@ -89,6 +99,7 @@ class AccountRepository(Repository):
                 session.execute(delete(AccountEquityRow).where(AccountEquityRow.account == name, since))
                 rows = [{"account": name, "time_ms": time_ms, "equity": value} for time_ms, value in points.items()]
                 session.execute(insert(AccountEquityRow), rows)
+            put_record(session, name, record)
 
     def trades(self, name: str, limit: int = 1_000, before: int | None = None) -> list[TradeRecord]:
         """The newest `limit` trades (with an index below `before`), newest first."""

@@ -21,6 +21,7 @@ from atm.storage.accounts import AccountRepository
 from atm.storage.configurations import ConfigurationRepository
 from atm.storage.income import IncomeRepository
 from atm.storage.orders import OrderJournal
+from atm.storage.parity import ParityRepository
 from atm.storage.repository import WRITES, reason
 from atm.storage.settings import SettingRepository
 from atm.storage.simulations import SimulationRepository
@@ -48,6 +49,7 @@ class Database:
         self.settings = SettingRepository(self.engine)
         self.orders = OrderJournal(self.engine, wall_ms)
         self.income = IncomeRepository(self.engine)
+        self.parity = ParityRepository(self.engine)
 
     def migrate(self, revision: str) -> None:
         """Bring the schema to a revision ("head", "base" or an identifier)."""

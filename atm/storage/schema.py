@@ -113,6 +113,34 @@ class OrderJournalRow(Base):
     )
 
 
+class ParitySegmentRow(Base):
+    """A `Segment` of what an account did, packed and compressed; begin_ms: open time of its first minute."""
+
+    __tablename__ = "parity_segments"
+    account: Mapped[str] = mapped_column(ForeignKey("accounts.name", ondelete="CASCADE"), primary_key=True)
+    begin_ms: Mapped[int] = mapped_column(primary_key=True)
+    payload: Mapped[bytes]
+
+
+class ParityHourRow(Base):
+    """An `HourRecord` of an account, packed and compressed."""
+
+    __tablename__ = "parity_hours"
+    account: Mapped[str] = mapped_column(ForeignKey("accounts.name", ondelete="CASCADE"), primary_key=True)
+    hour_ms: Mapped[int] = mapped_column(primary_key=True)
+    payload: Mapped[bytes]
+
+
+class ParityDayRow(Base):
+    """What was found of a day (`ParityDay`, packed and compressed). verdict: that of it, by which days are listed."""
+
+    __tablename__ = "parity_days"
+    account: Mapped[str] = mapped_column(ForeignKey("accounts.name", ondelete="CASCADE"), primary_key=True)
+    day_ms: Mapped[int] = mapped_column(primary_key=True)
+    verdict: Mapped[str]
+    payload: Mapped[bytes]
+
+
 class SimulationRow(Base):
     """state: SimulationState; spec: SimulationSpec; equity, trades and details: compressed, NULL until completed."""
 

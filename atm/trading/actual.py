@@ -22,6 +22,23 @@ from atm.trading.layout import Asset, Position, Setup
 from atm.trading.resting_orders import withdraw_entry, withdraw_exit
 
 Floats = NDArray[np.float64]
+_ORDERS = [
+    Position.ALLOCATED,
+    Position.TRADED,
+    Position.PENDING_CLOSE,
+    Position.PENDING_CLOSE_REASON,
+    Position.PENDING_OPEN,
+    Position.PENDING_MS,
+    Position.FORCE,
+    Position.PENDING_ALLOCATED,
+    Position.OPEN_LIMIT,
+    Position.OPEN_TRIGGER,
+    Position.OPEN_FROM,
+    Position.OPEN_UNTIL,
+    Position.CLOSE_LIMIT,
+    Position.CLOSE_FROM,
+    Position.CLOSE_UNTIL,
+]
 SAME_STOP = 1e-4
 """A stop that moved by less than this share of its price is not replaced."""
 
@@ -64,6 +81,15 @@ class ActualEngine:
                 self._last[symbol] = target
                 found.append(target)
         return found
+
+    def go_on_from(self, held: Mapping[str, Held], wallets: Mapping[str, float]) -> None:
+        """Let the engine go on by fills of its own from the exchange's positions and wallets: where it holds the same, its orders stay."""
+        positions, _, _ = self.engine.tables()
+        before = positions.copy()
+        self._take(held, wallets)
+        for row, was in zip(positions, before, strict=True):
+            if row[Position.QUANTITY] == was[Position.QUANTITY]:
+                row[_ORDERS] = was[_ORDERS]
 
     # --- in ---------------------------------------------------------------------------------------------------
 

@@ -145,6 +145,12 @@ class AccountEngine:
         own = tuple(f"{interval.value}.{name}" for name in decision_columns(self.setup.trade[i], self.setup.chosen[i]))
         return tuple(dict.fromkeys((*own, *self._user_columns(i, interval))))
 
+    def decided_on(self, symbol: str, interval: Interval) -> Ints:
+        """Places in a row of decision inputs of what the position of this symbol decides on; others may hold anything."""
+        names = [*input_columns(interval), *self._user_columns(self._index(symbol), interval)]
+        wanted = set(self.columns(symbol, interval))
+        return np.array([place for place, name in enumerate(names) if name in wanted], np.int64)
+
     def _user_columns(self, i: int, interval: Interval) -> tuple[str, ...]:
         chosen = self.setup.chosen[i]
         return () if chosen is None else tuple(resolved(name, interval) for name in chosen.columns)

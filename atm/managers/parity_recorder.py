@@ -1,0 +1,184 @@
+"""Keeps what a day of an account needs to be worked again, beside the engine's own state and stored with it. No I/O, no clock."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Protocol
+
+import numpy as np
+
+from atm.managers.minute_barrier import Minute
+from atm.managers.trade_setups import Configurations
+from atm.model.account import AccountSetup
+from atm.model.instrument import Instrument
+from atm.model.interval import DAY_MS, HOUR_MS, MINUTE_MS
+from atm.model.parity_record import (
+    DAY_BEGAN,
+    MISSING,
+    RENEWED,
+    HeldFact,
+    HourRecord,
+    MinuteFacts,
+    RecordProgress,
+    Segment,
+)
+from atm.trading.actual import Held
+from atm.trading.core_version import core_version
+from atm.trading.decision_trace import Floats, bar_digest, row_digest, traced
+from atm.trading.engine import AccountEngine, Ints
+
+_DIGESTS = 4 * (HOUR_MS // MINUTE_MS)
+"""Bytes of an hour of digests."""
+
+
+class Recorded(Protocol):
+    """The account that is recorded."""
+
+    setup: AccountSetup
+    engine: AccountEngine
+
+    @property
+    def market_ms(self) -> int: ...
+
+
+class ParityRecorder:
+    """Of one account. instruments: the exchange's, as they are; `mark` wherever something from outside has changed the account."""
+
+    def __init__(self, configurations: Configurations, instruments: Mapping[str, Instrument]) -> None:
+        self._configurations, self._instruments = configurations, instruments
+        self._hour: HourRecord | None = None
+        self._segments: dict[int, Segment] = {}
+        self._dirty: dict[int, HourRecord] = {}
+        self._last: dict[str, bytes] = {}
+        self._facts: MinuteFacts | None = None
+        self._engine: AccountEngine | None = None
+        self._reads: dict[str, Ints] = {}
+
+    def resume(self, hour: HourRecord | None) -> None:
+        """Go on in an hour that is stored."""
+        self._hour = hour
+
+    def go_on(self, other: ParityRecorder) -> None:
+        """Take over from the recorder of the same account before it was changed."""
+        self._hour = other._hour
+
+    # --- what happens -----------------------------------------------------------------------------------------
+
+    def mark(self, account: Recorded, why: str, cleared: Iterable[str] = ()) -> None:
+        """A new segment begins with the next minute."""
+        self._begin(account, account.market_ms, why, tuple(cleared))
+
+    def unmark(self) -> None:
+        """What was marked since the last time that it was stored has not happened."""
+        self._segments.clear()
+
+    def renewed(self, account: Recorded, last: Segment | None) -> None:
+        """The account was opened again: a segment begins if anything but the state has changed since the last one."""
+        now = self._segment(account, account.market_ms, (RENEWED,), ())
+        if last is None or (last.version, last.configuration, last.methods) != (
+            now.version,
+            now.configuration,
+            now.methods,
+        ):
+            self.mark(account, RENEWED)
+
+    def before(
+        self, account: Recorded, minute: Minute, rows: Mapping[str, Floats], due: Iterable[str], newest_ms: int
+    ) -> None:
+        """The engine is about to work a minute. rows: its inputs; due: analyses that have a row at its close; newest_ms: how far the
+        market is."""
+        if minute.open_ms % DAY_MS == 0:
+            self._begin(account, minute.open_ms, DAY_BEGAN, ())
+        hour, place = self._place(minute.open_ms)
+        for symbol in account.engine.symbols:
+            bar = minute.bars.get(symbol)
+            _put(hour.bars, symbol, place, MISSING if bar is None else bar_digest(bar))
+        for analysis in due:
+            row = rows.get(analysis)
+            read = self._read(account.engine, analysis)
+            _put(hour.rows, analysis, place, MISSING if row is None else row_digest(row[read]))
+        if newest_ms > minute.open_ms:
+            hour.late[place] = (newest_ms - minute.open_ms) // MINUTE_MS
+
+    def facts(self, open_ms: int, held: Mapping[str, Held], wallets: Mapping[str, float], equity: float) -> None:
+        """What the exchange says of an actual account before this minute."""
+        told = {symbol: HeldFact(each.quantity, each.entry, each.stopped) for symbol, each in held.items()}
+        hour, _ = self._place(open_ms)
+        last = self._facts
+        if last is None or not hour.facts or (last.held, last.wallets) != (told, wallets):
+            self._facts = MinuteFacts(open_ms, told, dict(wallets), equity)
+            hour.facts.append(self._facts)
+
+    def after(self, engine: AccountEngine, open_ms: int) -> None:
+        """The engine has worked a minute."""
+        hour, _ = self._place(open_ms)
+        for symbol, row in zip(engine.symbols, traced(engine), strict=True):
+            now = row.tobytes()
+            if self._last.get(symbol) != now:
+                self._last[symbol] = now
+                hour.decisions.append((open_ms, symbol, now))
+
+    # --- storing ----------------------------------------------------------------------------------------------
+
+    def progress(self, starts: Mapping[str, int]) -> RecordProgress:
+        """What is to be stored now. starts: first minute of each analysis, as far as it is known."""
+        for hour in self._dirty.values():
+            hour.starts.update({key: value for key, value in starts.items() if key in hour.rows})
+        return RecordProgress(tuple(self._segments.values()), tuple(self._dirty.values()))
+
+    def wants_starts(self) -> set[str]:
+        """Analyses of which the first minute is not recorded in the hours that are to be stored."""
+        return {key for hour in self._dirty.values() for key in hour.rows if key not in hour.starts}
+
+    def saved(self) -> None:
+        """The progress was stored."""
+        self._segments.clear()
+        self._dirty.clear()
+
+    # --- parts ------------------------------------------------------------------------------------------------
+
+    def _begin(self, account: Recorded, begin_ms: int, why: str, cleared: tuple[str, ...]) -> None:
+        known = self._segments.get(begin_ms)
+        whys = (why,) if known is None else tuple(dict.fromkeys((*known.why, why)))
+        gone = cleared if known is None else tuple(dict.fromkeys((*known.cleared, *cleared)))
+        self._last.clear()  # a segment is read by itself: its first minute says all
+        self._segments[begin_ms] = self._segment(account, begin_ms, whys, gone)
+
+    def _segment(self, account: Recorded, begin_ms: int, why: tuple[str, ...], cleared: tuple[str, ...]) -> Segment:
+        setup, engine = account.setup, account.engine
+        analysis = dict.fromkeys(position.analysis for position in setup.positions)
+        trade = dict.fromkeys(position.trade for position in setup.positions)
+        return Segment(
+            begin_ms,
+            why,
+            setup,
+            engine.dump(),
+            engine.method_versions,
+            tuple(self._configurations.analysis[code] for code in analysis),
+            tuple(self._configurations.trade[code] for code in trade),
+            tuple(self._instruments[symbol] for symbol in dict.fromkeys(engine.symbols)),
+            core_version(),
+            cleared,
+        )
+
+    def _read(self, engine: AccountEngine, analysis: str) -> Ints:
+        """Places in a row that a decision of this analysis reads."""
+        if engine is not self._engine:
+            self._engine, self._reads = engine, {}
+        if analysis not in self._reads:
+            symbol, _, code = analysis.partition("/")
+            self._reads[analysis] = engine.decided_on(symbol, self._configurations.analysis[code].decision)
+        return self._reads[analysis]
+
+    def _place(self, open_ms: int) -> tuple[HourRecord, int]:
+        hour_ms = open_ms // HOUR_MS * HOUR_MS
+        if self._hour is None or self._hour.hour_ms != hour_ms:
+            self._hour = HourRecord(hour_ms)
+        self._dirty[hour_ms] = self._hour
+        return self._hour, (open_ms - hour_ms) // MINUTE_MS
+
+
+def _put(digests: dict[str, bytearray], key: str, place: int, digest: int) -> None:
+    if key not in digests:
+        digests[key] = bytearray(_DIGESTS)
+    np.frombuffer(digests[key], "<u4")[place] = digest
