@@ -17,7 +17,7 @@ from atm.model.account import AccountSetup, AccountSnapshot, TradeRecord
 from atm.model.errors import Invalid
 from atm.model.instrument import Instrument
 from atm.model.interval import MINUTE_MS, Interval
-from atm.model.parity_record import RecordProgress
+from atm.model.parity_record import NOTHING_RECORDED, RecordProgress
 from atm.model.trade_method import ELAPSED
 from atm.trading.engine import AccountEngine, Floats
 
@@ -196,7 +196,7 @@ class VirtualAccount:
     def progress(self, starts: Callable[[Iterable[str]], Mapping[str, int]] = lambda _: {}) -> Progress:
         """What is to be stored now; it counts as stored after `saved`. starts: first minutes of analyses, by id."""
         state = AccountState(self.setup, self.engine.dump(), self.engine.method_versions).dump()
-        record = RecordProgress()
+        record = NOTHING_RECORDED
         if self.recorder is not None:
             record = self.recorder.progress(starts(self.recorder.wants_starts()))
         return Progress(self.market_ms, state, list(self._unsaved.trades), list(self._unsaved.equity), record)

@@ -13,7 +13,8 @@ from atm.model.analysis_configuration import AnalysisConfiguration
 from atm.model.instrument import Instrument
 from atm.model.trade_configuration import TradeConfiguration
 
-DAY_BEGAN, ACCOUNT_BEGAN, TRADING, CLEARED, CHANGED, RENEWED = "day", "account", "trading", "clear", "changed", "renewed"
+DAY_BEGAN, ACCOUNT_BEGAN, TRADING = "day", "account", "trading"
+CLEARED, CHANGED, RENEWED = "clear", "changed", "renewed"
 """Why a segment begins: 00:00 UTC of the market; the account's first minute; trading switched; positions cleared by the user;
 another set-up, configuration or filter; another version of the program or of a user's method has gone on."""
 
@@ -103,3 +104,6 @@ class RecordProgress(msgspec.Struct, frozen=True):
 
     segments: tuple[Segment, ...] = ()
     hours: tuple[HourRecord, ...] = ()
+
+
+NOTHING_RECORDED = RecordProgress()

@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 from atm.model.account import AccountSetup, TradeReason, TradeRecord
 from atm.model.errors import Refused
 from atm.model.order import Side
-from atm.model.parity_record import RecordProgress
+from atm.model.parity_record import NOTHING_RECORDED, RecordProgress
 from atm.storage.parity import put_record, remove_record
 from atm.storage.repository import Repository, from_payload, to_payload
 from atm.storage.schema import (
@@ -78,7 +78,7 @@ class AccountRepository(Repository):
         market_ms: int,
         trades: list[TradeRecord],
         equity: list[tuple[int, float]],
-        record: RecordProgress = RecordProgress(),
+        record: RecordProgress = NOTHING_RECORDED,
     ) -> None:
         """Engine state, new trades, equity points and what parity needs in one transaction; points from the first new one on are
         replaced.

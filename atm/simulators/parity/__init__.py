@@ -7,6 +7,7 @@ backtest of the day, held against what was filled; and whether live drifts away 
 """
 
 from atm.simulators.parity.day_market import DayMarket as DayMarket
-from atm.simulators.parity.decisions import ComparedDecisions as ComparedDecisions, compared as compared
+from atm.simulators.parity.decisions import ComparedDecisions as ComparedDecisions
+from atm.simulators.parity.decisions import compared as compared
 from atm.simulators.parity.recorded_day import RecordedDay as RecordedDay
 from atm.simulators.parity.stored_day import stored_day as stored_day

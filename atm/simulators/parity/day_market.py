@@ -73,9 +73,7 @@ class DayMarket:
                 found.setdefault(close_ms, {})[analysis] = row
         return found
 
-    def _rows_of(
-        self, segment: Segment, engine: AccountEngine, symbol: str, analysis: str
-    ) -> Mapping[int, Floats]:
+    def _rows_of(self, segment: Segment, engine: AccountEngine, symbol: str, analysis: str) -> Mapping[int, Floats]:
         code = analysis.partition("/")[2]
         configuration = next(each for each in segment.analysis if each.code == code)
         columns = engine.columns(symbol, configuration.decision)

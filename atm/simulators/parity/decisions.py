@@ -62,7 +62,7 @@ def compared(day: RecordedDay, market: DayMarket, version: str = "", configurati
         return ComparedDecisions(len(points), 0, (), {}, missing, again)
     judge = _Judge(day, market, signs, version or core_version(), configuration)
     causes: Counter[DecisionCause] = Counter()
-    kept = []
+    kept: list[DecisionDifference] = []
     for time, symbol in differing:
         cause, since = judge.cause(time, symbol, live.at(symbol, time))
         causes[cause] += 1
@@ -106,7 +106,7 @@ def _words(row: bytes) -> tuple[float, float, float]:
 
 def _signs(day: RecordedDay, market: DayMarket) -> list[_Sign]:
     """What the bars and rows of the day show, by time."""
-    found = []
+    found: list[_Sign] = []
     for segment, end_ms in day.spans():
         for symbol, bars in market.of(segment).items():
             stored = {time: bar_digest(bar) for time, bar in bars.items()}

@@ -111,9 +111,7 @@ def _minutes(
             if open_ms in known and open_ms not in no_bars.get(symbol, ())
         }
         closing = {
-            key: row
-            for key, row in rows.get(open_ms + MINUTE_MS, {}).items()
-            if open_ms not in no_rows.get(key, ())
+            key: row for key, row in rows.get(open_ms + MINUTE_MS, {}).items() if open_ms not in no_rows.get(key, ())
         }
         yield _Minute(open_ms, there, closing)
 
