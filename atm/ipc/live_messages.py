@@ -4,10 +4,12 @@ through which all are imported.
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import ClassVar
 
 from atm.ipc.message_forms import Delivery, Event, Reply, Request
 from atm.model.account_facts import LiveFact
+from atm.model.income import IncomeQuestion, IncomeRecord
 from atm.model.live_request import Answer, LiveRequest
 from atm.model.live_view import LiveView
 from atm.model.risk import LiveRules
@@ -38,6 +40,27 @@ class CarryOut(Request, frozen=True):
 
 class CarriedOut(Reply, frozen=True):
     answer: Answer
+
+
+class ReadAccountIncome(Request, frozen=True):
+    """To binance_api: what the exchange has booked on an account's wallets, or their balances; waits behind everything more urgent.
+    → AccountIncome"""
+
+    account: str
+    question: IncomeQuestion
+
+
+class AccountIncome(Reply, frozen=True):
+    """records: of ReadPage; wallets: of ReadWallets, by asset."""
+
+    records: tuple[IncomeRecord, ...] = ()
+    wallets: dict[str, Decimal] = {}
+
+
+class ReconcileIncome(Request, frozen=True):
+    """To trade: read the income of an actual account now. → Done when it is stored and compared"""
+
+    account: str
 
 
 class LiveHeard(Event, frozen=True):

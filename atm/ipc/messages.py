@@ -91,6 +91,7 @@ from atm.ipc.demo_messages import (
 )
 from atm.ipc.fault_messages import ControlFaults as ControlFaults, FaultsTold as FaultsTold
 from atm.ipc.live_messages import (
+    AccountIncome as AccountIncome,
     CarriedOut as CarriedOut,
     CarryOut as CarryOut,
     KILL_SECONDS as KILL_SECONDS,
@@ -101,6 +102,8 @@ from atm.ipc.live_messages import (
     LiveMissed as LiveMissed,
     LiveShown as LiveShown,
     OpenLiveAccount as OpenLiveAccount,
+    ReadAccountIncome as ReadAccountIncome,
+    ReconcileIncome as ReconcileIncome,
     ResumeLive as ResumeLive,
     SetLiveRules as SetLiveRules,
 )

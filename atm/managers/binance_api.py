@@ -38,6 +38,7 @@ from atm.ipc.messages import (
 )
 from atm.managers.activation_desk import ActivationDesk
 from atm.managers.demo_desk import DemoDesk
+from atm.managers.income_channel import IncomeChannel
 from atm.managers.instrument_keeper import InstrumentKeeper
 from atm.managers.live_exchange_desk import LiveExchangeDesk
 from atm.managers.market_desk import MarketDesk
@@ -122,6 +123,7 @@ class BinanceAPIManager:
             self._activation.closing_credentials,
         )
         self._activation.on_change = self._live.renew
+        IncomeChannel(self._assistant, self._live, self._spawn)
         if self._context.endpoint is Endpoint.DEMO:
             self._demo = DemoDesk(self._assistant, self._context.addresses.rest, self._spawn, self._rest.clock)
         MarketDesk(self._assistant, self._rest, self._spawn, self._loop.time)

@@ -33,7 +33,7 @@ from atm.model.account import AccountSetup, TradeRecord
 from atm.model.activation import ActivationStatus
 from atm.model.errors import ATMError
 from atm.model.instrument import Instrument
-from atm.model.journal import FORCE_CLEAR, KILLED, WHOLE_ACCOUNT, Halted, Target
+from atm.model.journal import FORCE_CLEAR, KILLED, WHOLE_ACCOUNT, Halted, Target, Transferred
 from atm.model.live_order import NOTHING
 from atm.model.live_request import (
     Answer,
@@ -208,6 +208,15 @@ class LiveDesk:
         """Close everything of an account at market, and open nothing more."""
         if name in self._live:
             self._do(name, self._live[name].account.flatten(reason, self.now_ms))
+
+    def names(self) -> tuple[str, ...]:
+        """Accounts that have been compared with the exchange."""
+        return tuple(name for name, live in self._live.items() if live.account.is_ready)
+
+    def transferred(self, name: str, told: Iterable[Transferred]) -> None:
+        """The income records of an account tell of money that came in or went out."""
+        if name in self._live:
+            self._do(name, self._live[name].account.transferred(told, self.now_ms))
 
     def knows(self, name: str) -> bool:
         """Whether the account can be told anything: while its journal cannot be written or read it cannot."""

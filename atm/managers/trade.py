@@ -31,6 +31,7 @@ from atm.managers import examined
 from atm.managers.actual_account import ActualAccount
 from atm.managers.analysis_desk import AnalysisDesk
 from atm.managers.bar_repairs import BarRepairs
+from atm.managers.income_desk import IncomeDesk
 from atm.managers.minute_barrier import BarHole
 from atm.managers.presets import demo_presets
 from atm.managers.trade_accounts import VirtualAccount
@@ -45,6 +46,7 @@ from atm.model.parity_record import ACCOUNT_BEGAN
 from atm.model.program import ProgramContext
 from atm.storage.database import Database
 from atm.storage.market_store import MarketStore, open_store
+from atm.storage.settlements import settlements
 
 log = logging.getLogger(__name__)
 
@@ -105,6 +107,7 @@ class TradeManager:
         self.book = AccountBook(assistant, database, clock, wall_ms, self._schedule)
         self.desk = AnalysisDesk(assistant, context.analyzers, store, database.settings, self.book.needs, clock)
         self._repairs = BarRepairs(assistant, store, clock, self._schedule_for, self._given_up)
+        IncomeDesk(assistant, database, self.book.live, self.book.notify, partial(settlements, store))
         self._commands = TradeCommands(
             assistant, self.book, database, context.built_in_verdicts, self.desk.restart, self._changed
         )

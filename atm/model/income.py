@@ -6,13 +6,18 @@ full seconds (spec: exchange §1.7).
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from decimal import Decimal
 from enum import Enum
 
 import msgspec
 
+from atm.model.live_order import NOTHING
+
 TOLERANCE = Decimal("1e-8")
 """Differences up to this are rounding, in the asset."""
+PAGE_RECORDS = 1_000
+"""The most that the exchange tells at once."""
 COMMISSION, REALIZED_PNL, FUNDING_FEE = "COMMISSION", "REALIZED_PNL", "FUNDING_FEE"
 INSURANCE_CLEAR, TRANSFER = "INSURANCE_CLEAR", "TRANSFER"
 FUNDING_KINDS = frozenset((FUNDING_FEE, "SPECIAL_FUNDING_FEE"))
@@ -44,18 +49,47 @@ class IncomeRecord(msgspec.Struct, frozen=True):
 class IncomeState(msgspec.Struct, frozen=True):
     """How far an account's income is known.
 
-    since_ms, until_ms: everything in between has been asked for; opening: by asset, the wallet less all income that is stored, as it
-    was when both were first known together; wallets: by asset, at the newest moment `checked_ms` when they stood still while all income
-    was read; doubts: how often in a row wallets and income did not agree then; told: differences that the user was told of.
+    since_ms, until_ms: everything in between has been asked for; totals: of all that is stored, by asset; opening: wallet less total, by
+    asset, when both were first known together; wallets, expected: by asset, the exchange's balances and what opening and totals made at
+    the newest moment `checked_ms` that proves something: when they agreed, or had disagreed often enough; doubts: how often in a row
+    they have disagreed while the wallets stood still.
     """
 
     since_ms: int = 0
     until_ms: int = 0
+    totals: dict[str, Decimal] = {}
     opening: dict[str, Decimal] = {}
     wallets: dict[str, Decimal] = {}
+    expected: dict[str, Decimal] = {}
     checked_ms: int = 0
     doubts: int = 0
-    told: int = 0
+
+    def with_records(self, fresh: Iterable[IncomeRecord]) -> IncomeState:
+        """The state with records that were not stored before."""
+        totals = dict(self.totals)
+        for record in fresh:
+            totals[record.asset] = totals.get(record.asset, NOTHING) + record.amount
+        return msgspec.structs.replace(self, totals=totals)
+
+    def reckoned(self) -> dict[str, Decimal]:
+        """By asset, the wallets that the records make: what there was at the beginning and all income since."""
+        assets = sorted(self.opening.keys() | self.totals.keys())
+        return {asset: self.opening.get(asset, NOTHING) + self.totals.get(asset, NOTHING) for asset in assets}
+
+
+class ReadWallets(msgspec.Struct, frozen=True, tag=True):
+    """Ask for the wallet balances of all assets."""
+
+
+class ReadPage(msgspec.Struct, frozen=True, tag=True):
+    """Ask for a page of income, start_ms <= time <= end_ms, oldest first; pages count from 1."""
+
+    start_ms: int
+    end_ms: int
+    page: int
+
+
+IncomeQuestion = ReadWallets | ReadPage
 
 
 class IncomeCause(Enum):
@@ -99,7 +133,7 @@ class IncomeLine(msgspec.Struct, frozen=True):
     @property
     def difference(self) -> Decimal:
         """What the exchange has beyond our records."""
-        return (self.exchange or Decimal(0)) - (self.own or Decimal(0))
+        return (self.exchange or NOTHING) - (self.own or NOTHING)
 
 
 class IncomeSum(msgspec.Struct, frozen=True):

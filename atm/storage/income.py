@@ -9,6 +9,7 @@ import msgspec
 from sqlalchemy import func, insert, select
 from sqlalchemy.orm import Session
 
+from atm.model.errors import Fatal
 from atm.model.income import IncomeRecord, IncomeState
 from atm.storage.repository import Repository
 from atm.storage.schema import AccountIncomeRow, AccountIncomeStateRow, AccountRow
@@ -18,22 +19,25 @@ AT_ONCE = 500
 
 
 class IncomeRepository(Repository):
-    def take(self, account: str, records: Sequence[IncomeRecord], state: IncomeState) -> int:
-        """Store what is not stored yet, and the state, in one transaction; returns how many records were new. Nothing is kept of an
-        account that is not stored. Raises `Unavailable`: then nothing was stored."""
+    def take(
+        self, account: str, records: Sequence[IncomeRecord], state: IncomeState
+    ) -> tuple[list[IncomeRecord], IncomeState]:
+        """Store what is not stored yet, and the state with it, in one transaction; returns what was new, and the state as it is stored.
+        Nothing is kept of an account that is not stored. Raises `Unavailable`: then nothing was stored."""
         with self._writing() as session:
             if session.get(AccountRow, account) is None:
-                return 0
+                return [], state
             known = set(_known(session, account, records))
-            fresh = {record.key: record for record in records if record.key not in known}
+            fresh = list({record.key: record for record in records if record.key not in known}.values())
             if fresh:
-                session.execute(insert(AccountIncomeRow), [_columns(account, each) for each in fresh.values()])
+                session.execute(insert(AccountIncomeRow), [_columns(account, each) for each in fresh])
+            state = state.with_records(fresh)
             payload, row = msgspec.json.encode(state), session.get(AccountIncomeStateRow, account)
             if row is None:
                 session.add(AccountIncomeStateRow(account=account, payload=payload))
             else:
                 row.payload = payload
-            return len(fresh)
+            return fresh, state
 
     def records(self, account: str, since_ms: int = 0) -> list[IncomeRecord]:
         """Those from a moment on, by time."""
@@ -51,13 +55,14 @@ class IncomeRepository(Repository):
             return session.scalar(query) or 0
 
     def state(self, account: str) -> IncomeState:
-        """How far they are known; a state that this version cannot read is that of the beginning: all is asked for again."""
+        """How far they are known; raises `Fatal` for a state that this version cannot
+        read."""
         with self._reading() as session:
             row = session.get(AccountIncomeStateRow, account)
             try:
                 return IncomeState() if row is None else msgspec.json.decode(row.payload, type=IncomeState)
-            except msgspec.DecodeError:
-                return IncomeState()
+            except msgspec.DecodeError as error:
+                raise Fatal(f"how far the income of {account} is known cannot be read: {error}") from error
 
 
 def _known(session: Session, account: str, records: Sequence[IncomeRecord]) -> Iterator[tuple[int, str, str]]:

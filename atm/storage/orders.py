@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 
 from atm.model.account import TradeRecord
 from atm.model.errors import Fatal
-from atm.model.journal import Adjusted, Checkpoint, Halted, JournalEntry, Resumed, TargetSet
+from atm.model.journal import Adjusted, Checkpoint, EquityMarked, Halted, JournalEntry, Resumed, TargetSet
 from atm.model.order_facts import Intended
 from atm.storage.accounts import append_trades
 from atm.storage.repository import Repository
@@ -88,6 +88,26 @@ class OrderJournal(Repository):
         with self._reading() as session:
             rows = session.execute(query.order_by(OrderJournalRow.number))
             return [_read(account, number, payload) for number, payload in rows]
+
+    def begun_ms(self, account: str) -> int:
+        """When the equity of an account was marked first, before its first order; 0 = never. Raises `Fatal` as `load` does."""
+        query = select(OrderJournalRow.number, OrderJournalRow.payload).where(
+            OrderJournalRow.account == account, OrderJournalRow.kind == EquityMarked.__name__
+        )
+        with self._reading() as session:
+            row = session.execute(query.order_by(OrderJournalRow.number).limit(1)).first()
+        entry = None if row is None else _read(account, row[0], row[1])
+        return entry.time_ms if isinstance(entry, EquityMarked) else 0
+
+    def outside(self, account: str) -> list[Adjusted]:
+        """Changes of positions that nothing of ours explained, since the journal began. Raises `Fatal` as `load` does."""
+        query = select(OrderJournalRow.number, OrderJournalRow.payload).where(
+            OrderJournalRow.account == account, OrderJournalRow.kind == Adjusted.__name__
+        )
+        with self._reading() as session:
+            rows = session.execute(query.order_by(OrderJournalRow.number))
+            entries = [_read(account, number, payload) for number, payload in rows]
+            return [entry for entry in entries if isinstance(entry, Adjusted)]
 
     def count(self, account: str) -> int:
         """How many entries there are."""
