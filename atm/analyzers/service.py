@@ -229,6 +229,8 @@ class AnalyzerService:
             last_close_time=analysis.last_close_time,
             update_us=analysis.update_us,
             error=analysis.error,
+            start_ms=request.start_ms,
+            settle_ms=analysis.pipeline.settle_minutes * MINUTE_MS,
         )
         self._assistant.publish(ready, key=request.analysis)
 

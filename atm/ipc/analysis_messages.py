@@ -45,7 +45,8 @@ class ProvisionalRow(Event, frozen=True):
 
 
 class AnalysisReady(Event, frozen=True):
-    """State of an analysis. Key: analysis id. state: "preparing", "running", "waiting" or "failed"."""
+    """State of an analysis. Key: analysis id. state: "preparing", "running", "waiting" or "failed". start_ms: its first minute; settle_ms:
+    how long after that it has forgotten where it began."""
 
     delivery: ClassVar[Delivery] = "latest"
     analysis: str
@@ -56,6 +57,8 @@ class AnalysisReady(Event, frozen=True):
     last_close_time: int = 0
     update_us: float = 0.0
     error: str = ""
+    start_ms: int = 0
+    settle_ms: int = 0
 
 
 class ConfigurationsUpdated(Event, frozen=True):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from atm.gui.pages.auto_trade import AutoTradePage
+from atm.gui.pages.trade_configurations import TradeConfigurations
 from atm.gui.ui import PageName
 from atm.ipc.messages import (
     TRADE,
@@ -26,10 +27,10 @@ from tests.gui import filled
 from tests.gui.pilot import Pilot
 
 
-def page_of(pilot: Pilot) -> AutoTradePage:
+def page_of(pilot: Pilot) -> TradeConfigurations:
     page = pilot.shell.pages[PageName.AUTO_TRADE]
     assert isinstance(page, AutoTradePage)
-    return page
+    return page.trade
 
 
 def saved(pilot: Pilot) -> TradeConfiguration:
@@ -41,6 +42,7 @@ def saved(pilot: Pilot) -> TradeConfiguration:
 @pytest.fixture
 def shown(pilot: Pilot) -> Pilot:
     pilot.show(PageName.AUTO_TRADE)
+    pilot.click("auto.tab.trade")
     return pilot
 
 
@@ -135,6 +137,7 @@ def test_one_that_is_used_cannot_be_deleted(shown: Pilot) -> None:
 
 def test_a_newcomer_is_told_what_belongs_here(newcomer: Pilot) -> None:
     newcomer.show(PageName.AUTO_TRADE)
+    newcomer.click("auto.tab.trade")
     assert newcomer.sees("trade.new") and not newcomer.sees("trade.save")
 
 

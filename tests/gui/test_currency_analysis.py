@@ -9,7 +9,8 @@ import pytest
 from imgui_bundle import imgui
 
 from atm.gui.analysis_draft import AnalysisDraft
-from atm.gui.pages.currency_analysis import CurrencyAnalysisPage
+from atm.gui.pages.analysis_configurations import AnalysisConfigurations
+from atm.gui.pages.auto_trade import AutoTradePage
 from atm.gui.read_model import ReadModel
 from atm.gui.ui import PageName
 from atm.ipc.messages import (
@@ -36,22 +37,23 @@ from tests.gui.pilot import Pilot
 
 
 @pytest.fixture
-def page(pilot: Pilot) -> CurrencyAnalysisPage:
-    pilot.show(PageName.ANALYSIS)
-    return cast(CurrencyAnalysisPage, pilot.shell.pages[PageName.ANALYSIS])
+def page(pilot: Pilot) -> AnalysisConfigurations:
+    pilot.show(PageName.AUTO_TRADE)
+    pilot.click("auto.tab.analysis")
+    return cast(AutoTradePage, pilot.shell.pages[PageName.AUTO_TRADE]).analysis
 
 
-def draft_of(page: CurrencyAnalysisPage) -> AnalysisDraft:
+def draft_of(page: AnalysisConfigurations) -> AnalysisDraft:
     assert page.editor.draft is not None
     return page.editor.draft
 
 
-def errors(pilot: Pilot, page: CurrencyAnalysisPage) -> set[str]:
+def errors(pilot: Pilot, page: AnalysisConfigurations) -> set[str]:
     """The paths at which something wrong is shown."""
     return set(page.editor.errors)
 
 
-def test_a_configuration_is_made_checked_and_saved_by_one_request(pilot: Pilot, page: CurrencyAnalysisPage) -> None:
+def test_a_configuration_is_made_checked_and_saved_by_one_request(pilot: Pilot, page: AnalysisConfigurations) -> None:
     pilot.click("analysis.new")
     pilot.type("analysis.code", "mine")
     pilot.click("analysis.add.sma")
@@ -78,7 +80,7 @@ def test_a_configuration_is_made_checked_and_saved_by_one_request(pilot: Pilot, 
     assert (page.editor.selected, page.editor.creating, page.editor.unsaved) == ("mine", False, False)
 
 
-def test_a_taken_code_is_refused_before_it_replaces_anything(pilot: Pilot, page: CurrencyAnalysisPage) -> None:
+def test_a_taken_code_is_refused_before_it_replaces_anything(pilot: Pilot, page: AnalysisConfigurations) -> None:
     pilot.click("analysis.new")
     pilot.type("analysis.code", "DEMO-15M")
     pilot.click("analysis.save")
@@ -87,7 +89,7 @@ def test_a_taken_code_is_refused_before_it_replaces_anything(pilot: Pilot, page:
 
 
 def test_what_the_trade_manager_refuses_stands_at_its_fields_until_they_change(
-    pilot: Pilot, page: CurrencyAnalysisPage
+    pilot: Pilot, page: AnalysisConfigurations
 ) -> None:
     pilot.click("analysis.add.ema")
     pilot.click("analysis.save")
@@ -103,7 +105,7 @@ def test_what_the_trade_manager_refuses_stands_at_its_fields_until_they_change(
     assert page.editor.unsaved, "what was typed stays"
 
 
-def test_intervals_are_added_chosen_and_removed(pilot: Pilot, page: CurrencyAnalysisPage) -> None:
+def test_intervals_are_added_chosen_and_removed(pilot: Pilot, page: AnalysisConfigurations) -> None:
     pilot.choose("analysis.add", "1h")
     pilot.click("analysis.add.bollinger")
     pilot.choose("analysis.bollinger.0.average", "EMA")
@@ -123,7 +125,7 @@ def test_intervals_are_added_chosen_and_removed(pilot: Pilot, page: CurrencyAnal
     assert draft_of(page).decision == "", "the decision interval went with it"
 
 
-def test_an_analysis_or_one_of_its_lines_is_taken_out(pilot: Pilot, page: CurrencyAnalysisPage) -> None:
+def test_an_analysis_or_one_of_its_lines_is_taken_out(pilot: Pilot, page: AnalysisConfigurations) -> None:
     pilot.click("analysis.add.wma")
     pilot.click("analysis.more.wma")
     pilot.click("analysis.wma.0.remove")
@@ -133,7 +135,7 @@ def test_an_analysis_or_one_of_its_lines_is_taken_out(pilot: Pilot, page: Curren
     assert not {"wma", "mmacd_short"} & set(draft_of(page).intervals[0].lines)
 
 
-def test_a_users_indicator_has_a_form_and_a_badge(pilot: Pilot, page: CurrencyAnalysisPage) -> None:
+def test_a_users_indicator_has_a_form_and_a_badge(pilot: Pilot, page: AnalysisConfigurations) -> None:
     pilot.click("analysis.add.user.ROC")
     pilot.type("analysis.user.ROC.0.window", "0")
     assert errors(pilot, page) == {"intervals[0].user.ROC[0].window"}
@@ -150,7 +152,7 @@ def test_a_users_indicator_has_a_form_and_a_badge(pilot: Pilot, page: CurrencyAn
     assert pilot.sees("analysis.badge.pip.failed")
 
 
-def test_an_indicator_whose_file_is_gone_is_shown_and_named(pilot: Pilot, page: CurrencyAnalysisPage) -> None:
+def test_an_indicator_whose_file_is_gone_is_shown_and_named(pilot: Pilot, page: AnalysisConfigurations) -> None:
     known = filled.indicators()
     left = tuple(each for each in known.indicators if each.name != "ROC")
     gone = AnalysisConfiguration("gone", (IntervalAnalyses(user={"LOST": ({"window": 3},)}),))
@@ -163,7 +165,7 @@ def test_an_indicator_whose_file_is_gone_is_shown_and_named(pilot: Pilot, page: 
 
 
 def test_copies_new_names_and_files_are_asked_for_and_the_dialog_stays_until_it_is_right(
-    pilot: Pilot, page: CurrencyAnalysisPage
+    pilot: Pilot, page: AnalysisConfigurations
 ) -> None:
     pilot.click("analysis.list.row.DEMO-3M")
     pilot.click("analysis.copy")
@@ -192,7 +194,7 @@ def test_copies_new_names_and_files_are_asked_for_and_the_dialog_stays_until_it_
     assert pilot.sent[-1].request == ExportConfiguration("other", "~/other.toml")
 
 
-def test_every_line_that_is_wrong_in_an_imported_file_is_shown(pilot: Pilot, page: CurrencyAnalysisPage) -> None:
+def test_every_line_that_is_wrong_in_an_imported_file_is_shown(pilot: Pilot, page: AnalysisConfigurations) -> None:
     pilot.click("analysis.import")
     pilot.type("analysis.import.text", "/tmp/broken.toml")
     pilot.click("analysis.import.option")
@@ -206,7 +208,7 @@ def test_every_line_that_is_wrong_in_an_imported_file_is_shown(pilot: Pilot, pag
 
 
 def test_a_configuration_in_use_cannot_be_deleted_another_only_after_a_question(
-    pilot: Pilot, page: CurrencyAnalysisPage
+    pilot: Pilot, page: AnalysisConfigurations
 ) -> None:
     pilot.click("analysis.delete")
     assert not pilot.sees("analysis.confirm.confirm"), "three positions use it"
@@ -221,10 +223,10 @@ def test_a_configuration_in_use_cannot_be_deleted_another_only_after_a_question(
     assert pilot.ui.commands.failure("analysis.delete") is not None
 
 
-def test_leaving_with_unsaved_changes_asks(pilot: Pilot, page: CurrencyAnalysisPage) -> None:
+def test_leaving_with_unsaved_changes_asks(pilot: Pilot, page: AnalysisConfigurations) -> None:
     pilot.click("analysis.add.sma")
     pilot.click("page.accounts")
-    assert pilot.ui.page is PageName.ANALYSIS
+    assert pilot.ui.page is PageName.AUTO_TRADE
     pilot.click("analysis.unsaved.stay")
     assert page.editor.unsaved
     pilot.click("analysis.list.row.DEMO-3M")
@@ -235,21 +237,21 @@ def test_leaving_with_unsaved_changes_asks(pilot: Pilot, page: CurrencyAnalysisP
     pilot.click("page.accounts")
     pilot.click("analysis.unsaved.save")
     assert isinstance(pilot.sent[-1].request, PutAnalysisConfiguration)
-    assert pilot.ui.page is PageName.ANALYSIS, "it waits for the answer"
+    assert pilot.ui.page is PageName.AUTO_TRADE, "it waits for the answer"
     pilot.answer(Done())
     assert pilot.ui.page is PageName.ACCOUNTS
     pilot.click("page.market")
     assert pilot.ui.page is PageName.MARKET
 
 
-def test_the_list_is_searched(pilot: Pilot, page: CurrencyAnalysisPage) -> None:
+def test_the_list_is_searched(pilot: Pilot, page: AnalysisConfigurations) -> None:
     pilot.type("analysis.search", "3m")
     assert pilot.sees("analysis.list.row.DEMO-3M")
     assert not pilot.sees("analysis.list.row.DEMO-15M")
 
 
-def test_files_are_loaded_again_and_it_is_said_what_became_of_each(pilot: Pilot, page: CurrencyAnalysisPage) -> None:
-    pilot.click("analysis.tab.indicators")
+def test_files_are_loaded_again_and_it_is_said_what_became_of_each(pilot: Pilot, page: AnalysisConfigurations) -> None:
+    pilot.click("auto.tab.indicators")
     assert pilot.sees("indicators.file.example_indicator.py.passed")
     assert pilot.sees("indicators.file.broken.py.failed")
     pilot.click("analysis.reload")
@@ -259,8 +261,8 @@ def test_files_are_loaded_again_and_it_is_said_what_became_of_each(pilot: Pilot,
     assert not pilot.ui.commands.pending("analysis.reload")
 
 
-def test_a_running_analysis_is_begun_again(pilot: Pilot, page: CurrencyAnalysisPage) -> None:
-    pilot.click("analysis.tab.running")
+def test_a_running_analysis_is_begun_again(pilot: Pilot, page: AnalysisConfigurations) -> None:
+    pilot.click("auto.tab.analyses")
     pilot.click("analysis.restart")
     assert pilot.sent == [], "none is chosen"
     pilot.click("analysis.running.row.FILUSDT DEMO-15M")
@@ -269,7 +271,8 @@ def test_a_running_analysis_is_begun_again(pilot: Pilot, page: CurrencyAnalysisP
 
 
 def test_a_newcomer_asks_for_the_indicators_once_and_can_begin(newcomer: Pilot) -> None:
-    newcomer.show(PageName.ANALYSIS)
+    newcomer.show(PageName.AUTO_TRADE)
+    newcomer.click("auto.tab.analysis")
     newcomer.frames(5)
     assert [command.request for command in newcomer.sent] == [ListIndicators()]
     newcomer.click("analysis.new")

@@ -13,6 +13,7 @@ from atm.exchange.client.instrument_changes import ChangeKind
 from atm.gui.accounts.orders_tab import SCOPES as ORDER_SCOPES
 from atm.gui.accounts.positions_tab import COLUMN_SETS
 from atm.gui.analysis_draft import groups_of
+from atm.gui.analysis_rows import STATES as ANALYSIS_STATES
 from atm.gui.data.symbol_detail import TABS as DATA_TABS
 from atm.gui.data.symbol_table import FILTERS
 from atm.gui.demo.fault_form import GROUPS as FAULT_GROUPS
@@ -23,7 +24,7 @@ from atm.gui.notice_sentence import notice_sentence
 from atm.gui.pages.account_history import TABS as HISTORY_TABS
 from atm.gui.pages.accounts import TABS as ACCOUNT_TABS
 from atm.gui.pages.activation_card import FORMS as ACTIVATION_FORMS
-from atm.gui.pages.currency_analysis import TABS
+from atm.gui.pages.auto_trade import TABS
 from atm.gui.pages.simulation_result import TABS as RESULT_TABS
 from atm.gui.rate_limit import REQUEST_CLASSES
 from atm.gui.result.compare import VIEWS
@@ -168,7 +169,8 @@ STATES = {
         *("path", "export_form", "deleted", "flow_months", "bar_months"),
         "amount",
     ),
-    "analysis_tab": TABS,
+    "auto_tab": TABS,
+    "running": [f"{state}_hint" for state in ANALYSIS_STATES],
     "analysis_title": [group.key for group in groups_of(())],
     "analysis": (
         "preparing",

@@ -69,15 +69,15 @@ def test_every_page_has_content_in_both_themes_and_languages(rendered: Rendered)
         assert dark < 150 < 600 < light
 
 
-def test_all_parts_of_the_analysis_page_are_drawn(rendered: Rendered) -> None:
+def test_all_parts_of_the_auto_trade_page_are_drawn(rendered: Rendered) -> None:
     rendered.ui.model.toasts.clear()
-    page = rendered.shell.pages[PageName.ANALYSIS]
-    areas = {"configurations": pygame.Rect(640, 320, 900, 400), "running": pygame.Rect(240, 120, 1300, 120),
+    page = rendered.shell.pages[PageName.AUTO_TRADE]
+    areas = {"analysis": pygame.Rect(640, 320, 900, 400), "analyses": pygame.Rect(240, 120, 1300, 300),
              "indicators": pygame.Rect(240, 380, 1300, 400)}  # fmt: skip
     pictures = []
     for tab, area in areas.items():
         page.tab = tab  # type: ignore[attr-defined]
-        picture = rendered.show(PageName.ANALYSIS, 5)
+        picture = rendered.show(PageName.AUTO_TRADE, 5)
         assert colors_of(picture, area) > 20, tab
         pictures.append(pygame.image.tobytes(picture, "RGB"))
     assert len(set(pictures)) == len(areas)

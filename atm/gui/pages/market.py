@@ -6,33 +6,27 @@ from imgui_bundle import ImVec2, ImVec4, imgui
 
 from atm.gui import icons, widgets
 from atm.gui.analysis_choice import Known, Line, known_analyses, lines_of, quick_configuration, quick_lines
-from atm.gui.analysis_layout import lay_out
 from atm.gui.analysis_picker import AnalysisPicker
 from atm.gui.chart import CandleChart
 from atm.gui.chart_analysis import ChartAnalysis, Wish
-from atm.gui.chart_panes import draw_pane_controls
+from atm.gui.live_chart import LiveChart
 from atm.gui.market.book_panel import BookPanel
 from atm.gui.market.freshness import Freshness, freshness
 from atm.gui.market.header import draw_figures, draw_freshness, draw_price, figures
 from atm.gui.market.symbol_list import SymbolList
 from atm.gui.market.tape_panel import TapePanel
-from atm.gui.market_feed import Day, MarketFeed
 from atm.gui.pages.indicator_list import RELOAD, ask_for_indicators, learn_indicators
 from atm.gui.symbol_picker import SymbolPicker
 from atm.gui.ui import PageName, Ui
 from atm.ipc.messages import IndicatorsUpdated
 from atm.model.analysis_configuration import AnalysisConfiguration
-from atm.model.interval import DAY_MS, Interval
+from atm.model.interval import Interval
 
 INTERVALS = tuple(interval.value for interval in Interval)
-MOST_MINUTES = 180 * DAY_MS // 60_000
-"""Minutes read for the chart (half a year)."""
 SIDE, LIST = 286.0, 288.0
 LEAST_CHART = 560.0
 """The list of symbols gives way where less would be left for the chart."""
 BOOK_SHARE = 0.56
-
-_Key = tuple[str, str, str]
 
 
 class MarketPage:
@@ -40,21 +34,13 @@ class MarketPage:
 
     def __init__(self) -> None:
         self.picker = SymbolPicker("market.symbol")
-        self.chart = CandleChart("market")
-        self.analysis = ChartAnalysis()
+        self.live = LiveChart("market")
         self.symbols = SymbolList()
         self.book = BookPanel()
         self.tape = TapePanel()
         self._analyses = AnalysisPicker()
         self._known: dict[str, Known] = known_analyses(())
         self._known_of: IndicatorsUpdated | None = None
-        self._feed: MarketFeed | None = None
-        self._shown: _Key | None = None
-        self._read_again_ms = 0
-        self._drawn_revision = -1
-        self._day: Day | None = None
-        self._laid_out: tuple[object, ...] = ()
-        self._heights_changed = False
         self._lines: list[Line] = []
         self._lines_of: tuple[object, object] = (None, None)
         self._wished: Wish | None = None
@@ -93,6 +79,14 @@ class MarketPage:
             self.tape.draw(ui, symbol)
         imgui.end_child()
 
+    @property
+    def chart(self) -> CandleChart:
+        return self.live.chart
+
+    @property
+    def analysis(self) -> ChartAnalysis:
+        return self.live.analysis
+
     def left(self, ui: Ui) -> None:
         """Nobody looks at book and statistics any more."""
         self.book.left(ui)
@@ -112,8 +106,8 @@ class MarketPage:
         imgui.same_line(0, ui.px(6))
         self._star(ui, symbol)
         imgui.same_line(0, ui.px(18))
-        draw_price(ui, symbol, self._day, fresh)
-        draw_figures(ui, figures(ui, symbol, self._day))
+        draw_price(ui, symbol, self.live.day, fresh)
+        draw_figures(ui, figures(ui, symbol, self.live.day))
         draw_freshness(ui, fresh)
 
     def _list_switch(self, ui: Ui, why_not: str) -> None:
@@ -212,11 +206,7 @@ class MarketPage:
         if stored is not None and ui.preferences.interval not in {each.interval.value for each in stored.intervals}:
             intervals = ", ".join(each.interval.value for each in stored.intervals)
             return ui.t("market.not_on_interval", code=stored.code, intervals=intervals)
-        if self.analysis.problem:
-            return self.analysis.problem
-        if self.analysis.series is None and self.analysis.wanted and ui.model.analyzer() is None:
-            return ui.t("market.analyzer_starting")
-        return ""
+        return self.live.problem(ui)
 
     # --- chart
 
@@ -225,81 +215,5 @@ class MarketPage:
         if not symbol:
             widgets.empty(ui, icons.MARKET, ui.t("market.no_symbols_title"), ui.t("market.no_symbols"))
             return
-        self._load(ui, symbol)
-        if self._feed is None:
-            return
-        self._follow(ui, symbol)
-        self._analyse(ui)
-        if not len(self._feed):
-            widgets.empty(ui, icons.MARKET, ui.t("market.no_bars_title", symbol=symbol), ui.t("market.no_bars"))
-            return
-        note = self._note(ui)
-        if note:
-            ui.text(note, ui.colors.warning, size=ui.theme.SMALL)
-        self._lay_out(ui)
-        size = imgui.get_content_region_avail()
-        heights = dict(ui.preferences.chart.heights)
-        self.chart.heights = ui.preferences.chart.heights
-        self.chart.draw((size.x, size.y), ui.theme.chart_colors())
-        self._heights_changed |= heights != ui.preferences.chart.heights
-        dragged = self._heights_changed and not imgui.is_mouse_down(imgui.MouseButton_.left)
-        if draw_pane_controls(ui, self.chart) or dragged:
-            self._heights_changed = False
-            ui.on_preferences()
-
-    def _lay_out(self, ui: Ui) -> None:
-        """Put the traces where they belong, when anything of it has changed."""
-        chosen, analysis = ui.preferences.chart, self.analysis
-        key = (analysis.revision, ui.theme, tuple(chosen.forms.items()), chosen.closed)
-        if key == self._laid_out:
-            return
-        self._laid_out = key
-        self.chart.series = analysis.series
-        self.chart.layout = lay_out(analysis.lines, analysis.series, chosen.forms, chosen.closed, ui.theme)
-
-    def _load(self, ui: Ui, symbol: str) -> None:
-        """Have the series of this symbol and interval read on the reader thread."""
         interval = Interval(ui.preferences.interval)
-        key: _Key = ("market", symbol, interval.value)
-        if key == self._shown:
-            return
-        running = ui.model.open_bars.get(symbol)
-        if running is None:
-            ui.text(ui.t("market.loading", symbol=symbol), ui.colors.muted)
-            return
-        results, now = ui.results, running.open_time
-        loaded = ui.stored.get(key, lambda: MarketFeed(results.bars(symbol, MOST_MINUTES, now), interval))
-        if loaded.value is None:
-            if self._shown is not None and self._shown[1] != symbol:
-                self._feed = None
-            message = ui.t("market.loading", symbol=symbol) if loaded.loading else loaded.error
-            ui.text(message, ui.colors.muted if loaded.loading else ui.colors.bad)
-            return
-        ui.stored.forget(key)
-        self._feed, self._shown = loaded.value, key
-        self.chart.price_format = f"%.{ui.model.price_decimals(symbol)}f"
-        self.chart.set_bars(self._feed.bars())
-        self._drawn_revision = -1
-
-    def _follow(self, ui: Ui, symbol: str) -> None:
-        feed = self._feed
-        if feed is None or self._drawn_revision == ui.model.revision:
-            return
-        if self._shown is not None and self._shown[1] == symbol:
-            was = len(feed)
-            feed.follow(ui.model.closed_bars.get(symbol), ui.model.open_bars.get(symbol), self.chart)
-            if was == 0 and len(feed):
-                self.chart.set_bars(feed.bars())
-            if feed.hole_ms not in (0, self._read_again_ms):
-                # once for each hole: what the exchange never had stays one
-                self._read_again_ms, self._shown = feed.hole_ms, None
-        self._drawn_revision = ui.model.revision
-        self._day = feed.day()
-
-    def _analyse(self, ui: Ui) -> None:
-        """Have the chosen analyses computed by an analyzer; meanwhile the bars are shown without."""
-        feed, shown = self._feed, self._shown
-        if feed is None or shown is None or not len(feed):
-            return
-        self.analysis.wish(self._wish(ui, shown[1], feed.interval))
-        self.analysis.follow(ui, feed.range, ui.model.open_bars.get(shown[1]))
+        self.live.draw(ui, symbol, interval, lambda of, on: self._wish(ui, of, on), lambda: self._note(ui))
