@@ -170,6 +170,8 @@ def make_context(options: Any, addresses: Addresses | None = None) -> ProgramCon
         headless=getattr(options, "headless", False),
         analysis_cache_bytes=config.analysisCacheMB * 1_000_000,
         record_session=config.recordSession,
+        black_box_bytes=config.blackBoxMB * 1_000_000,
+        black_box_days=config.blackBoxDays,
         demo_recording=_recording(config.demoRecording),
     )
 

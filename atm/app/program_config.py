@@ -14,7 +14,8 @@ class ProgramConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """ASRatio: share of the worker pool that analyzes (the rest simulates); symbols: what is streamed from the start;
     demoSpeed: market minutes per wall minute on the demo exchange; databaseURL: SQLAlchemy URL, "" = SQLite at home;
     analysisCacheMB: most megabytes of stored results of analyses, 0 = none are stored; recordSession: whether everything that
-    comes from the exchange is recorded; demoRecording: a recorded session that the demo exchange replays, "" = the sample."""
+    comes from the exchange is recorded; demoRecording: a recorded session that the demo exchange replays, "" = the sample;
+    blackBoxMB, blackBoxDays: most megabytes of the black box, 0 = nothing is recorded, and for how long it is kept."""
 
     ASRatio: Annotated[float, msgspec.Meta(ge=0, le=1)] = 0.5
     symbols: Annotated[tuple[str, ...], msgspec.Meta(min_length=1, max_length=700)] = (
@@ -29,6 +30,8 @@ class ProgramConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     analysisCacheMB: Annotated[int, msgspec.Meta(ge=0, le=1_000_000)] = 2_000
     recordSession: bool = False
     demoRecording: str = ""
+    blackBoxMB: Annotated[int, msgspec.Meta(ge=0, le=1_000_000)] = 256
+    blackBoxDays: Annotated[float, msgspec.Meta(gt=0, le=3_650)] = 14
 
 
 def read(path: Path) -> ProgramConfig:

@@ -45,7 +45,7 @@ class ActualAccount(VirtualAccount):
 
     def __init__(self, setup: AccountSetup, engine: AccountEngine, source: FactSource) -> None:
         super().__init__(setup, engine)
-        self._actual = ActualEngine(engine)
+        self.actual = ActualEngine(engine)
         self._source = source
         self._known: Facts | None = None
         self.targets: dict[str, Target] = {}
@@ -71,7 +71,10 @@ class ActualAccount(VirtualAccount):
         self._before(minute, rows)
         if self.recorder is not None:
             self.recorder.facts(minute.open_ms, known.held, known.wallets, known.equity)
-        for target in self._actual.minute(minute.open_ms, minute.bars, rows, known.held, known.wallets):
+        targets = self.actual.minute(minute.open_ms, minute.bars, rows, known.held, known.wallets)
+        if self.watch is not None:
+            self.watch.actual_minute(minute.open_ms, minute.bars, rows, known.held, known.wallets, targets)
+        for target in targets:
             self.targets[target.symbol] = target
         self._after(minute)
         # A stop of the exchange is told once, to the first minute after it.

@@ -33,7 +33,7 @@ from atm.model.account import AccountSetup, TradeRecord
 from atm.model.activation import ActivationStatus
 from atm.model.errors import ATMError
 from atm.model.instrument import Instrument
-from atm.model.journal import FORCE_CLEAR, KILLED, WHOLE_ACCOUNT, Halted, Target, Transferred
+from atm.model.journal import FORCE_CLEAR, KILLED, WHOLE_ACCOUNT, Halted, LiveState, Target, Transferred
 from atm.model.live_order import NOTHING
 from atm.model.live_request import (
     Answer,
@@ -63,6 +63,7 @@ ANSWER_S = 30.0
 """How long binance_api may take; the cores themselves give up earlier."""
 CONNECT_RETRY_S = 2.0
 Notify = Callable[..., None]
+MakeAccount = Callable[[str, LiveSetup, Mapping[str, Instrument], LiveState], LiveAccount]
 
 
 class _Live(msgspec.Struct):
@@ -74,7 +75,8 @@ class _Live(msgspec.Struct):
 
 class LiveDesk:
     """clock(): monotonic seconds; notify(severity, text, subject, **parameters): tells the user; changed(): minutes of an account
-    may go on; last_trades(account): the newest stored record of each symbol; logged(account, record): a record was stored."""
+    may go on; last_trades(account): the newest stored record of each symbol; logged(account, record): a record was stored; make:
+    LiveAccount, or one that is recorded."""
 
     def __init__(
         self,
@@ -85,9 +87,10 @@ class LiveDesk:
         clock: Callable[[], float] = time.monotonic,
         last_trades: Callable[[str], Mapping[str, TradeRecord]] = lambda _: {},
         logged: Callable[[str, TradeRecord], None] = lambda _, __: None,
+        make: MakeAccount = LiveAccount,
     ) -> None:
         self._assistant, self._journal, self._notify, self._changed = assistant, journal, notify, changed
-        self._last_trades, self._logged = last_trades, logged
+        self._last_trades, self._logged, self._make = last_trades, logged, make
         self._clock = clock
         self._live: dict[str, _Live] = {}
         self._instruments: dict[str, Instrument] = {}
@@ -238,7 +241,7 @@ class LiveDesk:
     def _start(self, name: str, setup: LiveSetup) -> None:
         state = restored(self._journal.load(name))
         trades = TradeLog(state, self._last_trades(name))
-        self._live[name] = _Live(setup, LiveAccount(name, setup, self._instruments, state), trades)
+        self._live[name] = _Live(setup, self._make(name, setup, self._instruments, state), trades)
         if self._time is not None:
             self._do(name, self._live[name].account.start(self.now_ms))
 

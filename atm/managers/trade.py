@@ -31,6 +31,7 @@ from atm.managers import examined
 from atm.managers.actual_account import ActualAccount
 from atm.managers.analysis_desk import AnalysisDesk
 from atm.managers.bar_repairs import BarRepairs
+from atm.managers.black_box import flight_recorder
 from atm.managers.income_desk import IncomeDesk
 from atm.managers.minute_barrier import BarHole
 from atm.managers.presets import demo_presets
@@ -104,7 +105,8 @@ class TradeManager:
         self._dirty: set[str] = set()
         self._patience: dict[str, _Patience] = {}
         self._rowless: set[str] = set()
-        self.book = AccountBook(assistant, database, clock, wall_ms, self._schedule)
+        self._box = flight_recorder(context, clock, wall_ms, self._box_stopped)
+        self.book = AccountBook(assistant, database, clock, wall_ms, self._schedule, self._box)
         self.desk = AnalysisDesk(assistant, context.analyzers, store, database.settings, self.book.needs, clock)
         self._repairs = BarRepairs(assistant, store, clock, self._schedule_for, self._given_up)
         IncomeDesk(assistant, database, self.book.live, self.book.notify, partial(settlements, store))
@@ -130,6 +132,7 @@ class TradeManager:
         for account in self.book.accounts.values():
             if account.unsaved_minutes:
                 self._save(account)
+        self._box.close()
 
     # --- what arrives -----------------------------------------------------------------------------------------
 
@@ -242,6 +245,9 @@ class TradeManager:
             end=format_time(hole.end_ms),
         )
 
+    def _box_stopped(self, reason: str) -> None:
+        self.book.notify(Severity.WARNING, "notice.black_box_stopped", "", reason=reason)
+
     # --- by the clock -----------------------------------------------------------------------------------------
 
     def _tick(self) -> None:
@@ -257,6 +263,7 @@ class TradeManager:
         for name in self._dirty & self.book.accounts.keys():
             self.book.publish_account(self.book.accounts[name], self._marks)
         self._dirty.clear()
+        self._box.pulse()
 
     def _look_for_rows(self, name: str, account: VirtualAccount) -> None:
         """Have the analysis of a row that does not come started again; in the end go on without it."""

@@ -19,6 +19,7 @@ from atm.model.instrument import Instrument
 from atm.model.interval import MINUTE_MS, Interval
 from atm.model.parity_record import NOTHING_RECORDED, RecordProgress
 from atm.model.trade_method import ELAPSED
+from atm.trading.black_box.recorder import EngineWatch
 from atm.trading.engine import AccountEngine, Floats
 
 log = logging.getLogger(__name__)
@@ -89,7 +90,8 @@ class _Unsaved:
 class VirtualAccount:
     """See the module. An account without a market time has not begun: it waits for the first minute it hears of.
 
-    market_ms: end of the last minute processed; saved_ms: that of the last stored progress.
+    market_ms: end of the last minute processed; saved_ms: that of the last stored progress; watch: who records what the engine is
+    given.
     """
 
     def __init__(self, setup: AccountSetup, engine: AccountEngine) -> None:
@@ -99,6 +101,7 @@ class VirtualAccount:
         self.barrier: MinuteBarrier | None = None
         self.saved_at = float("-inf")
         self.recorder: ParityRecorder | None = None
+        self.watch: EngineWatch | None = None
         self._unsaved = _Unsaved()
         self._columns: dict[str, tuple[str, ...]] = {}
         self._intervals: dict[str, Interval] = {}
@@ -161,7 +164,10 @@ class VirtualAccount:
         try:
             for minute in minutes:
                 self._minute(minute)
-            self._unsaved.trades += self.engine.trades()
+            fills = self.engine.trades()
+            self._unsaved.trades += fills
+            if self.watch is not None:
+                self.watch.fills(fills)
         except Exception as error:
             # One account's defect must not stop the others; it is shown at the account and the log has the trace.
             log.exception("account %s stopped", self.setup.name)
@@ -177,6 +183,8 @@ class VirtualAccount:
         self._before(minute, rows)
         equity = self.engine.minute(minute.open_ms, minute.bars, rows)
         self._after(minute)
+        if self.watch is not None:
+            self.watch.minute(minute.open_ms, minute.bars, rows, equity)
         if close % EQUITY_STEP_MS == 0:
             self._unsaved.equity.append((close, equity))
 

@@ -30,6 +30,7 @@ from atm.model.parity_record import CHANGED, CLEARED, TRADING
 from atm.model.risk import LiveRules
 from atm.storage.accounts import StoredAccount
 from atm.storage.database import Database
+from atm.trading.black_box.recorder import FlightRecorder
 from atm.trading.engine import AccountEngine
 
 log = logging.getLogger(__name__)
@@ -48,7 +49,7 @@ _SEVERITIES = {
 
 class AccountBook:
     """See the module. `clock`: monotonic seconds; `wall_ms`: Unix ms, for notices only; changed(): minutes of an actual account may
-    go on. `live`: what actual accounts have on the exchange."""
+    go on; box: records what accounts are given. `live`: what actual accounts have on the exchange."""
 
     def __init__(
         self,
@@ -57,6 +58,7 @@ class AccountBook:
         clock: Callable[[], float],
         wall_ms: Callable[[], int],
         changed: Callable[[], None] = lambda: None,
+        box: FlightRecorder | None = None,
     ) -> None:
         self._assistant = assistant
         self._database = database
@@ -71,9 +73,11 @@ class AccountBook:
         self.save_error = ""
         self._retry_at = float("-inf")
         last_trades = database.accounts.last_trades
+        self._box = box or FlightRecorder(None, clock, wall_ms)
         self.live = LiveDesk(
-            assistant, database.orders, self.notify, changed, clock, last_trades=last_trades, logged=self._logged
-        )
+            assistant, database.orders, self.notify, changed, clock, last_trades=last_trades, logged=self._logged,
+            make=self._box.live,
+        )  # fmt: skip
 
     # --- start ------------------------------------------------------------------------------------------------
 
@@ -107,6 +111,8 @@ class AccountBook:
             if not changed.keys().isdisjoint(account.engine.symbols):
                 account.engine.take_instruments(changed)
                 account.mark(CHANGED)
+                if account.watch is not None:
+                    account.watch.reloaded(changed)
         before = len(self.accounts)
         for name, stored in list(self._waiting.items()):
             try:
@@ -131,6 +137,7 @@ class AccountBook:
                 log.warning("account %s: the method of %s has changed and begins without memory", setup.name, symbol)
             account.begin(stored.market_ms, self.configurations)
             self._record_on(account)
+        self._watch(account)
         if setup != stored.setup:
             self._database.accounts.put(setup)
         return account
@@ -157,6 +164,12 @@ class AccountBook:
         """First minutes of analyses, as far as they are chosen."""
         stored = {key: self._database.settings.get(analysis_start_key(key)) for key in analyses}
         return {key: int(value["start_ms"]) for key, value in stored.items() if value is not None}
+
+    def _watch(self, account: VirtualAccount) -> None:
+        """From its present state on, what its engine is given is recorded."""
+        analysis, trade = self.configurations.analysis.values(), self.configurations.trade.values()
+        actual = account.actual if isinstance(account, ActualAccount) else None
+        account.watch = self._box.engine(account.setup, account.engine, actual, analysis, trade, self.instruments)
 
     # --- what is asked ----------------------------------------------------------------------------------------
 
@@ -264,6 +277,7 @@ class AccountBook:
                 account.recorder.go_on(old.recorder)
             account.mark(CHANGED)
             self._store_change(account)
+        self._watch(account)
         self.accounts[setup.name] = account
         self.publish_account(account, {})
 
@@ -280,6 +294,8 @@ class AccountBook:
             account.setup = msgspec.structs.replace(account.setup, trading=on)
             account.engine.set_trading(on)
             account.mark(TRADING)
+            if account.watch is not None:
+                account.watch.commanded("trading_on" if on else "trading_off")
 
         self._change(account, switch)
         if not on:
@@ -308,6 +324,8 @@ class AccountBook:
             for symbol in closed:
                 account.engine.force_clear(symbol)
             account.mark(CLEARED, closed)
+            if account.watch is not None:
+                account.watch.commanded("force_clear", tuple(symbols))
 
         self._change(account, clear)
 
@@ -380,6 +398,7 @@ class AccountBook:
             account.engine.load(before[1])
             if account.recorder is not None:
                 account.recorder.unmark()
+            self._watch(account)
             raise
         self.publish_account(account, {})
 
@@ -387,6 +406,7 @@ class AccountBook:
         name = account.setup.name
         self._database.accounts.remove(name)
         self.live.close(name)
+        self._box.forget(name)
         del self.accounts[name]
         self._announced.pop(name, None)
         update = AccountUpdated(account.snapshot({}), account.setup, removed=True)
@@ -416,5 +436,6 @@ class AccountBook:
             self._assistant.publish(update, key=name)
 
     def notify(self, severity: Severity, text: str, subject: str, **parameters: str) -> None:
+        self._box.told(subject, severity.value, text, parameters)
         notice = Notice(self._wall_ms(), self._assistant.name, severity, text, parameters, subject)
         self._assistant.publish(NoticeRaised(notice))

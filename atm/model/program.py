@@ -25,6 +25,8 @@ class ProgramContext(msgspec.Struct, frozen=True):
     headless: bool = False
     analysis_cache_bytes: int = 2_000_000_000
     record_session: bool = False
+    black_box_bytes: int = 256_000_000
+    black_box_days: float = 14.0
     demo_recording: Path | None = None
 
     @property

@@ -32,3 +32,13 @@ def demo_state(home: Path) -> Path:
 def recordings(home: Path) -> Path:
     """Recorded sessions of exchanges."""
     return home / "recordings"
+
+
+def black_box(home: Path) -> Path:
+    """Segments of the flight recorder."""
+    return home / "black-box"
+
+
+def incidents(home: Path) -> Path:
+    """Exported incidents."""
+    return home / "incidents"

@@ -53,11 +53,12 @@ class Held(msgspec.Struct, frozen=True):
 
 
 class ActualEngine:
-    """Drives an AccountEngine of an actual account. Raises what `AccountEngine.minute` raises."""
+    """Drives an AccountEngine of an actual account. Raises what `AccountEngine.minute` raises. last: the newest target of each
+    symbol."""
 
     def __init__(self, engine: AccountEngine) -> None:
         self.engine = engine
-        self._last: dict[str, Target] = {}
+        self.last: dict[str, Target] = {}
 
     def minute(
         self,
@@ -78,7 +79,7 @@ class ActualEngine:
         for i, (symbol, analysis) in enumerate(zip(self.engine.symbols, self.engine.analyses, strict=True)):
             target = self._target(i, symbol, minute_ms + MINUTE_MS)
             if analysis in rows or self._is_new(symbol, target, before[i]):
-                self._last[symbol] = target
+                self.last[symbol] = target
                 found.append(target)
         return found
 
@@ -164,7 +165,7 @@ class ActualEngine:
         """Whether a minute without a decision asks for something: another quantity, or another stop of what is held."""
         if target.quantity != _exact(before):
             return True
-        last = self._last.get(symbol)
+        last = self.last.get(symbol)
         if last is None or last.quantity != target.quantity or target.stop is None:
             return False
         return last.stop is None or abs(target.stop / last.stop - 1) > Decimal(str(SAME_STOP))

@@ -246,7 +246,7 @@ class LiveAccount:
 
     def _take(self, snapshot: Snapshot, now_ms: int) -> None:
         held = {position.symbol for position in snapshot.positions}
-        for symbol in self._desk.positions.keys() | self.state.books.keys():
+        for symbol in sorted(self._desk.positions.keys() | self.state.books.keys()):
             if symbol not in held:
                 self._seen(PositionSeen(symbol, NOTHING, NOTHING, snapshot.asked_ms))
         self._learn((*snapshot.positions, *snapshot.wallets, *snapshot.settings), now_ms)
