@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from atm.app import fault_command, program_config
+from atm.app import fault_command, incident_command, program_config
 from atm.app.demo_command import ACTIONS, control_demo, described, read_command
 from atm.app.pool import pool_sizes
 from atm.model.endpoint import FIXED_ADDRESSES, Addresses, Endpoint
@@ -107,6 +107,10 @@ def _parser() -> argparse.ArgumentParser:
         "kill-switch", _kill_switch, "cancel all orders, close all positions and stop trading, of one account or of all"
     )
     command.add_argument("--account", default="", metavar="NAME", help="of this account only")
+    command = add(
+        "incident", _incident, "what the black box has recorded: export it to one file, replay or read an exported one"
+    )
+    incident_command.add_commands(command, shared)
     command = add("bench", _bench, "measure the budgets")
     command.add_argument("name", nargs="?")
     for setting in BENCH_SETTINGS:
@@ -352,6 +356,10 @@ def _kill_switch(options: Any) -> int:
     if told["untold"]:
         print(f"atm: the trade manager is told as soon as it answers ({told['untold']})", file=sys.stderr)
     return 0
+
+
+def _incident(options: Any) -> int:
+    return incident_command.run(options, make_context, _texts)
 
 
 def _bench(options: Any) -> int:

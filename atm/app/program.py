@@ -13,6 +13,7 @@ from atm.app import logs
 from atm.app.control import ControlServer
 from atm.app.core_dumps import forbid_core_dumps
 from atm.app.exchange_keeper import ExchangeKeeper
+from atm.app.incident_keeper import IncidentKeeper, exporter
 from atm.app.process_table import process_context
 from atm.app.single_instance import SingleInstance
 from atm.app.supervisor import Supervisor
@@ -51,6 +52,7 @@ def run_program(context: ProgramContext, speed: float) -> int:
         keeper = ExchangeKeeper(process_context(), context, port, speed)
     at_start = (NOTIFIER,) if wanted(context.home, os.environ) else ()
     supervisor = Supervisor(context, keeper, at_start=at_start)
+    IncidentKeeper(supervisor.assistant, context, exporter(process_context()))
     addresses = context.addresses
     control = ControlServer(context.home, lambda command: _handle(supervisor, addresses, keeper is not None, command))
     if context.headless:

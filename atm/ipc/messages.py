@@ -10,8 +10,8 @@ An event type is delivered in one of two ways (`delivery`):
 
 Those about the activation of accounts stand in `activation_messages`, those about analyses and their configurations in
 `analysis_messages`, those about whole order books and recordings in `book_messages`, those about stored data in `data_messages`,
-those about the demo exchange in `demo_messages`, those of its faults in `fault_messages`, those about simulations in
-`simulation_messages`, those of trials in `trial_messages`; all are imported from here.
+those about the demo exchange in `demo_messages`, those of its faults in `fault_messages`, those about incidents in `incident_messages`,
+those about simulations in `simulation_messages`, those of trials in `trial_messages`; all are imported from here.
 """
 
 from __future__ import annotations
@@ -90,6 +90,10 @@ from atm.ipc.demo_messages import (
     MakeDemoKey as MakeDemoKey,
 )
 from atm.ipc.fault_messages import ControlFaults as ControlFaults, FaultsTold as FaultsTold
+from atm.ipc.incident_messages import (
+    LONGEST_EXPORT_S as LONGEST_EXPORT_S,
+    ExportIncident as ExportIncident,
+)
 from atm.ipc.live_messages import (
     AccountIncome as AccountIncome,
     CarriedOut as CarriedOut,

@@ -325,7 +325,7 @@ class AccountBook:
                 account.engine.force_clear(symbol)
             account.mark(CLEARED, closed)
             if account.watch is not None:
-                account.watch.commanded("force_clear", tuple(symbols))
+                account.watch.commanded("force_clear", closed)
 
         self._change(account, clear)
 

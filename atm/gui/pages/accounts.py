@@ -16,6 +16,7 @@ from atm.gui.accounts.setup_tab import SetupTab
 from atm.gui.history.account_list import draw_list
 from atm.gui.pages.account_positions import alarm
 from atm.gui.pages.activation_card import ActivationCard, status_badge
+from atm.gui.pages.incident_card import IncidentCard
 from atm.gui.read_model import AccountView
 from atm.gui.stored import Loaded
 from atm.gui.table import Table
@@ -25,7 +26,7 @@ from atm.ipc.messages import TRADE, RemoveAccount, SetTrading
 from atm.model.account import AccountKind, AssetState, TradeRecord
 from atm.model.account_review import asset_of
 
-TABS = ("positions", "orders", "risk", "activation", "trades", "setup")
+TABS = ("positions", "orders", "risk", "activation", "trades", "setup", "incident")
 _OF_ACTUAL = ("orders", "risk", "activation")
 LEAST_TAB = 330.0
 
@@ -43,6 +44,7 @@ class AccountsPage:
         self._risk = RiskTab()
         self._activation = ActivationCard()
         self._setup = SetupTab()
+        self._incident = IncidentCard()
         self._trades: Table[TradeRecord] | None = None
         self._language = ""
         self._trade_rows: tuple[TradeRecord, ...] = ()
@@ -112,6 +114,8 @@ class AccountsPage:
                 self._activation.draw(ui, view)
             case "trades":
                 self._draw_trades(ui, view)
+            case "incident":
+                self._incident.draw(ui, view.snapshot.name)
             case _:
                 self._setup.draw(ui, view)
 
