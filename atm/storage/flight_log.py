@@ -53,6 +53,11 @@ class FlightLog:
         """Whether the segment should be ended."""
         return self._bytes >= self._limits.segment
 
+    @property
+    def number(self) -> int:
+        """Of the segment that is written; it never comes again."""
+        return _number(self._path)
+
     def begin(self) -> None:
         """Begin another segment; those before are packed, and the oldest go."""
         self._end()

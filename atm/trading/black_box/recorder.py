@@ -89,7 +89,7 @@ class FlightRecorder:
     ) -> None:
         self._log, self._clock, self._wall_ms, self._stopped = flight_log, clock, wall_ms, stopped
         self.redactor = redactor or Redactor()
-        self._run = wall_ms()
+        self._run = 0
         self._counts: dict[str, int] = {}
         self._tables: set[str] = set()
         self._live: dict[str, RecordedAccount] = {}
@@ -198,6 +198,7 @@ class FlightRecorder:
         is_first = not self._is_open
         self._flush()
         self._log.begin()
+        self._run = self._run or self._log.number
         self._tables.clear()
         self._is_open = True
         self._has_told = False

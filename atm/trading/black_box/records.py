@@ -213,7 +213,7 @@ Record = (
 
 
 class Line(msgspec.Struct, frozen=True):
-    """run: Unix ms at which the recorder began; n: counts the records of an account in a run; wall: Unix ms UTC; account: "" of what
+    """run: number of the segment in which the recorder began; n: counts the records of an account in a run; wall: Unix ms UTC; account: "" of what
     belongs to all."""
 
     run: int
