@@ -213,8 +213,8 @@ Record = (
 
 
 class Line(msgspec.Struct, frozen=True):
-    """run: number of the segment in which the recorder began; n: counts the records of an account in a run; wall: Unix ms UTC; account: "" of what
-    belongs to all."""
+    """run: number of the segment in which the recorder began; n: counts the records of an account in a run; wall: Unix ms UTC;
+    account: "" of what belongs to all."""
 
     run: int
     n: int
