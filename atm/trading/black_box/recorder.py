@@ -21,7 +21,7 @@ from atm.model.account_facts import LiveFact
 from atm.model.analysis_configuration import AnalysisConfiguration
 from atm.model.bars import Bar
 from atm.model.instrument import Instrument
-from atm.model.journal import LiveState, Target
+from atm.model.journal import LiveState, Target, Transferred
 from atm.model.live_request import Answer
 from atm.model.risk import LiveSetup
 from atm.model.trade_configuration import TradeConfiguration
@@ -57,6 +57,7 @@ from atm.trading.black_box.records import (
     Started,
     Ticked,
     Told,
+    TransfersTold,
     numbers,
 )
 from atm.trading.black_box.redaction import Redactor
@@ -300,6 +301,10 @@ class RecordedAccount(LiveAccount):
 
     def flatten(self, reason: str, now_ms: int) -> Step:
         return self._recorded(FlattenAsked(reason), now_ms, lambda: LiveAccount.flatten(self, reason, now_ms))
+
+    def transferred(self, told: Iterable[Transferred], now_ms: int) -> Step:
+        given = tuple(told)
+        return self._recorded(TransfersTold(given), now_ms, lambda: LiveAccount.transferred(self, given, now_ms))
 
     def reload(self, instruments: Mapping[str, Instrument]) -> None:
         LiveAccount.reload(self, instruments)

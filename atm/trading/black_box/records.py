@@ -18,7 +18,7 @@ from atm.model.analysis_configuration import AnalysisConfiguration
 from atm.model.bars import Bar
 from atm.model.flow import Flow
 from atm.model.instrument import Instrument
-from atm.model.journal import Target
+from atm.model.journal import Target, Transferred
 from atm.model.live_request import Answer
 from atm.model.mark import Mark
 from atm.model.risk import LiveSetup
@@ -71,12 +71,26 @@ class FlattenAsked(msgspec.Struct, frozen=True, tag=True):
     reason: str
 
 
+class TransfersTold(msgspec.Struct, frozen=True, tag=True):
+    transfers: tuple[Transferred, ...]
+
+
 class Reloaded(msgspec.Struct, frozen=True, tag=True):
     instruments: tuple[Instrument, ...]
 
 
 LiveInput = (
-    Started | Reconnected | Ticked | Learned | Answered | Aimed | HaltAsked | ResumeAsked | FlattenAsked | Reloaded
+    Started
+    | Reconnected
+    | Ticked
+    | Learned
+    | Answered
+    | Aimed
+    | HaltAsked
+    | ResumeAsked
+    | FlattenAsked
+    | TransfersTold
+    | Reloaded
 )
 
 

@@ -37,6 +37,7 @@ from atm.trading.black_box.records import (
     ResumeAsked,
     Started,
     Ticked,
+    TransfersTold,
     bar_of,
 )
 from atm.trading.engine import AccountEngine
@@ -234,6 +235,8 @@ def _call(live: LiveAccount, given: LiveInput, now_ms: int) -> Step | None:
             return live.resume(given.scope, now_ms)
         case FlattenAsked():
             return live.flatten(given.reason, now_ms)
+        case TransfersTold():
+            return live.transferred(given.transfers, now_ms)
         case Reloaded():
             live.reload({each.symbol: each for each in given.instruments})
     return None
