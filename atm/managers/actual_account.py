@@ -41,7 +41,8 @@ class FactSource(Protocol):
 
 
 class ActualAccount(VirtualAccount):
-    """Its minutes wait while its facts are not known. `targets`: the newest of each symbol since they were taken."""
+    """Its minutes wait while its facts are not known. `targets`: the newest of each symbol that are not in the journal of orders yet; until
+    they are, the minutes that made them are not stored, so that a killed process makes them again."""
 
     def __init__(self, setup: AccountSetup, engine: AccountEngine, source: FactSource) -> None:
         super().__init__(setup, engine)
@@ -58,10 +59,9 @@ class ActualAccount(VirtualAccount):
             self._source.consumed(self.setup.name)
         return done
 
-    def take_targets(self) -> list[Target]:
-        """What is newly wanted."""
-        taken, self.targets = list(self.targets.values()), {}
-        return taken
+    def committed(self) -> None:
+        """What is newly wanted is in the journal of orders."""
+        self.targets = {}
 
     def _minute(self, minute: Minute) -> None:
         assert self._known is not None

@@ -8,6 +8,7 @@ import logging
 import time
 from collections.abc import Callable, Iterable, Mapping
 from decimal import Decimal
+from functools import partial
 
 import msgspec
 
@@ -31,7 +32,7 @@ from atm.ipc.messages import (
 from atm.managers.actual_account import Facts
 from atm.model.account import AccountSetup, TradeRecord
 from atm.model.activation import ActivationStatus
-from atm.model.errors import ATMError
+from atm.model.errors import ATMError, Unavailable
 from atm.model.instrument import Instrument
 from atm.model.journal import FORCE_CLEAR, KILLED, WHOLE_ACCOUNT, Halted, LiveState, Target, Transferred
 from atm.model.live_order import NOTHING
@@ -42,6 +43,7 @@ from atm.model.live_request import (
     FailureKind,
     LiveRequest,
     PlaceOrder,
+    TakeSnapshot,
 )
 from atm.model.live_view import LiveView
 from atm.model.notice import Severity
@@ -59,11 +61,12 @@ log = logging.getLogger(__name__)
 TICK_S = 0.25
 SHOW_S = 1.0
 """How often what an account has on the exchange is shown, when it has changed."""
-ANSWER_S = 30.0
-"""How long binance_api may take; the cores themselves give up earlier."""
+ANSWER_S, SNAPSHOT_S = 30.0, 150.0
+"""How long binance_api may take for a request, and for a snapshot; the cores themselves give up earlier."""
 CONNECT_RETRY_S = 2.0
 Notify = Callable[..., None]
 MakeAccount = Callable[[str, LiveSetup, Mapping[str, Instrument], LiveState], LiveAccount]
+Deed = Callable[[LiveAccount, int], Step]
 
 
 class _Live(msgspec.Struct):
@@ -74,7 +77,10 @@ class _Live(msgspec.Struct):
 
 
 class LiveDesk:
-    """clock(): monotonic seconds; notify(severity, text, subject, **parameters): tells the user; changed(): minutes of an account
+    """What the user wants of an account while its journal refuses is done as soon as it can be written; targets are the engine's to
+    keep until they are committed.
+
+    clock(): monotonic seconds; notify(severity, text, subject, **parameters): tells the user; changed(): minutes of an account
     may go on; last_trades(account): the newest stored record of each symbol; logged(account, record): a record was stored; make:
     LiveAccount, or one that is recorded."""
 
@@ -93,6 +99,9 @@ class LiveDesk:
         self._last_trades, self._logged, self._make = last_trades, logged, make
         self._clock = clock
         self._live: dict[str, _Live] = {}
+        self._setups: dict[str, LiveSetup] = {}
+        self._owed: dict[str, dict[str, Deed]] = {}
+        self._refused: set[str] = set()
         self._instruments: dict[str, Instrument] = {}
         self._time: tuple[int, float, float] | None = None
         self._marks: dict[str, float] = {}
@@ -120,14 +129,24 @@ class LiveDesk:
     def open(
         self, setup: AccountSetup, trade: Mapping[str, TradeConfiguration], instruments: Mapping[str, Instrument]
     ) -> None:
-        """Take an actual account up from its journal, or go on with another set-up. Raises ATMError."""
+        """Take an actual account up from its journal, or go on with another set-up. Raises ATMError; what goes on already is then taken up
+        with the new set-up later."""
         symbols = {
             position.symbol: SymbolSetup(trade[position.trade].leverage, trade[position.trade].isolated)
             for position in setup.positions
         }
         self._instruments.update(instruments)
-        self._start(setup.name, LiveSetup.of(symbols, setup.live))
         self._watch(symbols)
+        is_known = setup.name in self._setups
+        self._setups[setup.name] = LiveSetup.of(symbols, setup.live)
+        try:
+            self._start(setup.name)
+        except ATMError:
+            if is_known:
+                self._lose(setup.name)
+            else:
+                del self._setups[setup.name]
+            raise
         self._connect(setup.name)
 
     def take_instruments(self, changed: Mapping[str, Instrument]) -> None:
@@ -138,7 +157,9 @@ class LiveDesk:
 
     def close(self, name: str) -> None:
         """Let an account go; its orders and stops on the exchange stay."""
-        if self._live.pop(name, None) is not None:
+        self._live.pop(name, None)
+        self._owed.pop(name, None)
+        if self._setups.pop(name, None) is not None:
             self._assistant.request_async(BINANCE_API, CloseLiveAccount(name), lambda _: None)
 
     def facts(self, name: str) -> Facts | None:
@@ -180,37 +201,30 @@ class LiveDesk:
         seen = live.account.positions.get(symbol)
         return 0.0 if seen is None else float(seen.entry)
 
-    def aim(self, name: str, targets: Iterable[Target]) -> None:
-        """What the engine wants. After the kill switch an account stays flat, whatever it wants."""
+    def aim(self, name: str, targets: Iterable[Target]) -> bool:
+        """What the engine wants; whether all of it is in the journal. After the kill switch an account stays flat, whatever it wants."""
         for target in targets:
-            if name in self._live and (not target.quantity or not self._is_killed(name)):
+            if name not in self._live:
+                return False
+            if not target.quantity or not self._is_killed(name):
                 self._do(name, self._live[name].account.aim(target, self.now_ms))
+        return name in self._live
 
     def clear(self, name: str, symbols: Iterable[str]) -> None:
-        """Close positions at market, until the next decision."""
-        known = self._live[name].account.state.targets if name in self._live else {}
+        """Close positions at market, until the next decision. Raises Unavailable where that is not in the journal yet."""
         for symbol in symbols:
-            before = known.get(symbol)
-            decision_ms = max(self.now_ms, before.decision_ms + 1 if before is not None else 0)
-            self.aim(name, [Target(symbol, NOTHING, decision_ms, reason=FORCE_CLEAR)])
+            self._wish(name, f"clear {symbol}", partial(_cleared, symbol))
+        self._check_owed(name)
 
     def hold(self, name: str) -> None:
         """Open nothing more: what is wanted beyond the present positions is not wanted any more, what closes goes on."""
-        if name not in self._live:
-            return
-        state = self._live[name].account.state
-        for symbol, target in list(state.targets.items()):
-            book = state.books.get(symbol)
-            own = NOTHING if book is None else book.own
-            kept = min(abs(target.quantity), abs(own)).copy_sign(own) if target.quantity * own > 0 else NOTHING
-            if kept != target.quantity:
-                decision_ms = max(self.now_ms, target.decision_ms + 1)
-                self.aim(name, [msgspec.structs.replace(target, quantity=kept, decision_ms=decision_ms)])
+        if name in self._setups:
+            self._wish(name, "hold", lambda account, now_ms: account.hold(now_ms))
 
     def flatten(self, name: str, reason: str) -> None:
-        """Close everything of an account at market, and open nothing more."""
-        if name in self._live:
-            self._do(name, self._live[name].account.flatten(reason, self.now_ms))
+        """Close everything of an account at market, and open nothing more. Raises Unavailable where that is not in the journal yet."""
+        self._wish(name, f"flatten {reason}", lambda account, now_ms: account.flatten(reason, now_ms))
+        self._check_owed(name)
 
     def names(self) -> tuple[str, ...]:
         """Accounts that have been compared with the exchange."""
@@ -222,8 +236,8 @@ class LiveDesk:
             self._do(name, self._live[name].account.transferred(told, self.now_ms))
 
     def knows(self, name: str) -> bool:
-        """Whether the account can be told anything: while its journal cannot be written or read it cannot."""
-        return name in self._live
+        """Whether the account was opened here."""
+        return name in self._setups
 
     def halts(self, name: str) -> tuple[Halted, ...]:
         """What is halted of an account, with the reasons."""
@@ -231,19 +245,45 @@ class LiveDesk:
         return () if live is None else tuple(live.account.halts(self.now_ms))
 
     def resume(self, name: str, scope: str) -> None:
-        """A scope (a symbol, WHOLE_ACCOUNT) opens positions again."""
-        if name in self._live:
-            self._do(name, self._live[name].account.resume(scope, self.now_ms))
+        """A scope (a symbol, WHOLE_ACCOUNT) opens positions again. Raises Unavailable where that is not in the journal yet."""
+        self._wish(name, f"resume {scope}", lambda account, now_ms: account.resume(scope, now_ms))
+        self._check_owed(name)
+
+    def _wish(self, name: str, what: str, deed: Deed) -> None:
+        """Do what the user wants, later if it cannot be committed now; what is wanted again takes the place of the earlier wish."""
+        owed, live = self._owed.setdefault(name, {}), self._live.get(name)
+        if owed or live is None or not self._do(name, deed(live.account, self.now_ms)):
+            owed.pop(what, None)
+            owed[what] = deed
+
+    def _check_owed(self, name: str) -> None:
+        if self._owed.get(name):
+            raise Unavailable(
+                f"the journal of the account {name} cannot be written; it is done as soon as that is possible"
+            )
+
+    def _make_up(self, name: str) -> None:
+        """Do what could not be committed, in its order."""
+        owed = self._owed.get(name, {})
+        for what, deed in list(owed.items()):
+            if name not in self._live or not self._do(name, deed(self._live[name].account, self.now_ms)):
+                return
+            del owed[what]
 
     def _is_killed(self, name: str) -> bool:
         return any(halt.scope == WHOLE_ACCOUNT and halt.reason == KILLED for halt in self.halts(name))
 
-    def _start(self, name: str, setup: LiveSetup) -> None:
+    def _start(self, name: str) -> None:
+        setup = self._setups[name]
         state = restored(self._journal.load(name))
         trades = TradeLog(state, self._last_trades(name))
         self._live[name] = _Live(setup, self._make(name, setup, self._instruments, state), trades)
         if self._time is not None:
-            self._do(name, self._live[name].account.start(self.now_ms))
+            self._begin(name)
+
+    def _begin(self, name: str) -> None:
+        if self._do(name, self._live[name].account.start(self.now_ms)):
+            self._make_up(name)
 
     def _connect(self, name: str) -> None:
         def answered(reply: Reply) -> None:
@@ -256,7 +296,7 @@ class LiveDesk:
                         Severity.CRITICAL, "notice.account_failed", name, account=name, reason=reply.message
                     )  # fmt: skip
 
-        if name in self._live:
+        if name in self._setups:
             self._assistant.request_async(BINANCE_API, OpenLiveAccount(name), answered, timeout=ANSWER_S)
 
     def _on_activation(self, event: ActivationState) -> None:
@@ -265,39 +305,51 @@ class LiveDesk:
 
     def reconnect(self) -> None:
         """binance_api has begun anew: it knows no accounts."""
-        for name in self._live:
+        for name in self._setups:
             self._connect(name)
 
     # --- steps ------------------------------------------------------------------------------------------------
 
-    def _do(self, name: str, step: Step) -> None:
-        """Commit, then send. What could not be committed is not sent, and the account begins anew from its journal."""
+    def _do(self, name: str, step: Step) -> bool:
+        """Commit, then send; whether it was committed. What could not be is not sent, and the account begins anew from its journal."""
         try:
             stored = self._journal.append(name, step.entries, self._records(name, step))
         except ATMError as error:
             log.error("the journal of %s could not be written: %s", name, error)
-            self._notify(Severity.CRITICAL, "notice.account_not_stored", name, account=name, reason=str(error))
-            live = self._live.pop(name)
-            self._assistant.call_later(CONNECT_RETRY_S, lambda: self._again(name, live.setup))
-            return
+            if name not in self._refused:
+                self._notify(Severity.CRITICAL, "notice.account_not_stored", name, account=name, reason=str(error))
+            self._refused.add(name)
+            self._lose(name)
+            return False
+        if step.entries:
+            self._refused.discard(name)
         for record in stored:
             self._logged(name, record)
         for number, request in step.requests:
             self._send(name, number, request)
         for notice in step.notices:
             self._tell(name, notice)
+        return True
 
     def _records(self, name: str, step: Step) -> list[TradeRecord]:
         live = self._live[name]
         quote = {symbol: each.quote_asset for symbol, each in self._instruments.items()}
         return live.log.records(step.entries, live.account.state, live.account.wallets, quote) if step.entries else []
 
-    def _again(self, name: str, setup: LiveSetup) -> None:
+    def _lose(self, name: str) -> None:
+        """What is known of an account is not what its journal says: it is taken up anew after a while."""
+        self._live.pop(name, None)
+        self._assistant.call_later(CONNECT_RETRY_S, lambda: self._again(name))
+
+    def _again(self, name: str) -> None:
+        if name in self._live or name not in self._setups:
+            return
         try:
-            self._start(name, setup)
+            self._start(name)
         except ATMError as error:
             log.error("the journal of %s cannot be read: %s", name, error)
-            self._assistant.call_later(CONNECT_RETRY_S, lambda: self._again(name, setup))
+            self._lose(name)
+        self._changed()
 
     def _send(self, name: str, number: int, request: LiveRequest) -> None:
         asked_ms, live = self.now_ms, self._live[name]
@@ -309,14 +361,14 @@ class LiveDesk:
             self._do(name, live.account.answered(answer, self.now_ms))
             self._changed()
 
-        self._assistant.request_async(BINANCE_API, CarryOut(name, number, request), answered, timeout=ANSWER_S)
+        timeout = SNAPSHOT_S if isinstance(request, TakeSnapshot) else ANSWER_S
+        self._assistant.request_async(BINANCE_API, CarryOut(name, number, request), answered, timeout=timeout)
 
     def _tell(self, name: str, notice: LiveNotice) -> None:
         severity = Severity.CRITICAL if notice.urgent else Severity.WARNING
         self._notify(severity, notice.key, name, account=name, scope=notice.scope or name, details=notice.details)
-        if notice.key == "notice.live_stopped_out" and name in self._live:
-            own = self._live[name].account.positions.get(notice.scope)
-            self._live[name].stopped[notice.scope] = -1 if own is not None and own.amount < 0 else 1
+        if notice.stopped and name in self._live:
+            self._live[name].stopped[notice.scope] = notice.stopped
 
     # --- events -----------------------------------------------------------------------------------------------
 
@@ -324,8 +376,8 @@ class LiveDesk:
         is_first = self._time is None
         self._time = (event.market_ms, event.rate, self._clock())
         if is_first:
-            for name, live in list(self._live.items()):
-                self._do(name, live.account.start(self.now_ms))
+            for name in list(self._live):
+                self._begin(name)
 
     def _on_heard(self, event: LiveHeard) -> None:
         live = self._live.get(event.account)
@@ -373,6 +425,12 @@ class LiveDesk:
             self._watched.update(fresh)
             self._assistant.subscribe(MarkPrice, _listening, keys=fresh)
             self._assistant.subscribe(LastTrade, _listening, keys=fresh)
+
+
+def _cleared(symbol: str, account: LiveAccount, now_ms: int) -> Step:
+    before = account.state.targets.get(symbol)
+    decision_ms = max(now_ms, before.decision_ms + 1 if before is not None else 0)
+    return account.aim(Target(symbol, NOTHING, decision_ms, reason=FORCE_CLEAR), now_ms)
 
 
 def _listening(_: MarkPrice | LastTrade) -> None:

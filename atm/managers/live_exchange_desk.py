@@ -69,7 +69,7 @@ class LiveExchangeDesk:
         self._opening: dict[str, list[Deferred]] = {}
         self._ticking = False
         self._spare: dict[str, FuturesClient] = {}
-        self._kill = KillDesk(assistant, self, stored, spawn)
+        self._kill = KillDesk(assistant, self, stored, spawn, lambda: int(market.wall_ms()))
         assistant.answer(OpenLiveAccount, self._on_open)
         assistant.answer(CloseLiveAccount, self._on_close)
         assistant.answer(CarryOut, self._on_carry_out)

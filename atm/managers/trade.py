@@ -36,7 +36,7 @@ from atm.managers.income_desk import IncomeDesk
 from atm.managers.minute_barrier import BarHole
 from atm.managers.presets import demo_presets
 from atm.managers.trade_accounts import VirtualAccount
-from atm.managers.trade_book import AccountBook
+from atm.managers.trade_book import AccountBook, owes
 from atm.managers.trade_commands import TradeCommands
 from atm.model.bars import Bar, Source
 from atm.model.endpoint import Endpoint
@@ -130,7 +130,7 @@ class TradeManager:
     def finish(self) -> None:
         """Store what is not stored yet."""
         for account in self.book.accounts.values():
-            if account.unsaved_minutes:
+            if account.unsaved_minutes and not owes(account):
                 self._save(account)
         self._box.close()
 
@@ -218,8 +218,8 @@ class TradeManager:
 
     def _advance(self, name: str, account: VirtualAccount) -> int:
         done = account.process(BATCH_MINUTES)
-        if isinstance(account, ActualAccount):
-            self.book.live.aim(name, account.take_targets())
+        if isinstance(account, ActualAccount) and self.book.live.aim(name, account.targets.values()):
+            account.committed()
         if account.failure:
             self.book.notify(Severity.CRITICAL, "notice.account_failed", name, account=name, reason=account.failure)
         if done or account.failure:

@@ -140,15 +140,13 @@ class AccountBook:
         self._watch(account)
         if setup != stored.setup:
             self._database.accounts.put(setup)
+        self._take_up(setup)
         return account
 
     def _make(self, setup: AccountSetup, engine: AccountEngine) -> VirtualAccount:
-        """The account of its kind; an actual one is taken up on the exchange. Raises ATMError."""
-        if setup.kind is AccountKind.VIRTUAL:
-            account = VirtualAccount(setup, engine)
-        else:
-            self.live.open(setup, self.configurations.trade, self.instruments)
-            account = ActualAccount(setup, engine, self.live)
+        """The account of its kind."""
+        is_virtual = setup.kind is AccountKind.VIRTUAL
+        account = VirtualAccount(setup, engine) if is_virtual else ActualAccount(setup, engine, self.live)
         account.recorder = ParityRecorder(self.configurations, self.instruments)
         return account
 
@@ -170,6 +168,11 @@ class AccountBook:
         analysis, trade = self.configurations.analysis.values(), self.configurations.trade.values()
         actual = account.actual if isinstance(account, ActualAccount) else None
         account.watch = self._box.engine(account.setup, account.engine, actual, analysis, trade, self.instruments)
+
+    def _take_up(self, setup: AccountSetup) -> None:
+        """An actual account on the exchange, by a set-up that is stored. Raises ATMError."""
+        if setup.kind is not AccountKind.VIRTUAL:
+            self.live.open(setup, self.configurations.trade, self.instruments)
 
     # --- what is asked ----------------------------------------------------------------------------------------
 
@@ -217,7 +220,7 @@ class AccountBook:
     # --- progress ---------------------------------------------------------------------------------------------
 
     def save_due(self, account: VirtualAccount) -> bool:
-        if account.failure or not account.unsaved_minutes or self._clock() < self._retry_at:
+        if account.failure or not account.unsaved_minutes or self._clock() < self._retry_at or owes(account):
             return False
         return account.unsaved_trades or self._clock() - account.saved_at >= SAVE_SECONDS
 
@@ -278,6 +281,15 @@ class AccountBook:
             account.mark(CHANGED)
             self._store_change(account)
         self._watch(account)
+        try:
+            self._take_up(setup)
+        except ATMError:
+            if old is None:
+                self._database.accounts.remove(setup.name)
+                raise
+            log.exception(
+                "the account %s is taken up with its new set-up as soon as its journal can be read", setup.name
+            )
         self.accounts[setup.name] = account
         self.publish_account(account, {})
 
@@ -351,25 +363,25 @@ class AccountBook:
     def _kill_one(self, name: str) -> None:
         account = self.account(name)
         is_new = account.setup.trading
-        if isinstance(account, ActualAccount):
-            if not self.live.knows(name):
-                raise Unavailable("its journal cannot be written")
-            self.live.flatten(name, KILLED)
-        elif account.open_symbols():
-            self.force_clear(account, sorted(account.open_symbols()))
-        if account.setup.trading:
-            self.set_trading(account, False)
+        try:
+            if isinstance(account, ActualAccount):
+                self.live.flatten(name, KILLED)
+            elif account.open_symbols():
+                self.force_clear(account, sorted(account.open_symbols()))
+        finally:
+            if account.setup.trading:
+                self.set_trading(account, False)
         if is_new:
             self.notify(Severity.CRITICAL, "notice.killed", name, account=name)
 
     def _kill_waiting(self, name: str) -> None:
         """Of an account that is not open, and may never be: what is known of it is closed, the rest is kept for its opening."""
-        if self.live.knows(name):
-            self.live.flatten(name, KILLED)
         killed = self._killed_waiting()
         if name not in killed:
             self._database.settings.put(KILLED_WAITING, sorted({*killed, name}))
             self.notify(Severity.CRITICAL, "notice.killed", name, account=name)
+        if self.live.knows(name):
+            self.live.flatten(name, KILLED)
 
     def _obey_late(self, name: str) -> None:
         """The kill switch that came while an account was not open."""
@@ -439,3 +451,8 @@ class AccountBook:
         self._box.told(subject, severity.value, text, parameters)
         notice = Notice(self._wall_ms(), self._assistant.name, severity, text, parameters, subject)
         self._assistant.publish(NoticeRaised(notice))
+
+
+def owes(account: VirtualAccount) -> bool:
+    """Whether the minutes that an account has done have made targets that are not in its journal of orders: they must not be stored."""
+    return isinstance(account, ActualAccount) and bool(account.targets)

@@ -73,6 +73,15 @@ class Resumed(msgspec.Struct, frozen=True, tag=True):
     time_ms: int
 
 
+class GivenUp(msgspec.Struct, frozen=True, tag=True):
+    """What a decision wants to open of a symbol is not tried any more. What it wants to close is."""
+
+    symbol: str
+    decision_ms: int
+    reason: str
+    time_ms: int
+
+
 class EquityMarked(msgspec.Struct, frozen=True, tag=True):
     """Equity at the start of a UTC day, and the highest so far, in quote asset. day_wallet_ms, peak_wallet_ms: time of the wallet balance
     that each was reckoned from, 0 = not known."""
@@ -120,6 +129,7 @@ class LiveState(msgspec.Struct):
     books: dict[str, Book] = {}
     targets: dict[str, Target] = {}
     halts: dict[str, Halted] = {}
+    given_up: dict[str, GivenUp] = {}
     equity: EquityMarked | None = None
     transfers: tuple[Transferred, ...] = ()
 
@@ -131,4 +141,4 @@ class Checkpoint(msgspec.Struct, frozen=True, tag=True):
     time_ms: int
 
 
-JournalEntry = OrderFact | TargetSet | Adjusted | Halted | Resumed | EquityMarked | Transferred | Checkpoint
+JournalEntry = OrderFact | TargetSet | Adjusted | Halted | Resumed | GivenUp | EquityMarked | Transferred | Checkpoint

@@ -142,8 +142,9 @@ class LiveOrder(msgspec.Struct, frozen=True):
 
     @property
     def is_complete(self) -> bool:
-        """Ended, and every fill of it is known."""
-        return self.is_final and sum((fill.quantity for fill in self.fills), NOTHING) == self.executed
+        """Ended, and every fill of it is known with its commission."""
+        known = (fill.quantity for fill in self.fills if fill.commission is not None)
+        return self.is_final and sum(known, NOTHING) == self.executed
 
 
 FINAL = frozenset(

@@ -105,7 +105,8 @@ class RiskFigures(msgspec.Struct, frozen=True):
 class LiveView(msgspec.Struct, frozen=True):
     """is_ready: compared since the last (re)connection; compared_ms: when last, 0 = never; orders: those under way and the newest that have
     ended, newest first; waits: symbols with an order that waits for a limit, and its name; given_up: symbols whose last decision was given
-    up; doubtful: symbols whose position differs from the journal and it is not known yet why."""
+    up; not_closed: symbols that should have become smaller long ago, and why they have not ("" = not known);
+    doubtful: symbols whose position differs from the journal and it is not known yet why."""
 
     is_ready: bool = False
     compared_ms: int = 0
@@ -115,6 +116,7 @@ class LiveView(msgspec.Struct, frozen=True):
     risk: RiskFigures = RiskFigures()
     waits: dict[str, str] = {}
     given_up: tuple[str, ...] = ()
+    not_closed: dict[str, str] = {}
     doubtful: tuple[str, ...] = ()
 
 

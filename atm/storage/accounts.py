@@ -24,6 +24,7 @@ from atm.storage.schema import (
     AccountIncomeStateRow,
     AccountRow,
     AccountTradeRow,
+    OrderJournalRow,
 )
 
 log = logging.getLogger(__name__)
@@ -63,8 +64,12 @@ class AccountRepository(Repository):
                 row.payload = payload
 
     def remove(self, name: str) -> None:
-        """Delete with all its records."""
+        """Delete with all its records. Its journal of orders is put away under a name that no account can have, so that one of the same
+        name begins anew."""
         with self._writing() as session:
+            of_account = OrderJournalRow.account == name
+            last_ms = session.scalar(select(func.max(OrderJournalRow.stored_ms)).where(of_account))
+            session.execute(update(OrderJournalRow).where(of_account).values(account=f"{name}/{last_ms}"))
             for records in (AccountTradeRow, AccountIncomeRow, AccountIncomeStateRow):
                 session.execute(delete(records).where(records.account == name))
             session.execute(delete(AccountEquityRow).where(AccountEquityRow.account == name))

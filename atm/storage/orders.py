@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 
 from atm.model.account import TradeRecord
 from atm.model.errors import Fatal
-from atm.model.journal import Adjusted, Checkpoint, EquityMarked, Halted, JournalEntry, Resumed, TargetSet
+from atm.model.journal import Adjusted, Checkpoint, EquityMarked, GivenUp, Halted, JournalEntry, Resumed, TargetSet
 from atm.model.order_facts import Intended
 from atm.storage.accounts import append_trades
 from atm.storage.repository import Repository
@@ -141,7 +141,7 @@ def _symbol(entry: JournalEntry) -> str:
             return entry.intent.symbol
         case TargetSet():
             return entry.target.symbol
-        case Adjusted():
+        case Adjusted() | GivenUp():
             return entry.symbol
         case Halted() | Resumed():
             return entry.scope

@@ -97,7 +97,7 @@ class AccountIncomeStateRow(Base):
 
 class OrderJournalRow(Base):
     """An entry of the write-ahead journal of a live account: kind: the name of its struct; client_id and symbol "" where it names
-    none. It has no foreign key: it stays when the account is removed."""
+    none. It has no foreign key: it stays, as `name/time`, when the account is removed."""
 
     __tablename__ = "order_journal"
     account: Mapped[str] = mapped_column(primary_key=True)

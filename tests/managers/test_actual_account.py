@@ -79,8 +79,9 @@ def test_minutes_wait_for_the_exchange_and_decisions_are_on_its_wallet() -> None
     source.known = Facts({}, {"USDT": 1_000.0}, 1_000.0)
     assert account.process(1_000) == interval
     assert source.taken == 1
-    (target,) = account.take_targets()
-    assert account.take_targets() == []
+    (target,) = account.targets.values()
+    account.committed()
+    assert not account.targets
     assert target.decision_ms == interval * MINUTE_MS
     assert 0 < abs(target.quantity) * 100 <= 2 * 1_000, "at most leverage times the exchange's wallet"
     source.known = replace(source.known, held={X: Held(float(target.quantity), 100.0)})

@@ -9,12 +9,15 @@ from pathlib import Path
 
 import pytest
 
+from atm.exchange.client import direct_clear
 from atm.exchange.client.rate_budget import RequestClass
 from atm.exchange.client.rest import FuturesClient, with_brackets
 from atm.exchange.client.transport import Credentials
-from atm.ipc.messages import BINANCE_API, TRADE, Done, Failed, KillSwitch, Reply
+from atm.ipc.messages import BINANCE_API, TRADE, AccountUpdated, Done, Failed, KillSwitch, NoticeRaised, Reply
+from atm.managers import kill_desk
 from atm.managers.live_desk import LiveDesk
 from atm.managers.live_exchange_desk import LiveExchangeDesk
+from atm.model.account import AccountKind, AccountSnapshot
 from atm.model.endpoint import Endpoint
 from atm.model.errors import Invalid, Unavailable
 from atm.model.journal import KILLED, Adjusted
@@ -49,6 +52,12 @@ class Killable(Managers):
         if not self.deaf:
             self.desk.flatten("first", KILLED)
         return Done()
+
+    def show(self) -> None:
+        """The trade manager tells what the account looks like."""
+        halts = self.desk.halts("first")
+        shown = AccountSnapshot("first", AccountKind.ACTUAL, True, 0, halts=halts)
+        self.bus.assistants[TRADE].publish(AccountUpdated(shown, SETUP), key="first")
 
     async def press(self, account: str = "") -> Reply:
         answers: list[Reply] = []
@@ -158,3 +167,56 @@ async def test_what_cannot_be_closed_is_said(managers: Killable) -> None:
     assert isinstance(answer, Failed)
     assert "first" in answer.message
     assert "cannot be reached" in answer.message
+
+
+async def test_what_cannot_be_closed_is_tried_again_until_it_is(
+    managers: Killable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(kill_desk, "FIRST_PAUSE_S", 0.2)
+    monkeypatch.setattr(direct_clear, "ROUNDS", 2)
+    monkeypatch.setattr(direct_clear, "LOOK_S", 0.1)
+    told: list[str] = []
+    managers.user.subscribe(NoticeRaised, lambda event: told.append(event.notice.text))
+    await managers.hold()
+    managers.bus.kill(TRADE)
+    rest = await managers.exchange.client("first")
+    call = rest.call
+
+    async def unreachable(*_: object) -> None:
+        raise Unavailable("the exchange cannot be reached")
+
+    rest.call = unreachable  # type: ignore[method-assign]
+    assert isinstance(await managers.press(), Failed)
+    await managers.until(lambda: told == ["notice.not_cleared"])
+    rest.call = call  # type: ignore[method-assign]
+    await managers.until(lambda: "notice.cleared" in told)
+    assert await managers.is_clear()
+
+
+async def test_who_lets_the_account_trade_again_is_not_cleared_any_more(
+    managers: Killable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(kill_desk, "FIRST_PAUSE_S", 0.2)
+    monkeypatch.setattr(kill_desk, "TRADE_CLOSES_S", 0.5)
+    monkeypatch.setattr(direct_clear, "ROUNDS", 2)
+    await managers.hold()
+    rest = await managers.exchange.client("first")
+    call = rest.call
+
+    async def refuses_to_close(method: str, *rest: object) -> object:
+        if method != "GET":
+            raise Unavailable("the exchange cannot be reached")
+        return await call(method, *rest)
+
+    rest.call = refuses_to_close  # type: ignore[method-assign]
+    pressed = asyncio.create_task(managers.press())
+    managers.show()
+    assert isinstance(await pressed, Failed)
+    managers.show()
+    managers.desk.resume("first", "")
+    managers.show()
+    rest.call = call  # type: ignore[method-assign]
+    managers.aim("40")
+    await managers.until(lambda: managers.quantity() == 40.0)
+    await asyncio.sleep(1.0)
+    assert managers.quantity() == 40.0

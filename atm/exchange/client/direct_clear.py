@@ -8,6 +8,7 @@ import asyncio
 import itertools
 import logging
 import math
+from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
@@ -40,11 +41,14 @@ class DirectClear:
         rows = await self._ask(Call("GET", 3, "positionRisk"))
         return [seen for seen in map(live_facts.position, rows) if seen.amount]
 
-    async def run(self) -> None:
+    async def run(self, is_wanted: Callable[[], bool] = lambda: True) -> None:
         """Cancel orders, close positions by reduce-only orders at market, then cancel conditional orders, so that stops rest until
-        there is nothing left to protect; until two looks in a row find nothing. Raises Unavailable with what is left."""
+        there is nothing left to protect; until two looks in a row find nothing, or it is not wanted any more. Raises Unavailable
+        with what is left."""
         looks, left = 0, ""
         for _ in range(ROUNDS):
+            if not is_wanted():
+                return
             try:
                 left = await self._round()
             except ATMError as error:

@@ -87,6 +87,7 @@ class SimulatedExchange:
         self.account = Account(name="main")
         state = ExchangeState(now_ms, {"main": self.account}, {})
         self.engine = Engine(self.markets, rules, state, lambda _, event: emit(event))
+        self._past: list[tuple[int, Any]] = []
         self._handlers = (
             AccountAnswers(self.engine).handlers
             | OrderAnswers(self.engine).handlers
@@ -106,6 +107,17 @@ class SimulatedExchange:
         self.advance(now_ms)
         asked = Asked(f"v{call.version}", dict(call.parameters), now_ms, self.account)
         return self._handlers[call.method, f"v{call.version}/{call.path}"](asked)
+
+    def remember_positions(self, now_ms: int) -> None:
+        """Keep positions as they are now for those who ask later and are answered from a copy that lags."""
+        self._past.append((now_ms, self._positions(now_ms)))
+
+    def positions_at(self, ms: int) -> Any:
+        """The answer of positionRisk that would have been given at a moment."""
+        return next((document for at_ms, document in reversed(self._past) if at_ms <= ms), [])
+
+    def _positions(self, now_ms: int) -> Any:
+        return self._handlers["GET", "v3/positionRisk"](Asked("v3", {}, now_ms, self.account))
 
     def orders(self) -> list[Order]:
         """All orders that there have been."""

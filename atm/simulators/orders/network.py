@@ -12,7 +12,7 @@ from atm.exchange.client.failures import classify
 from atm.exchange.client.live_calls import Call
 from atm.exchange.demo.refusal import ExchangeRefusal
 from atm.model.errors import ATMError, Throttled, Unavailable, Unknown
-from atm.model.live_request import Answer, LiveRequest, PlaceOrder
+from atm.model.live_request import Answer, LiveRequest, PlaceOrder, TakeSnapshot
 from atm.simulators.orders.exchange import SimulatedExchange
 from atm.simulators.orders.plan import Faults
 from atm.simulators.orders.scheduler import Scheduler
@@ -23,18 +23,28 @@ LAGS_PER_SHARE = 5
 """Queries are rare, so that an order has to be hidden more often than other faults happen for one to meet it."""
 LONGEST_DELAY_MS = 8_000
 LONGEST_HOLD_MS = 6_000
+LONGEST_POSITION_LAG_MS = 8_000
+SLOW_SNAPSHOT_MS = (10_000, 50_000)
 LATEST_EVENT_MS = 20_000
 UNKNOWN_ERROR = BadAnswer(503, 0, "Unknown error, please check your request or try again later.")
+NO_COUNTERPARTY = BadAnswer(400, -4131, "The counterparty's best price does not meet the PERCENT_PRICE filter limit")
 THROTTLED = BadAnswer(503, -1008, "Request throttled by system-level protection. Please try again.")
 Done = Callable[[Answer], None]
 
 
 class Network:
-    """Carries requests to the exchange and events back. `faults()`: those that hold now."""
+    """Carries requests to the exchange and events back. `faults()`: those that hold now; `refuses()`: whether the exchange takes no
+    order at market now."""
 
     def __init__(
-        self, scheduler: Scheduler, exchange: SimulatedExchange, draw: random.Random, faults: Callable[[], Faults]
+        self,
+        scheduler: Scheduler,
+        exchange: SimulatedExchange,
+        draw: random.Random,
+        faults: Callable[[], Faults],
+        refuses: Callable[[], bool],
     ) -> None:
+        self._refuses = refuses
         self._scheduler, self._exchange, self._draw, self._faults = scheduler, exchange, draw, faults
         self.happened: dict[str, int] = {}
 
@@ -53,8 +63,14 @@ class Network:
 
     def send(self, number: int, request: LiveRequest, done: Done) -> None:
         """Carry out a request; `done` gets its answer, exactly once."""
+        if isinstance(request, TakeSnapshot) and self.chance("snapshot_slow"):
+            done = self._slowed(done)
         hold_ms = self._draw.uniform(0.0, LONGEST_HOLD_MS) if self.chance("held_back") else 0.0
         self._scheduler.after(hold_ms, lambda: self._begin(number, request, done))
+
+    def _slowed(self, done: Done) -> Done:
+        slow_ms = self._draw.uniform(*SLOW_SNAPSHOT_MS)
+        return lambda answer: self._scheduler.after(slow_ms, lambda: done(answer))
 
     def _begin(self, number: int, request: LiveRequest, done: Done) -> None:
         now_ms = self._scheduler.now_ms
@@ -74,6 +90,11 @@ class Network:
             raise classify(UNKNOWN_ERROR, call.places).error
         if call.method == "GET" and self._lags(call):
             raise classify(BadAnswer(400, -2013, "Order does not exist."), False).error
+        if self._refuses() and call.path == "order" and call.parameters.get("type") == "MARKET":
+            self.happened["market_refused"] = self.happened.get("market_refused", 0) + 1
+            raise classify(NO_COUNTERPARTY, True).error
+        if call.path == "positionRisk" and self.chance("positions_lag"):
+            return self._exchange.positions_at(now_ms - round(self._draw.uniform(0.0, LONGEST_POSITION_LAG_MS)))
         try:
             document = self._exchange.call(call, now_ms)
         except ExchangeRefusal as refusal:
@@ -113,6 +134,8 @@ class Network:
     def deliver(self, event: dict[str, Any], heard: Callable[[dict[str, Any]], None]) -> None:
         """Bring an event to the account: not at all, once or twice, soon or late, and so in any order."""
         if self.chance("event_lost"):
+            return
+        if event["e"] == "ORDER_TRADE_UPDATE" and event["o"]["x"] == "TRADE" and self.chance("only_short_fill"):
             return
         late = self._draw.uniform(200.0, LATEST_EVENT_MS) if self.chance("event_late") else self.latency()
         self._scheduler.after(late, lambda: heard(event))

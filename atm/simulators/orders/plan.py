@@ -15,7 +15,8 @@ ACTIVE_MINUTES, SETTLING_MINUTES = 6, 4
 
 
 class Faults(msgspec.Struct, frozen=True):
-    """Probabilities of the faults of a request, an event or a step of the process."""
+    """Probabilities of the faults of a request, an event or a step of the process. only_short_fill: of a fill nothing but its early
+    message, without commission and profit, comes."""
 
     request_lost: float = 0.0
     answer_lost: float = 0.0
@@ -29,6 +30,9 @@ class Faults(msgspec.Struct, frozen=True):
     event_lost: float = 0.0
     event_twice: float = 0.0
     event_late: float = 0.0
+    positions_lag: float = 0.0
+    snapshot_slow: float = 0.0
+    only_short_fill: float = 0.0
     crash_before_commit: float = 0.0
     crash_before_send: float = 0.0
     crash_after_send: float = 0.0
@@ -56,8 +60,16 @@ class ByHand(msgspec.Struct, frozen=True):
     leverage: int = 0
 
 
+class Kill(msgspec.Struct, frozen=True):
+    """The user presses the kill switch; resumed_ms: and lets the account trade again, 0 = never."""
+
+    at_ms: int
+    resumed_ms: int
+
+
 class Plan(msgspec.Struct, frozen=True):
-    """Times in ms from the start of the run."""
+    """Times in ms from the start of the run. cuts_ms, full_ms, refused_ms: beginnings and lengths of stretches in which the user stream
+    is cut, the journal takes nothing, and the exchange takes no order at market."""
 
     seed: int
     start_minute: int
@@ -67,6 +79,9 @@ class Plan(msgspec.Struct, frozen=True):
     by_hand: tuple[ByHand, ...]
     crashes_ms: tuple[int, ...]
     cuts_ms: tuple[tuple[int, int], ...]
+    full_ms: tuple[tuple[int, int], ...] = ()
+    refused_ms: tuple[tuple[int, int], ...] = ()
+    kill: Kill | None = None
 
     @property
     def active_ms(self) -> int:
@@ -95,10 +110,23 @@ def plan(seed: int, symbols: tuple[str, ...], minutes: int) -> Plan:
         decisions=_decisions(draw, symbols),
         by_hand=_by_hand(draw, symbols),
         crashes_ms=tuple(draw.randrange(active_ms) for _ in range(draw.choice((0, 0, 1, 2)))),
-        cuts_ms=tuple(
-            (draw.randrange(active_ms), draw.randrange(500, 20_000)) for _ in range(draw.choice((0, 0, 1, 2)))
-        ),
+        cuts_ms=_stretches(draw, 20_000),
+        full_ms=_stretches(draw, 20_000),
+        refused_ms=_stretches(draw, 150_000),
+        kill=_kill(draw),
     )
+
+
+def _stretches(draw: random.Random, longest_ms: int) -> tuple[tuple[int, int], ...]:
+    """None in half of the seeds, else one or two."""
+    active_ms = ACTIVE_MINUTES * MINUTE_MS
+    return tuple((draw.randrange(active_ms), draw.randrange(500, longest_ms)) for _ in range(draw.choice((0, 0, 1, 2))))
+
+
+def _kill(draw: random.Random) -> Kill | None:
+    """In a quarter of the seeds."""
+    at_ms, lasts_ms = draw.randrange(ACTIVE_MINUTES * MINUTE_MS), draw.randrange(1, 120_000)
+    return Kill(at_ms, draw.choice((0, at_ms + lasts_ms))) if draw.random() < 0.25 else None
 
 
 def _faults(draw: random.Random) -> Faults:

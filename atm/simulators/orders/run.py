@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, Protocol
@@ -16,7 +16,8 @@ from atm.exchange.client.live_facts import user_event
 from atm.exchange.demo.refusal import ExchangeRefusal
 from atm.model.errors import Unavailable
 from atm.model.interval import MINUTE_MS
-from atm.model.journal import JournalEntry, Target
+from atm.model.journal import KILLED, WHOLE_ACCOUNT, JournalEntry, Target
+from atm.model.live_order import NOTHING
 from atm.model.live_request import Answer
 from atm.model.risk import LiveSetup, RiskLimits, SymbolSetup
 from atm.simulators.orders.exchange import MINUTES, START_MS, SYMBOLS, SimulatedExchange
@@ -32,6 +33,8 @@ from atm.trading.live.sizing import on_step
 
 NAME = "main"
 TICK_MS = 1_000
+AGAIN_MS = 2_000
+"""After which an account is taken up anew whose journal has refused, and the user's word is said again."""
 LARGEST_WORTH = 12_000
 """Of a position, in quote asset: it takes several levels of the book."""
 LEVERAGE = 5
@@ -62,7 +65,8 @@ class MemoryJournal:
 
 class Outcome(msgspec.Struct, frozen=True):
     """What became of a seed. violations: sentences; account_ms: simulated time; unprotected_ms: longest time that a position had
-    no resting stop while the process was up."""
+    no resting stop while the process was up; closing_ms: that one did not become smaller although it should and could; unready_ms: that
+    the account was not compared."""
 
     seed: int
     violations: tuple[str, ...]
@@ -71,6 +75,8 @@ class Outcome(msgspec.Struct, frozen=True):
     fills: int
     crashes: int
     unprotected_ms: int
+    closing_ms: int
+    unready_ms: int
     faults: dict[str, int]
 
 
@@ -87,7 +93,9 @@ class Run:
         self._draw = random.Random(plan.seed * 2 + 1)  # a scenario, no secret
         self.scheduler = Scheduler(self._start_ms)
         self.exchange = SimulatedExchange(assets, self._start_ms, self._emit)
-        self.network = Network(self.scheduler, self.exchange, self._draw, self._faults)
+        self.network = Network(
+            self.scheduler, self.exchange, self._draw, self._faults, lambda: self._is_in(plan.refused_ms)
+        )
         self.journal: Journal = journal or MemoryJournal()
         self.account: LiveAccount | None = None
         self.watch = Watch(self.exchange)
@@ -96,13 +104,19 @@ class Run:
         self.crashes = 0
         self._generation = 0
         self._connected = True
+        self._killed = False
         self._targets: dict[str, Target] = {}
+        self._owed: dict[str, Target] = {}
         symbols = {symbol: SymbolSetup(LEVERAGE, isolated=True) for symbol in SYMBOLS}
         limits = RiskLimits(orders_per_minute=None)
         self.setup = LiveSetup(symbols, limits, plan.policy, stop_distance=0.05)
 
     def _faults(self) -> Faults:
         return self.plan.faults if self.scheduler.now_ms < self._start_ms + self.plan.active_ms else Faults()
+
+    def _is_in(self, stretches: Iterable[tuple[int, int]]) -> bool:
+        since_ms = self.scheduler.now_ms - self._start_ms
+        return since_ms < self.plan.active_ms and any(begin <= since_ms < begin + length for begin, length in stretches)
 
     def tell(self, text: str) -> None:
         """Keep a line of the story."""
@@ -122,6 +136,10 @@ class Run:
             at(self._start_ms + ms, self._die)
         for ms, length_ms in plan.cuts_ms:
             at(self._start_ms + ms, lambda length_ms=length_ms: self._cut(length_ms))  # type: ignore[misc]
+        if plan.kill is not None:
+            at(self._start_ms + plan.kill.at_ms, self._kill)
+        if plan.kill is not None and plan.kill.resumed_ms:
+            at(self._start_ms + plan.kill.resumed_ms, self._resume)
         at(self._start_ms + plan.active_ms, self._quiet)
         self._begin()
         self._tick()
@@ -129,20 +147,19 @@ class Run:
         violations = self.watch.verdict(self.journal.load(NAME), self.account, plan, self._targets, self.notices)
         return Outcome(
             plan.seed, tuple(violations), plan.end_ms, len(self.exchange.orders()), len(self.exchange.account.trades),
-            self.crashes, self.watch.longest_ms, dict(self.network.happened),
+            self.crashes, self.watch.longest_ms, self.watch.longest_closing_ms, self.watch.longest_unready_ms, dict(self.network.happened),
         )  # fmt: skip
 
     def _begin(self) -> None:
-        """The process starts: it reads its journal, and the engine says again what it wants."""
+        """The account is taken up from its journal, and told what could not be committed before."""
         self._generation += 1
         state = restored(self.journal.load(NAME))
         self.account = LiveAccount(NAME, self.setup, self.exchange.instruments, state)
         self.tell("start")
         self._prices()
-        self._do(self.account.start(self.scheduler.now_ms))
-        for target in self._targets.values():
-            if self.account is not None:
-                self._do(self.account.aim(target, self.scheduler.now_ms))
+        self.watch.connected(self.scheduler.now_ms)
+        if self._do(self.account.start(self.scheduler.now_ms)):
+            self._deliver()
 
     def _die(self) -> None:
         """The process is killed; it comes back after a while."""
@@ -163,6 +180,7 @@ class Run:
         """The user stream is there (again): a supervisor tells the account."""
         self._connected = True
         if self.account is not None:
+            self.watch.connected(self.scheduler.now_ms)
             self._do(self.account.reconnected(self.scheduler.now_ms))
 
     def _tick(self) -> None:
@@ -171,7 +189,7 @@ class Run:
         if self.account is not None:
             self._prices()
             self._do(self.account.tick(now_ms))
-        self.watch.look(now_ms, is_up=self.account is not None)
+        self.watch.look(now_ms, self.account, may_close=not self._is_in(self.plan.refused_ms))
         self.scheduler.after(TICK_MS, self._tick)
 
     def _prices(self) -> None:
@@ -183,15 +201,20 @@ class Run:
 
     # --- the shell --------------------------------------------------------------------------------------------
 
-    def _do(self, step: Step) -> None:
-        """Commit, then send; the process may die in between anywhere."""
+    def _do(self, step: Step) -> bool:
+        """Commit, then send; the process may die in between anywhere. Whether all of it was done."""
         try:
             self._carry_out(step)
         except _Crash:
             self._die()
+            return False
         except Unavailable:
             self.tell("the journal refuses")
-            self._begin()
+            self.account = None
+            self._generation += 1
+            self.scheduler.after(AGAIN_MS, self._begin)
+            return False
+        return True
 
     def _carry_out(self, step: Step) -> None:
         if not step.entries and not step.requests:
@@ -199,7 +222,7 @@ class Run:
             return
         if self.network.chance("crash_before_commit"):
             raise _Crash
-        if step.entries and self.network.chance("commit_fails"):
+        if step.entries and (self.network.chance("commit_fails") or self._is_in(self.plan.full_ms)):
             raise Unavailable("a full disk")
         self.journal.append(NAME, step.entries)
         for entry in step.entries:
@@ -228,6 +251,8 @@ class Run:
 
     def _emit(self, event: dict[str, Any]) -> None:
         self.watch.heard(event)
+        if event["e"] == "ACCOUNT_UPDATE" and self.plan.faults.positions_lag:
+            self.exchange.remember_positions(self.scheduler.now_ms)
         self.tell(f"exchange {event['e']} {event.get('o') or event.get('a') or ''}")
         if self._connected:
             self.network.deliver(event, self._hear)
@@ -253,11 +278,41 @@ class Run:
             stop = price * (1 - Decimal(str(decision.stop)) * (1 if buys else -1))
         cancel_ms = now_ms + decision.life_ms if limit is not None else 0
         target = Target(decision.symbol, quantity, now_ms, limit, cancel_ms, stop)
-        self._targets[decision.symbol] = target
         self.watch.wanted(target)
         self.tell(f"decision {target}")
-        if self.account is not None:
-            self._do(self.account.aim(target, now_ms))
+        if self._killed and quantity:
+            return
+        self._targets[decision.symbol] = self._owed[decision.symbol] = target
+        self._deliver()
+
+    def _deliver(self) -> None:
+        """Targets are the engine's until they are committed."""
+        for symbol, target in list(self._owed.items()):
+            if self.account is None or not self._do(self.account.aim(target, self.scheduler.now_ms)):
+                return
+            del self._owed[symbol]
+
+    def _kill(self) -> None:
+        """The kill switch, told again and again until it is committed."""
+        self.tell("kill switch")
+        now_ms = self.scheduler.now_ms
+        if self.account is None or not self._do(self.account.flatten(KILLED, now_ms)):
+            self.scheduler.after(AGAIN_MS, self._kill)
+            return
+        self._killed = True
+        self._owed.clear()
+        self._targets = {symbol: Target(symbol, NOTHING, now_ms) for symbol in self._targets}
+
+    def _resume(self) -> None:
+        if (
+            self.account is None
+            or not self._killed
+            or not self._do(self.account.resume(WHOLE_ACCOUNT, self.scheduler.now_ms))
+        ):
+            self.scheduler.after(AGAIN_MS, self._resume)
+            return
+        self.tell("resumed")
+        self._killed = False
 
     def _by_hand(self, deed: ByHand) -> None:
         now_ms, market = self.scheduler.now_ms, self.exchange.markets[deed.symbol]

@@ -11,7 +11,7 @@ from atm.exchange.demo.account import Order
 from atm.model.interval import MINUTE_MS
 from atm.model.journal import Adjusted, Book, JournalEntry, Target
 from atm.model.live_order import NOTHING, LiveOrder, OrderState, Purpose
-from atm.model.order_facts import Intended, OrderFact
+from atm.model.order_facts import Filled, Intended, OrderFact
 from atm.simulators.orders.exchange import SYMBOLS, SimulatedExchange
 from atm.simulators.orders.plan import Plan
 from atm.trading.live.client_id import belongs_to, read
@@ -23,6 +23,8 @@ from atm.trading.live.protection import is_protected
 NAME = "main"
 LONGEST_UNPROTECTED_MS = 60_000
 """While the process is up and requests fail again and again; without faults it is the time of two round trips."""
+LONGEST_CLOSING_MS = 150_000
+LONGEST_UNREADY_MS = 150_000
 _STATES = {
     "NEW": OrderState.ACKNOWLEDGED, "PARTIALLY_FILLED": OrderState.PARTIALLY_FILLED, "FILLED": OrderState.FILLED,
     "CANCELED": OrderState.CANCELED, "EXPIRED": OrderState.EXPIRED, "EXPIRED_IN_MATCH": OrderState.EXPIRED,
@@ -30,12 +32,15 @@ _STATES = {
 
 
 class Watch:
-    """`by_hand`: the user has traded outside of the program; `longest_ms`: see Outcome.unprotected_ms."""
+    """`by_hand`: the user has traded outside of the program; `longest_ms`, `longest_closing_ms`, `longest_unready_ms`: see Outcome."""
 
     def __init__(self, exchange: SimulatedExchange) -> None:
         self._exchange = exchange
         self.by_hand = False
-        self.longest_ms = 0
+        self.longest_ms = self.longest_closing_ms = self.longest_unready_ms = 0
+        self._unready_ms: int | None = None
+        self._closing_ms: dict[str, int] = {}
+        self._looked_ms = 0
         self._since: dict[str, int] = {}
         self._wanted: dict[tuple[str, int], Decimal] = {}
         self._found: list[str] = []
@@ -62,9 +67,24 @@ class Watch:
         if (buys and amount > most) or (not buys and amount < least):
             self._found.append(f"{body['c']} led {symbol} to {amount}, beyond {wanted}")
 
-    def look(self, now_ms: int, *, is_up: bool) -> None:
-        """How long positions have been without a resting stop."""
-        account = self._exchange.account
+    def connected(self, now_ms: int) -> None:
+        """The account has begun, or its user stream has: it has to be compared."""
+        self._unready_ms = now_ms
+
+    def look(self, now_ms: int, live: LiveAccount | None, *, may_close: bool) -> None:
+        """How long positions have been without a resting stop, larger than wanted though orders are taken, or not compared."""
+        account, is_up, passed_ms = self._exchange.account, live is not None, now_ms - self._looked_ms
+        self._looked_ms = now_ms
+        if live is None or live.is_ready:
+            self._unready_ms = None
+        if self._unready_ms is not None:
+            self.longest_unready_ms = max(self.longest_unready_ms, now_ms - self._unready_ms)
+        for symbol in SYMBOLS:
+            if live is None or symbol not in live.closing_since:
+                self._closing_ms.pop(symbol, None)
+            elif may_close:
+                self._closing_ms[symbol] = self._closing_ms.get(symbol, 0) + passed_ms
+                self.longest_closing_ms = max(self.longest_closing_ms, self._closing_ms[symbol])
         for symbol in SYMBOLS:
             amount = self._exchange.amount(symbol)
             rests = any(each.symbol == symbol and each.sign * amount < 0 for each in account.conditionals.values())
@@ -94,6 +114,11 @@ class Watch:
             found += self._position(symbol, account, targets, plan)
         if self.longest_ms > LONGEST_UNPROTECTED_MS:
             found.append(f"a position was without a stop for {self.longest_ms} ms")
+        if self.longest_closing_ms > LONGEST_CLOSING_MS:
+            found.append(f"a position was larger than wanted for {self.longest_closing_ms} ms")
+        if self.longest_unready_ms > LONGEST_UNREADY_MS:
+            found.append(f"the account was not compared for {self.longest_unready_ms} ms")
+        found += _not_logged_once(entries)
         adjusted = [entry for entry in entries if isinstance(entry, Adjusted)]
         if adjusted and not self.by_hand:
             found.append(f"a change from outside was booked that there was not: {adjusted[0]}")
@@ -146,16 +171,15 @@ class Watch:
         """The same trades at the same prices and fees."""
         owners = {order.order_id: order.client_order_id for order in self._own()}
         theirs = {
-            (owners[trade.order_id], trade.trade_id, Decimal(str(trade.quantity)), Decimal(str(trade.price)))
+            (owners[trade.order_id], trade.trade_id, *map(_plain, (trade.quantity, trade.price, trade.commission)))
             for trade in self._exchange.account.trades
             if trade.order_id in owners
         }
         ours = {
-            (name, fill.trade_id, fill.quantity.normalize(), fill.price.normalize())
+            (name, fill.trade_id, *map(_plain, (fill.quantity, fill.price, fill.commission)))
             for name, order in journal.items()
             for fill in order.fills
         }
-        theirs = {(name, number, size.normalize(), price.normalize()) for name, number, size, price in theirs}
         return [f"fills differ: {sorted(ours ^ theirs)[:4]}"] if ours != theirs else []
 
     def _position(self, symbol: str, account: LiveAccount, targets: Mapping[str, Target], plan: Plan) -> list[str]:
@@ -198,6 +222,21 @@ class Watch:
         return fired or any(
             order.symbol == symbol and order.time_ms >= since_ms and order.reduce_only for order in self._own()
         )
+
+
+def _plain(value: object) -> str:
+    """A number as text that is the same for the same value; None stays visible."""
+    return "unknown" if value is None else format(Decimal(str(value)).normalize(), "f")
+
+
+def _not_logged_once(entries: Sequence[JournalEntry]) -> list[str]:
+    """A fill is logged with its commission, once."""
+    times = Counter(
+        (entry.client_id, entry.fill.trade_id)
+        for entry in entries
+        if isinstance(entry, Filled) and entry.fill.commission is not None
+    )
+    return [f"fill {number} of {name} was logged {count} times" for (name, number), count in times.items() if count > 1]
 
 
 def _all_orders(entries: Sequence[JournalEntry]) -> dict[str, LiveOrder]:

@@ -39,6 +39,7 @@ from atm.trading.black_box.records import (
     EngineMinute,
     FlattenAsked,
     HaltAsked,
+    HoldAsked,
     InstrumentTable,
     Learned,
     Line,
@@ -301,6 +302,9 @@ class RecordedAccount(LiveAccount):
 
     def flatten(self, reason: str, now_ms: int) -> Step:
         return self._recorded(FlattenAsked(reason), now_ms, lambda: LiveAccount.flatten(self, reason, now_ms))
+
+    def hold(self, now_ms: int) -> Step:
+        return self._recorded(HoldAsked(), now_ms, lambda: LiveAccount.hold(self, now_ms))
 
     def transferred(self, told: Iterable[Transferred], now_ms: int) -> Step:
         given = tuple(told)

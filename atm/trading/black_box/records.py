@@ -71,6 +71,10 @@ class FlattenAsked(msgspec.Struct, frozen=True, tag=True):
     reason: str
 
 
+class HoldAsked(msgspec.Struct, frozen=True, tag=True):
+    pass
+
+
 class TransfersTold(msgspec.Struct, frozen=True, tag=True):
     transfers: tuple[Transferred, ...]
 
@@ -89,6 +93,7 @@ LiveInput = (
     | HaltAsked
     | ResumeAsked
     | FlattenAsked
+    | HoldAsked
     | TransfersTold
     | Reloaded
 )

@@ -23,6 +23,7 @@ from atm.trading.black_box.records import (
     EngineMinute,
     FlattenAsked,
     HaltAsked,
+    HoldAsked,
     InstrumentTable,
     Learned,
     Line,
@@ -235,6 +236,8 @@ def _call(live: LiveAccount, given: LiveInput, now_ms: int) -> Step | None:
             return live.resume(given.scope, now_ms)
         case FlattenAsked():
             return live.flatten(given.reason, now_ms)
+        case HoldAsked():
+            return live.hold(now_ms)
         case TransfersTold():
             return live.transferred(given.transfers, now_ms)
         case Reloaded():

@@ -25,13 +25,19 @@ CHECKPOINT_EVERY = 2_000
 """Entries after which the whole state is journalled, so that a start reads at most that many."""
 
 
+ANSWER_PATIENCE_MS = 15_000
+"""A request that is not answered by then is taken for lost; the shell gives up earlier."""
+
+
 class LiveNotice(msgspec.Struct, frozen=True):
-    """Something that the user should know. key: of a text catalogue; scope: a symbol or WHOLE_ACCOUNT; urgent: an alarm."""
+    """Something that the user should know. key: of a text catalogue; scope: a symbol or WHOLE_ACCOUNT; urgent: an alarm; stopped: 1 a
+    stop closes a long position, -1 a short one, 0 else."""
 
     key: str
     scope: str
     details: str = ""
     urgent: bool = False
+    stopped: int = 0
 
 
 class Step(msgspec.Struct, frozen=True):
@@ -44,11 +50,13 @@ class Step(msgspec.Struct, frozen=True):
 
 
 class Flight(msgspec.Struct, frozen=True):
-    """A request that is not answered. key: what it is about; only one flight for a key at a time."""
+    """A request that is not answered. key: what it is about; only one flight for a key at a time; patience_ms: after that it is taken
+    for lost."""
 
     request: LiveRequest
     sent_ms: int
     key: Hashable
+    patience_ms: int
 
 
 class Price(msgspec.Struct, frozen=True):
@@ -81,21 +89,28 @@ class Desk:
         self.state = apply(self.state, entry)
         self._unfinished = None
 
-    def ask(self, request: LiveRequest, key: Hashable, now_ms: int) -> bool:
+    def ask(self, request: LiveRequest, key: Hashable, now_ms: int, patience_ms: int = ANSWER_PATIENCE_MS) -> bool:
         """Send a request unless one about the same is under way. Returns whether it was."""
         if self.is_asking(key):
             return False
         self._number += 1
-        self.flights[self._number] = Flight(request, now_ms, key)
+        self.flights[self._number] = Flight(request, now_ms, key, patience_ms)
         self._requests.append((self._number, request))
         return True
 
     def is_asking(self, key: Hashable) -> bool:
         return any(flight.key == key for flight in self.flights.values())
 
-    def note(self, key: str, scope: str, details: str = "", *, urgent: bool = False) -> None:
+    def lapsed(self, now_ms: int) -> list[tuple[int, Flight]]:
+        """Requests that were waited for long enough; they are under way no more."""
+        late = [each for each in self.flights.items() if now_ms - each[1].sent_ms > each[1].patience_ms]
+        for number, _ in late:
+            del self.flights[number]
+        return late
+
+    def note(self, key: str, scope: str, details: str = "", *, urgent: bool = False, stopped: int = 0) -> None:
         """Tell the user."""
-        self._notices.append(LiveNotice(key, scope, details, urgent))
+        self._notices.append(LiveNotice(key, scope, details, urgent, stopped))
 
     def take(self, now_ms: int) -> Step:
         """The step that was made since the last call."""

@@ -11,10 +11,12 @@ from atm.model.journal import (
     Book,
     Checkpoint,
     EquityMarked,
+    GivenUp,
     Halted,
     JournalEntry,
     LiveState,
     Resumed,
+    Target,
     TargetSet,
     Transferred,
 )
@@ -41,7 +43,7 @@ def apply(state: LiveState, entry: JournalEntry) -> LiveState:
         case Checkpoint():
             return entry.state
         case TargetSet():
-            state.targets[entry.target.symbol] = entry.target
+            _aim(state, entry.target)
         case Adjusted():
             _adjust(state, entry)
         case Halted():
@@ -52,11 +54,20 @@ def apply(state: LiveState, entry: JournalEntry) -> LiveState:
             transfers.take(state, entry)
         case Resumed():
             state.halts.pop(entry.scope, None)
+        case GivenUp():
+            state.given_up[entry.symbol] = entry
         case Intended():
             _intend(state, entry)
         case _:
             _learn(state, entry)
     return state
+
+
+def _aim(state: LiveState, target: Target) -> None:
+    state.targets[target.symbol] = target
+    given_up = state.given_up.get(target.symbol)
+    if given_up is not None and given_up.decision_ms != target.decision_ms:
+        del state.given_up[target.symbol]
 
 
 def is_news(state: LiveState, fact: OrderFact) -> bool:

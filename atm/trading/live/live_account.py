@@ -24,7 +24,7 @@ from atm.model.journal import (
     TargetSet,
     Transferred,
 )
-from atm.model.live_order import NOTHING, OrderIntent
+from atm.model.live_order import NOTHING, OrderIntent, Purpose
 from atm.model.live_request import (
     Answer,
     Failure,
@@ -40,6 +40,7 @@ from atm.model.risk import LiveSetup
 from atm.trading.live.client_id import belongs_to
 from atm.trading.live.desk import Desk, Flight, Price, Step
 from atm.trading.live.equity import EquityDesk
+from atm.trading.live.freshness import stamped
 from atm.trading.live.order_desk import OrderDesk
 from atm.trading.live.position_desk import PositionDesk
 from atm.trading.live.reconciliation import Difference, Reconciler
@@ -89,6 +90,11 @@ class LiveAccount:
     def unprotected_since(self) -> Mapping[str, int]:
         """Since when positions have no resting stop, by symbol."""
         return self._stops.unprotected_since
+
+    @property
+    def closing_since(self) -> Mapping[str, int]:
+        """Since when positions are to become smaller and do not, by symbol."""
+        return self._positions.closing_since
 
     @property
     def equity(self) -> float:
@@ -172,7 +178,8 @@ class LiveAccount:
     def flatten(self, reason: str, now_ms: int) -> Step:
         """Close everything and open nothing more until `resume`."""
         self._desk.record(Halted(WHOLE_ACCOUNT, reason, False, now_ms))
-        for symbol in sorted(self.state.books.keys() | self.state.targets.keys()):
+        seen = {symbol for symbol, position in self.positions.items() if position.amount}
+        for symbol in sorted(self.state.books.keys() | self.state.targets.keys() | seen):
             before = self.state.targets.get(symbol)
             decision_ms = max(now_ms, before.decision_ms + 1 if before else 0)
             self._desk.record(TargetSet(Target(symbol, NOTHING, decision_ms, reason=reason), now_ms))
@@ -183,6 +190,19 @@ class LiveAccount:
         """The income records tell of money that came in or went out."""
         for each in told:
             self._equity.transferred(each)
+        return self._worked(now_ms)
+
+    def hold(self, now_ms: int) -> Step:
+        """Open nothing more: what is wanted beyond the present positions is not wanted any more, what closes goes on."""
+        for symbol, target in list(self.state.targets.items()):
+            own = self._desk.book(symbol).own
+            kept = min(abs(target.quantity), abs(own)).copy_sign(own) if target.quantity * own > NOTHING else NOTHING
+            if kept != target.quantity:
+                decision_ms = max(now_ms, target.decision_ms + 1)
+                self._desk.record(
+                    TargetSet(msgspec.structs.replace(target, quantity=kept, decision_ms=decision_ms), now_ms)
+                )
+                self._positions.new_decision(symbol)
         return self._worked(now_ms)
 
     def reload(self, instruments: Mapping[str, Instrument]) -> None:
@@ -217,10 +237,10 @@ class LiveAccount:
         request, failure = flight.request, answer.failure
         match request:
             case TakeSnapshot():
-                if answer.snapshot is None:
-                    self._reconciler.failed(now_ms)
-                else:
+                if answer.snapshot is not None:
                     self._take(answer.snapshot, now_ms)
+                elif failure is not None:
+                    self._reconciler.failed(failure, now_ms)
             case SetLeverage() | SetMarginMode():
                 self._positions.settings_answered(request, failure, now_ms)
             case FindOrder():
@@ -230,36 +250,39 @@ class LiveAccount:
             case _:
                 refusal = self._orders.answered(flight, answer, now_ms)
                 if isinstance(request, PlaceOrder):
-                    self._placed(request.intent, refusal, now_ms)
+                    self._placed(request.intent, refusal, now_ms, is_known=failure is None)
 
-    def _placed(self, intent: OrderIntent, refusal: Failure | None, now_ms: int) -> None:
+    def _placed(self, intent: OrderIntent, refusal: Failure | None, now_ms: int, *, is_known: bool) -> None:
         order = self.state.orders.get(intent.client_id)
-        if refusal is None or order is None:
-            (self._stops if intent.is_conditional else self._positions).accepted(intent.symbol)
-        elif intent.is_conditional:
-            self._stops.failed(order, refusal, now_ms)
-        else:
-            self._positions.failed(intent.symbol, refusal, now_ms)
+        if intent.is_conditional:
+            if refusal is None or order is None:
+                self._stops.accepted(intent.symbol)
+            else:
+                self._stops.failed(order, refusal, now_ms)
+        elif refusal is not None:
+            self._positions.failed(intent.symbol, refusal, now_ms, closes=intent.purpose is Purpose.CLOSE)
+        elif is_known:
+            self._positions.accepted(intent.symbol)
 
     def _is_ours(self, fact: LiveFact) -> bool:
         return getattr(fact, "client_id", "") in self.state.orders
 
     def _take(self, snapshot: Snapshot, now_ms: int) -> None:
-        held = {position.symbol for position in snapshot.positions}
-        for symbol in sorted(self._desk.positions.keys() | self.state.books.keys()):
-            if symbol not in held:
-                self._seen(PositionSeen(symbol, NOTHING, NOTHING, snapshot.asked_ms))
+        snapshot = stamped(snapshot, self._desk.positions.keys() | self.state.books.keys())
         self._learn((*snapshot.positions, *snapshot.wallets, *snapshot.settings), now_ms)
         self._reconciler.take(snapshot, now_ms)
 
     def _worked(self, now_ms: int) -> Step:
         """Everything that is to be done now."""
         desk = self._desk
+        for number, flight in desk.lapsed(now_ms):
+            lost = Failure(FailureKind.UNKNOWN, reason=f"no answer for {flight.patience_ms / 1000:g} s")
+            self._answered(flight, Answer(number, flight.sent_ms, failure=lost), now_ms)
         self._orders.look_after(now_ms)
         self._reconciler.work(now_ms)
         self._equity.mark(now_ms)
         self._positions.equity, self._positions.unpriced = self._equity.value, self._equity.unpriced
-        for symbol in sorted(desk.setup.symbols.keys() | desk.state.books.keys()):
+        for symbol in sorted(desk.setup.symbols.keys() | desk.state.books.keys() | desk.state.targets.keys()):
             if symbol in desk.instruments:
                 self._work(symbol, now_ms)
         return desk.take(now_ms)
@@ -273,5 +296,6 @@ class LiveAccount:
         is_ready = self._reconciler.ready
         if self._stops.work(symbol, now_ms, is_ready=is_ready):
             self._positions.sent_order(now_ms)
-        if is_ready and symbol in self._desk.setup.symbols:
+        self._positions.watch(symbol, now_ms)
+        if is_ready:
             self._positions.work(symbol, now_ms)

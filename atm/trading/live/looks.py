@@ -13,6 +13,8 @@ DELAYS_MS = (500, 1_000, 1_000, 2_000, 5_000, 10_000)
 """Before the first look and between the following ones; the last one holds for all further ones."""
 FIRST_AFTER_LOSS_MS = 200
 MOST_LOOKS_FOR_TRADES = 20
+SLOW_MS = 600_000
+"""Between looks for fills after so many: the exchange's history has a hole, or the fill no commission."""
 NOTICE_AFTER = 8
 """Looks without a result after which the user is told; it goes on nevertheless, since nothing else may be done."""
 
@@ -57,4 +59,5 @@ def first_look(order: LiveOrder, wanted: Need, now_ms: int) -> Look:
 def looked(look: Look, now_ms: int) -> None:
     """Count a look and set the time of the next one."""
     look.tries += 1
-    look.next_ms = now_ms + DELAYS_MS[min(look.tries, len(DELAYS_MS) - 1)]
+    is_slow = look.need is Need.TRADES and look.tries >= MOST_LOOKS_FOR_TRADES
+    look.next_ms = now_ms + (SLOW_MS if is_slow else DELAYS_MS[min(look.tries, len(DELAYS_MS) - 1)])

@@ -20,7 +20,6 @@ from atm.model.order_facts import CancelAsked, Declined, Dropped, Filled, Lost, 
 from atm.trading.live.desk import Desk, Flight
 from atm.trading.live.journal_fold import is_news
 from atm.trading.live.looks import (
-    MOST_LOOKS_FOR_TRADES,
     NOTICE_AFTER,
     Look,
     Need,
@@ -31,8 +30,6 @@ from atm.trading.live.looks import (
 
 LOST_AFTER_MS = 2_500
 """An order that is not answered by then is asked for; its answer may still come."""
-ANSWER_PATIENCE_MS = 15_000
-"""A request that is not answered by then is taken for lost; the shell gives up earlier."""
 
 
 class OrderDesk:
@@ -89,12 +86,7 @@ class OrderDesk:
         self._desk.ask(request, ("look", order.client_id), now_ms)
 
     def look_after(self, now_ms: int) -> None:
-        """Give up what was not answered, and ask about every order of which something has to be known."""
-        for number, flight in list(self._desk.flights.items()):
-            if now_ms - flight.sent_ms > ANSWER_PATIENCE_MS:
-                failure = Failure(FailureKind.UNKNOWN, reason="no answer")
-                del self._desk.flights[number]
-                self.answered(flight, Answer(number, flight.sent_ms, failure=failure), now_ms)
+        """Ask about every order of which something has to be known."""
         unfinished = self._desk.unfinished()
         for client_id in self._looks.keys() - {order.client_id for order in unfinished}:
             del self._looks[client_id]
@@ -114,8 +106,6 @@ class OrderDesk:
         if now_ms < look.next_ms or wanted is Need.PROOF:
             return
         if wanted is Need.TRADES:
-            if look.tries >= MOST_LOOKS_FOR_TRADES:
-                return
             self._desk.ask(QueryTrades(order.intent.symbol, order.order_id), ("trades", order.client_id), now_ms)
         elif order.cancel_asked_ms and order.rests and look.tries % 2:
             self.cancel(order, now_ms)

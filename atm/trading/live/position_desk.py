@@ -13,7 +13,7 @@ from decimal import Decimal
 import msgspec
 
 from atm.model.account_facts import SettingsSeen
-from atm.model.journal import WHOLE_ACCOUNT, Halted, Target
+from atm.model.journal import WHOLE_ACCOUNT, GivenUp, Halted, Target
 from atm.model.live_order import NOTHING, LiveOrder, Purpose
 from atm.model.live_request import Failure, FailureKind, SetLeverage, SetMarginMode
 from atm.model.order import Side
@@ -24,9 +24,12 @@ from atm.trading.live.risk import Breach, RiskView, breach
 from atm.trading.live.sizing import is_large_enough, limit_price, on_step, slices
 
 MOST_ORDERS = 40
-"""Of one decision of a symbol; then it is given up until the next one."""
+"""Of one decision of a symbol; then nothing more of it is opened, and what is to be closed takes its time."""
 MOST_FAILURES = 6
+"""In a row after which what is to be opened is given up. What is to be closed never is."""
 FIRST_PAUSE_MS, LONGEST_PAUSE_MS = 500, 30_000
+CLOSING_PATIENCE_MS, CLOSING_ALARM_MS = 60_000, 300_000
+"""How long a position may take to become smaller before there is an alarm, and between two alarms."""
 REDUCE_ONLY_REFUSED = -2022
 MAY_PASS = frozenset((-1001, -1003, -1008, -1015, -1021, -2022, -2023, -4131, -5028))
 """Refusals after which the same may be tried again (exchange §1.8)."""
@@ -35,17 +38,19 @@ DAY_MS = 86_400_000
 
 
 class _Trouble(msgspec.Struct):
-    """Failures of a symbol in a row. given_up_ms: the decision that was given up."""
+    """Failures of a symbol in a row, and the reason of the newest."""
 
     failures: int = 0
     next_ms: int = 0
-    given_up_ms: int = -1
+    reason: str = ""
 
 
 class PositionDesk:
-    """See the module."""
+    """See the module. `closing_since`: by symbol, since when a position is to become smaller and does not."""
 
     def __init__(self, desk: Desk, orders: OrderDesk, reconciler: Reconciler) -> None:
+        self.closing_since: dict[str, int] = {}
+        self._alarm_ms: dict[str, int] = {}
         self._desk, self._orders, self._reconciler = desk, orders, reconciler
         self._settings: dict[str, SettingsSeen] = {}
         self._trouble: dict[str, _Trouble] = {}
@@ -81,12 +86,11 @@ class PositionDesk:
 
     def given_up(self) -> list[str]:
         """Symbols whose present decision was given up."""
-        targets = self._desk.state.targets
-        return [
-            symbol
-            for symbol, trouble in self._trouble.items()
-            if symbol in targets and trouble.given_up_ms == targets[symbol].decision_ms
-        ]
+        return sorted(self._desk.state.given_up)
+
+    def not_closed(self) -> dict[str, str]:
+        """Symbols for which the alarm of a position that does not become smaller stands, and why."""
+        return {symbol: self._trouble_of(symbol).reason for symbol in sorted(self._alarm_ms)}
 
     # --- work -------------------------------------------------------------------------------------------------
 
@@ -102,14 +106,45 @@ class PositionDesk:
             return
         if halt is not None and halt.hands_off:
             return
-        if self._is_waiting(symbol, now_ms) or self._trouble_of(symbol).given_up_ms == target.decision_ms:
+        if self._is_waiting(symbol, now_ms):
             return
         own, instrument = self._desk.book(symbol).own, self._desk.instruments[symbol]
         change = on_step(wanted - own, instrument)
         if own * change < NOTHING and self._close(symbol, target, change, now_ms):
             return
-        if change and (target.cancel_ms == 0 or now_ms < target.cancel_ms):
+        has_lapsed = 0 < target.cancel_ms <= now_ms
+        if change and symbol in self._desk.setup.symbols and not has_lapsed and not self._is_given_up(target):
             self._open(symbol, target, change, now_ms)
+
+    def watch(self, symbol: str, now_ms: int) -> None:
+        """Raise an alarm, again and again, while a position does not become smaller although it should."""
+        own, change = self._desk.book(symbol).own, self._change_to_close(symbol, now_ms)
+        if not change:
+            self.closing_since.pop(symbol, None)
+            self._alarm_ms.pop(symbol, None)
+            return
+        since_ms = self.closing_since.setdefault(symbol, now_ms)
+        due_ms = self._alarm_ms.get(symbol, since_ms + CLOSING_PATIENCE_MS)
+        if now_ms >= due_ms:
+            self._alarm_ms[symbol] = now_ms + CLOSING_ALARM_MS
+            reason = self._trouble_of(symbol).reason or "no order has closed it yet"
+            self._desk.note("notice.live_not_closed", symbol, f"{own} -> {own + change}: {reason}", urgent=True)
+
+    def _change_to_close(self, symbol: str, now_ms: int) -> Decimal:
+        """What the target wants closed now and an order can close; 0 for nothing, or while the user wants the symbol left alone."""
+        target, halt = self._desk.state.targets.get(symbol), self._desk.halt_of(symbol, now_ms)
+        if target is None or (halt is not None and halt.hands_off):
+            return NOTHING
+        book, instrument = self._desk.book(symbol), self._desk.instruments[symbol]
+        change = on_step(self._allowed(symbol, target, halt) - book.own, instrument)
+        if book.own * change >= NOTHING:
+            return NOTHING
+        quantity = min(abs(change), abs(book.own))
+        return change if quantity >= Decimal(instrument.min_quantity) else NOTHING
+
+    def _is_given_up(self, target: Target) -> bool:
+        given_up = self._desk.state.given_up.get(target.symbol)
+        return given_up is not None and given_up.decision_ms == target.decision_ms
 
     def _allowed(self, symbol: str, target: Target, halt: Halted | None) -> Decimal:
         """The target, or as much of it as only reduces while new exposure is halted."""
@@ -185,8 +220,10 @@ class PositionDesk:
         used = book.next_slice if book.minute_ms == target.decision_ms - target.decision_ms % 60_000 else 0
         pieces = slices(quantity, self._desk.instruments[symbol])
         if used + len(pieces) > MOST_ORDERS:
-            self._give_up(symbol, target, f"{MOST_ORDERS} orders have not been enough")
-            return
+            if purpose is Purpose.OPEN:
+                self._give_up(target, f"{MOST_ORDERS} orders have not been enough", now_ms)
+                return
+            self._trouble_of(symbol).next_ms = now_ms + LONGEST_PAUSE_MS
         for piece in pieces:
             again = self._orders.unplaced(symbol, target.decision_ms, (purpose,))
             intent = self._desk.intend(
@@ -212,7 +249,7 @@ class PositionDesk:
     def settings_answered(self, request: SetLeverage | SetMarginMode, failure: Failure | None, now_ms: int) -> None:
         """A setting was changed, or not. Asking for it again does no harm, so an unknown outcome is tried again."""
         if failure is not None:
-            self.failed(request.symbol, failure, now_ms)
+            self.failed(request.symbol, failure, now_ms, closes=False)
         elif isinstance(request, SetLeverage):
             self.settings(SettingsSeen(request.symbol, leverage=request.leverage))
         else:
@@ -220,28 +257,30 @@ class PositionDesk:
 
     def accepted(self, symbol: str) -> None:
         """An order went out: failures before it do not count any more."""
-        trouble = self._trouble_of(symbol)
-        trouble.failures = trouble.next_ms = 0
+        self._trouble_of(symbol).failures = 0
 
     # --- trouble ----------------------------------------------------------------------------------------------
 
-    def failed(self, symbol: str, failure: Failure, now_ms: int) -> None:
-        """An order or a setting was not accepted: wait a little longer each time, or give the decision up."""
+    def failed(self, symbol: str, failure: Failure, now_ms: int, *, closes: bool) -> None:
+        """An order or a setting was not accepted: wait a little longer each time, and give up what was to be opened in the end. What
+        closes goes on at the slowest pace until it is done or not wanted any more."""
         trouble, target = self._trouble_of(symbol), self._desk.state.targets.get(symbol)
         trouble.failures += 1
-        pause_ms = min(FIRST_PAUSE_MS * 2 ** (trouble.failures - 1), LONGEST_PAUSE_MS)
+        trouble.reason = f"{failure.reason} ({failure.code})"
+        pause_ms = min(FIRST_PAUSE_MS * 2 ** min(trouble.failures - 1, 10), LONGEST_PAUSE_MS)
         trouble.next_ms = now_ms + max(pause_ms, failure.retry_after_ms)
         if failure.code == REDUCE_ONLY_REFUSED:
             self._reconciler.soon(now_ms)
         if failure.code in LOOK_AT_FILTERS:
             self._desk.note("notice.live_filters_changed", symbol, failure.reason)
         is_passing = failure.kind is not FailureKind.REFUSED or failure.code in MAY_PASS
-        if target is not None and (not is_passing or trouble.failures >= MOST_FAILURES):
-            self._give_up(symbol, target, f"{failure.reason} ({failure.code})")
+        if target is not None and not closes and (not is_passing or trouble.failures >= MOST_FAILURES):
+            self._give_up(target, trouble.reason, now_ms)
 
-    def _give_up(self, symbol: str, target: Target, reason: str) -> None:
-        self._trouble_of(symbol).given_up_ms = target.decision_ms
-        self._desk.note("notice.live_decision_given_up", symbol, reason, urgent=True)
+    def _give_up(self, target: Target, reason: str, now_ms: int) -> None:
+        if not self._is_given_up(target):
+            self._desk.record(GivenUp(target.symbol, target.decision_ms, reason, now_ms))
+            self._desk.note("notice.live_decision_given_up", target.symbol, reason, urgent=True)
 
     def _stop(self, symbol: str, found: Breach, now_ms: int) -> None:
         """A limit is broken: its scope is halted, or the order waits."""

@@ -13,9 +13,9 @@ from decimal import Decimal
 import msgspec
 
 from atm.model.account_facts import OpenOrder, Snapshot
-from atm.model.journal import Adjusted, Halted, LiveState, TargetSet
+from atm.model.journal import KILLED, WHOLE_ACCOUNT, Adjusted, Halted, LiveState, TargetSet
 from atm.model.live_order import NOTHING, LiveOrder, OrderState
-from atm.model.live_request import FindOrder, TakeSnapshot
+from atm.model.live_request import Failure, FailureKind, FindOrder, TakeSnapshot
 from atm.model.order_facts import NotPlaced, Reported
 from atm.model.risk import OutsidePolicy, SymbolSetup
 from atm.trading.live.client_id import belongs_to
@@ -26,6 +26,10 @@ from atm.trading.live.order_desk import OrderDesk
 EVERY_MS = 60_000
 AGAIN_MS = 2_000
 RETRY_MS = 1_000
+SHORTEST_PATIENCE_MS, LONGEST_PATIENCE_MS = 15_000, 120_000
+"""How long a snapshot is waited for: twice as long after each that did not come, and as the newest one took."""
+NOTICE_AFTER = 8
+"""Snapshots in a row that could not be taken after which the user is told; a late one is told of at once."""
 TRADES_BEFORE_MS = 2_000
 """How much earlier than an order was sent its fills are looked for (clocks differ)."""
 MOST_STRANGERS = 1_000
@@ -35,11 +39,12 @@ PROOFS_WITH_DIFFERENCE = 3
 
 
 class PositionDiffers(msgspec.Struct, frozen=True):
-    """expected: what the journal says; actual: what the exchange has. Signed."""
+    """expected: what the journal says; actual: what the exchange has, signed; seen_ms: the earliest moment that this can be of."""
 
     symbol: str
     expected: Decimal
     actual: Decimal
+    seen_ms: int
 
     @property
     def difference(self) -> Decimal:
@@ -72,7 +77,7 @@ Difference = PositionDiffers | OrderMissing | ForeignOrder | SettingsDiffer
 
 def compare(account: str, state: LiveState, symbols: Mapping[str, SymbolSetup], snapshot: Snapshot) -> list[Difference]:
     """Everything in which journal and exchange differ. Not all of it is wrong: what happened while the snapshot was taken
-    differs as well."""
+    differs as well. snapshot: with stamped rows of all known symbols (`freshness.stamped`)."""
     found: list[Difference] = []
     present = {order.client_id: order for order in snapshot.orders}
     for order in state.orders.values():
@@ -82,12 +87,11 @@ def compare(account: str, state: LiveState, symbols: Mapping[str, SymbolSetup], 
     for client_id, seen in present.items():
         if client_id not in state.orders:
             found.append(ForeignOrder(seen, belongs_to(client_id, account)))
-    amounts = {position.symbol: position.amount for position in snapshot.positions}
-    for symbol in sorted(amounts.keys() | state.books.keys()):
-        book = state.books.get(symbol)
-        expected, actual = NOTHING if book is None else book.amount, amounts.get(symbol, NOTHING)
-        if expected != actual:
-            found.append(PositionDiffers(symbol, expected, actual))
+    for position in sorted(snapshot.positions, key=lambda each: each.symbol):
+        book = state.books.get(position.symbol)
+        expected = NOTHING if book is None else book.amount
+        if expected != position.amount:
+            found.append(PositionDiffers(position.symbol, expected, position.amount, position.time_ms))
     for settings in snapshot.settings:
         wanted = symbols.get(settings.symbol)
         if wanted is not None and (settings.leverage, settings.isolated) != (wanted.leverage, wanted.isolated):
@@ -114,6 +118,8 @@ class Reconciler:
         self._strangers: deque[tuple[str, int]] = deque(maxlen=MOST_STRANGERS)
         self._proofs: dict[str, int] = {}
         self._next_ms = 0
+        self._patience_ms = SHORTEST_PATIENCE_MS
+        self._failures = 0
 
     def is_suspect(self, symbol: str) -> bool:
         """Whether its position differs from the journal and it is not known yet why."""
@@ -145,12 +151,18 @@ class Reconciler:
         # Fills of every order that can have moved a doubtful position, however long ago it was sent.
         moving = [order.sent_ms for order in self._desk.unfinished() if order.intent.symbol in symbols]
         since_ms = min([*moving, *(each.since_ms for each in self._suspicions.values()), now_ms])
-        if self._desk.ask(TakeSnapshot(symbols, since_ms - TRADES_BEFORE_MS), "snapshot", now_ms):
+        if self._desk.ask(TakeSnapshot(symbols, since_ms - TRADES_BEFORE_MS), "snapshot", now_ms, self._patience_ms):
             self._next_ms = now_ms + (AGAIN_MS if lost or self._suspicions else EVERY_MS)
 
-    def failed(self, now_ms: int) -> None:
-        """A snapshot could not be taken."""
-        self.soon(now_ms + RETRY_MS)
+    def failed(self, failure: Failure, now_ms: int) -> None:
+        """A snapshot could not be taken, or did not come in time (its outcome is unknown)."""
+        self._failures += 1
+        is_late = failure.kind is FailureKind.UNKNOWN
+        if self._failures == (1 if is_late else NOTICE_AFTER):
+            self._desk.note("notice.live_not_compared", WHOLE_ACCOUNT, failure.reason, urgent=not self.ready)
+        if is_late:
+            self._patience_ms = min(2 * self._patience_ms, LONGEST_PATIENCE_MS)
+        self.soon(now_ms + max(RETRY_MS, failure.retry_after_ms))
 
     def found_stranger(self, symbol: str, order_id: int) -> None:
         """An order of the history is not ours."""
@@ -161,6 +173,8 @@ class Reconciler:
 
     def take(self, snapshot: Snapshot, now_ms: int) -> None:
         """Compare, learn, ask, and book what stays unexplained."""
+        self._failures = 0
+        self._patience_ms = min(max(SHORTEST_PATIENCE_MS, 2 * (now_ms - snapshot.asked_ms)), LONGEST_PATIENCE_MS)
         for order in snapshot.orders:
             reported = Reported(
                 order.client_id, order.state, order.executed, order.time_ms, order.order_id, order.algo_id
@@ -220,7 +234,7 @@ class Reconciler:
         in between."""
         symbol = found.symbol
         self.soon(now_ms + AGAIN_MS)
-        if self._is_moving(symbol, snapshot):
+        if self._is_moving(found, snapshot):
             self._suspicions.pop(symbol, None)
             return
         live, before = self._desk.orders(symbol), self._suspicions.get(symbol)
@@ -234,11 +248,11 @@ class Reconciler:
             del self._suspicions[symbol]
             self._explain(found, now_ms)
 
-    def _is_moving(self, symbol: str, snapshot: Snapshot) -> bool:
-        """Whether something of the symbol happened since the snapshot was asked for, or is not known yet."""
-        changed_ms = self._desk.book(symbol).changed_ms
-        doubtful = any(_is_doubtful(order) for order in self._desk.orders(symbol))
-        return doubtful or changed_ms >= snapshot.asked_ms
+    def _is_moving(self, found: PositionDiffers, snapshot: Snapshot) -> bool:
+        """Whether something of the symbol happened since the moment that the position may be of, or is not known yet."""
+        changed_ms = self._desk.book(found.symbol).changed_ms
+        doubtful = any(_is_doubtful(order) for order in self._desk.orders(found.symbol))
+        return doubtful or changed_ms >= min(found.seen_ms, snapshot.asked_ms)
 
     def _explain(self, found: PositionDiffers, now_ms: int) -> None:
         """Book what nothing of ours explains, as the user's policy says."""
@@ -252,8 +266,9 @@ class Reconciler:
         if foreign:
             desk.record(Adjusted(symbol, -foreign, True, "outside", now_ms))
         desk.record(Adjusted(symbol, found.actual - desk.book(symbol).own, False, "outside", now_ms))
-        target = desk.state.targets.get(symbol)
-        if target is not None:
+        target, halt = desk.state.targets.get(symbol), desk.state.halts.get(WHOLE_ACCOUNT)
+        is_killed = halt is not None and halt.reason == KILLED
+        if target is not None and not is_killed:  # what the kill switch closes stays to be closed
             changed = msgspec.structs.replace(target, quantity=found.actual, price=None, reason="outside")
             desk.record(TargetSet(changed, now_ms))
         if policy is OutsidePolicy.STOP:

@@ -136,7 +136,7 @@ class StopDesk:
         """A stop was not accepted. If the price is beyond it already, the position is closed at market instead."""
         symbol = order.intent.symbol
         if failure.code in WOULD_TRIGGER:
-            self._close(symbol, "the price is beyond the protective stop", now_ms)
+            self._close(order, "the price is beyond the protective stop", now_ms)
         elif failure.code == CLOSING_STOP_EXISTS:
             self._bridge_only.add(symbol)
             return
@@ -158,14 +158,16 @@ class StopDesk:
         if target is None or order.heard_ms < target.decision_ms:
             return  # the news is late: the next decision has been made
         if target.quantity > NOTHING if closes_long else target.quantity < NOTHING:
-            self._close(order.intent.symbol, "protective stop", now_ms)
+            self._close(order, "protective stop", now_ms)
 
-    def _close(self, symbol: str, reason: str, now_ms: int) -> None:
+    def _close(self, stop: LiveOrder, reason: str, now_ms: int) -> None:
+        symbol = stop.intent.symbol
         target = self._desk.state.targets.get(symbol)
         decision_ms = max(target.decision_ms if target else 0, self._desk.book(symbol).minute_ms)
         if target is None or target.quantity:
             self._desk.record(TargetSet(Target(symbol, NOTHING, decision_ms, reason=reason), now_ms))
-            self._desk.note("notice.live_stopped_out", symbol, reason, urgent=True)
+            stopped = 1 if stop.intent.side is Side.SELL else -1
+            self._desk.note("notice.live_stopped_out", symbol, reason, urgent=True, stopped=stopped)
 
     # --- the invariant ----------------------------------------------------------------------------------------
 

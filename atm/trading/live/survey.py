@@ -28,6 +28,7 @@ def survey(desk: Desk, reconciler: Reconciler, positions: PositionDesk, stops: S
         risk=_risk(desk, positions, held, now_ms),
         waits=positions.waits(),
         given_up=tuple(positions.given_up()),
+        not_closed=positions.not_closed(),
         doubtful=tuple(reconciler.suspects()),
     )
 

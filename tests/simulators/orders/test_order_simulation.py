@@ -6,16 +6,18 @@ import pytest
 from msgspec.structs import replace
 
 from atm.model.journal import JournalEntry
+from atm.model.live_order import LiveOrder
 from atm.model.live_request import Failure
 from atm.model.order_facts import Declined, Intended, Sent
 from atm.simulators.orders.exchange import MINUTES, SYMBOLS
 from atm.simulators.orders.network import Network
-from atm.simulators.orders.plan import Faults, plan
+from atm.simulators.orders.plan import Faults, Kill, plan
 from atm.simulators.orders.run import NAME, MemoryJournal, Run, run_seed
 from atm.storage.database import Database
-from atm.trading.live import order_machine
+from atm.trading.live import freshness, order_machine, reconciliation
 from atm.trading.live.order_desk import OrderDesk
 from atm.trading.live.order_machine import RECEIVE_WINDOW_MS
+from atm.trading.live.position_desk import MOST_FAILURES, PositionDesk
 
 ASSETS = Path(__file__).parents[3] / "assets"
 SEEDS, CHUNK = 200, 20
@@ -34,7 +36,16 @@ def test_a_seed_is_the_same_every_time() -> None:
 
 
 def test_without_faults_a_position_has_its_stop_at_once() -> None:
-    quiet = replace(plan(11, SYMBOLS, MINUTES), faults=Faults(), crashes_ms=(), cuts_ms=(), by_hand=())
+    quiet = replace(
+        plan(11, SYMBOLS, MINUTES),
+        faults=Faults(),
+        crashes_ms=(),
+        cuts_ms=(),
+        by_hand=(),
+        full_ms=(),
+        refused_ms=(),
+        kill=None,
+    )
     outcome = Run(quiet, ASSETS).go()
     assert not outcome.violations
     assert outcome.orders
@@ -51,8 +62,8 @@ def test_the_journal_of_a_database_serves_as_well(home: Path) -> None:
 # Mistakes that the simulation must find; what it does not find it does not guard.
 
 
-def _violations(seeds: range, faults: Faults) -> list[str]:
-    plans = [replace(plan(seed, SYMBOLS, MINUTES), faults=faults, by_hand=()) for seed in seeds]
+def _violations(seeds: range, faults: Faults, **changed: object) -> list[str]:
+    plans = [replace(plan(seed, SYMBOLS, MINUTES), faults=faults, by_hand=(), **changed) for seed in seeds]
     return [line for each in plans for line in Run(each, ASSETS).go().violations]
 
 
@@ -90,3 +101,47 @@ def test_it_finds_a_journal_that_forgets() -> None:
     crashing = replace(plan(5, SYMBOLS, MINUTES), faults=Faults(crash_after_send=0.1), by_hand=())
     assert not Run(crashing, ASSETS).go().violations
     assert Run(crashing, ASSETS, ForgetfulJournal()).go().violations
+
+
+def test_it_finds_positions_that_are_believed_although_they_are_old(monkeypatch: pytest.MonkeyPatch) -> None:
+    faults = Faults(positions_lag=1.0)
+    assert not _violations(range(1, 13), faults)
+    monkeypatch.setattr(freshness, "POSITION_LAG_MS", 0)
+    assert any("from outside" in line for line in _violations(range(1, 13), faults))
+
+
+def test_it_finds_snapshots_that_are_never_waited_for_long_enough(monkeypatch: pytest.MonkeyPatch) -> None:
+    faults = Faults(snapshot_slow=1.0)
+    assert not _violations(range(1, 4), faults)
+    monkeypatch.setattr(reconciliation, "LONGEST_PATIENCE_MS", 15_000)
+    assert any("not compared" in line for line in _violations(range(1, 9), faults))
+
+
+def test_it_finds_fills_that_stay_without_commission(monkeypatch: pytest.MonkeyPatch) -> None:
+    faults = Faults(only_short_fill=0.8)
+    assert not _violations(range(1, 4), faults)
+
+    def is_complete(order: LiveOrder) -> bool:
+        return order.is_final and sum(fill.quantity for fill in order.fills) == order.executed
+
+    monkeypatch.setattr(LiveOrder, "is_complete", property(is_complete))
+    assert any("unknown" in line for line in _violations(range(1, 4), faults))
+
+
+def test_it_finds_an_exit_that_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    seeds, begun_well = range(1, 9), {"refused_ms": ((130_000, 170_000),), "kill": Kill(140_000, 0)}
+    assert not _violations(seeds, Faults(), **begun_well)
+    as_it_was = PositionDesk.failed
+    given_up: set[int] = set()
+
+    def failed(self: PositionDesk, symbol: str, failure: Failure, now_ms: int, *, closes: bool) -> None:
+        as_it_was(self, symbol, failure, now_ms, closes=closes)
+        trouble = self._trouble_of(symbol)
+        if trouble.failures >= MOST_FAILURES:
+            trouble.next_ms = now_ms + 3_600_000
+            given_up.add(now_ms)
+
+    monkeypatch.setattr(PositionDesk, "failed", failed)
+    found = _violations(seeds, Faults(), **begun_well)
+    assert given_up
+    assert any("wanted" in line for line in found)
