@@ -2,23 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 from atm.gui.history.review_client import Reviewed
-from atm.gui.read_model import ReadModel
+from atm.gui.result.view import ShownResult, shown
 from atm.gui.results import AccountRecords, SimulationResult
 from atm.model.account import AccountKind, AccountSetup, TradeRecord
 from atm.model.account_review import beginning_with, review_spec
+from atm.model.analysis_configuration import AnalysisConfiguration
 from atm.model.interval import MINUTE_MS
 from atm.model.statistics import SimulationDetails
+from atm.model.trade_configuration import TradeConfiguration
 
 Point = tuple[int, float]
 
 
+def laid_out(
+    analyses: Mapping[str, AnalysisConfiguration],
+    trade: Mapping[str, TradeConfiguration],
+    setup: AccountSetup,
+    records: AccountRecords,
+    trades: tuple[TradeRecord, ...],
+    seen: Sequence[Point],
+    reviewed: Reviewed | None,
+) -> tuple[SimulationResult, ShownResult]:
+    """What the page shows (on the reader thread: a review has many rows)."""
+    result = course(analyses, trade, setup, records, trades, seen, reviewed)
+    return result, shown(result)
+
+
 def course(
-    model: ReadModel,
+    analyses: Mapping[str, AnalysisConfiguration],
+    trade: Mapping[str, TradeConfiguration],
     setup: AccountSetup,
     records: AccountRecords,
     trades: tuple[TradeRecord, ...],
@@ -41,6 +58,6 @@ def course(
     end = max(int(time[-1]) if len(time) else 0, trades[-1].time_ms + MINUTE_MS if trades else 0)
     if setup.kind is AccountKind.ACTUAL and len(equity):
         setup = beginning_with(setup, float(equity[0]))
-    spec = review_spec(setup, model.analysis_configurations, model.trade_configurations, start, end)
+    spec = review_spec(setup, analyses, trade, start, end)
     details = None if reviewed is None else SimulationDetails.unpack(reviewed.details)
     return SimulationResult(spec, time, equity, trades, details)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from pathlib import Path
 
 from imgui_bundle import ImVec2, imgui
 
 from atm.gui import formats, icons, widgets
-from atm.gui.history.account_course import Point, course
+from atm.gui.history.account_course import Point, laid_out
 from atm.gui.history.account_list import draw_list
 from atm.gui.history.position_strip import draw_position
 from atm.gui.history.reconciliation import draw_badge, draw_checks
@@ -23,7 +23,7 @@ from atm.gui.result.export_bar import KINDS, ExportBar
 from atm.gui.result.overview import Overview
 from atm.gui.result.reports import ReportsTab
 from atm.gui.result.statistics_tab import StatisticsTab
-from atm.gui.result.view import ShownResult, shown
+from atm.gui.result.view import ShownResult
 from atm.gui.results import AccountRecords, SimulationResult
 from atm.gui.stored import Loaded
 from atm.gui.ui import PageName, Ui
@@ -57,6 +57,9 @@ class AccountHistoryPage:
         self._trades: tuple[TradeRecord, ...] = ()
         self._joined: Hashable = None
         self._made: Hashable = None
+        self._making: tuple[Hashable, Callable[[], tuple[SimulationResult, ShownResult]]] | None = None
+        self._serial = 0
+        self._unmade = ""
         self._result: SimulationResult | None = None
         self._shown: ShownResult | None = None
 
@@ -83,7 +86,7 @@ class AccountHistoryPage:
         options = [(tab, ui.t(f"history_tab.{tab}")) for tab in TABS]
         self.tab = widgets.segments(ui, "history.tab", self.tab, options)
         if self._records is None or self._shown is None:
-            self._missing(ui, loaded)
+            self._missing(ui, Loaded(error=self._unmade) if self._unmade else loaded)
         elif self.tab in _REVIEWED and self.review.review is None:
             self._unreviewed(ui)
         else:
@@ -95,8 +98,9 @@ class AccountHistoryPage:
         """Bring everything that is shown up to date; what there was before stays until there is something newer."""
         name, market_ms = view.snapshot.name, view.snapshot.market_ms
         if name != self._of:
-            self._of, self._joined, self._made = name, None, None
+            self._of, self._joined, self._made, self._making = name, None, None, None
             self._records = self._result = self._shown = None
+            self._unmade = ""
             self._seen.clear()
             self.trades.clear()
         self._see(view)
@@ -124,11 +128,21 @@ class AccountHistoryPage:
     def _make(self, ui: Ui, view: AccountView, records: AccountRecords) -> None:
         newest = self._seen[-1][0] if self._seen else 0
         made = (self._joined, self.review.number, newest, id(view.setup), len(ui.model.analysis_configurations))
-        if made == self._made:
+        if made == self._made and self._making is None:
             return
-        self._made = made
-        self._result = course(ui.model, view.setup, records, self._trades, self._seen, self.review.review)
-        self._shown = shown(self._result)
+        if self._making is None:
+            analyses, trade = dict(ui.model.analysis_configurations), dict(ui.model.trade_configurations)
+            parts = view.setup, records, self._trades, tuple(self._seen), self.review.review
+            self._serial += 1
+            self._making = made, lambda: laid_out(analyses, trade, *parts)
+        key = ("account course", id(self), self._serial)
+        loaded = ui.stored.get(key, self._making[1])
+        if loaded.loading:
+            return
+        ui.stored.forget(key)
+        self._made, self._making, self._unmade = self._making[0], None, loaded.error
+        if loaded.value is not None:
+            self._result, self._shown = loaded.value
 
     # --- parts
 
@@ -214,6 +228,7 @@ class AccountHistoryPage:
         fall = float(curve.drawdown.min()) if len(curve.drawdown) else None
         now = float(curve.drawdown[-1]) if len(curve.drawdown) else None
         t = ui.t
+        realized, fees, funding = self._booked(view)
         widgets.stats(
             ui,
             [
@@ -222,13 +237,21 @@ class AccountHistoryPage:
                 (t("account.today"), formats.number(change, sign=True), ui.signed(change)),
                 (t("statistic.max_drawdown"), formats.percent(fall), ui.colors.down if fall else None),
                 (t("history.drawdown_now"), formats.percent(now), ui.colors.down if now else None),
-                (t("account.realized"), formats.number(sum(s.realized_profit for s in states), sign=True), None),
-                (t("account.fees"), formats.number(sum(s.fees_paid for s in states)), None),
-                (t("account.funding"), formats.number(sum(s.funding_paid for s in states), sign=True), None),
+                (t("account.realized"), formats.number(realized, sign=True), None),
+                (t("account.fees"), formats.number(fees), None),
+                (t("account.funding"), formats.number(funding, sign=True), None),
                 (t("history.fills"), f"{len(self._trades):,}", None),
             ],
             92,
         )
+
+    def _booked(self, view: AccountView) -> tuple[float, float, float | None]:
+        """Realised profit, fees, funding. An actual account's engine books nothing: its fills do, which hold no funding."""
+        states = view.snapshot.assets
+        if view.snapshot.kind is AccountKind.ACTUAL:
+            return sum(trade.profit for trade in self._trades), sum(trade.fee for trade in self._trades), None
+        realized, fees = sum(s.realized_profit for s in states), sum(s.fees_paid for s in states)
+        return realized, fees, sum(s.funding_paid for s in states)
 
     def _chart(self, ui: Ui, view: AccountView, result: ShownResult) -> None:
         if not result.spec.positions:

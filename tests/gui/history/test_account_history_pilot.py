@@ -12,6 +12,7 @@ import pytest
 from atm.gui.pages.account_history import TABS, AccountHistoryPage
 from atm.gui.read_model import ReadModel
 from atm.gui.results import AccountRecords, SimulationResult
+from atm.gui.stored import Stored
 from atm.gui.texts import Texts
 from atm.gui.ui import PageName
 from atm.ipc.messages import AccountReviewed, Failed, Reply, Request, ReviewAccount, TradeLogged
@@ -228,3 +229,39 @@ def test_the_records_are_exported_with_what_there_is() -> None:
     assert not pilot.sees("export.html")
     pilot.click("export.csv")
     assert results.written == [("paper-1", "csv", 60)]
+
+
+class Later:
+    """A reader thread that works when it is told to."""
+
+    def __init__(self) -> None:
+        self.waiting: list[Callable[[], None]] = []
+
+    def submit(self, function: Callable[[], None], /) -> None:
+        self.waiting.append(function)
+
+    def work(self) -> None:
+        waiting, self.waiting = self.waiting, []
+        for each in waiting:
+            each()
+
+
+def test_no_frame_unpacks_a_review_and_what_was_shown_stays_meanwhile() -> None:
+    pilot, _ = opened()
+    reader = Later()
+    pilot.ui.stored = Stored(reader)
+    pilot.show(PageName.HISTORY)
+    reader.work()
+    pilot.frames(2)
+    page = page_of(pilot)
+    assert page.review.review is not None and page._shown is None, "the course is not made by a frame"
+    reader.work()
+    pilot.frames(1)
+    first = page._shown
+    assert first is not None and first.measured
+    pilot.ui.model.apply(account(market_ms=MARKET_MS + 2 * MINUTE_MS))
+    pilot.frames(2)
+    assert page._shown is first
+    reader.work()
+    pilot.frames(1)
+    assert page._shown is not first
