@@ -26,7 +26,7 @@ def print_summary(s: SimulationSummary, t: Texts) -> None:
     for finding in s.findings:
         print(f"  {padded(t(f'severity.{finding.severity.value}'), 10)}{t(finding.text, **finding.parameters)}")
     for warning in s.warnings:
-        print(f"! {warning}")
+        print(f"! {t.said(warning)}")
     for method, version in s.methods.items():
         print(f"! {t('tear_sheet.method', name=method, version=version)}")
     print(f"\n{s.bars:,} minutes ({s.missing_bars:,} missing) in {s.wall_seconds:.3f} s, trade hash {s.trade_hash}")

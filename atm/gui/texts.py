@@ -90,10 +90,10 @@ class Texts:
         return key in self._catalogues[self.language]
 
     def said(self, sentence: str) -> str:
-        """An English sentence of another process (a refusal, a reason, a warning) in the chosen language. It is recognised by its English
-        text among the keys `said.…`; one that is not known stays as it is."""
-        if self.language == "en" or not sentence:
-            return sentence
+        """An English sentence of another process (a refusal, a reason, a warning) in the chosen language, its fields by their names. It is
+        recognised by its English text among the keys `said.…`; one that is not known stays as it is."""
+        if not sentence:
+            return ""
         known = self.language, sentence
         if known not in self._said:
             if len(self._said) >= MOST_SAID:
@@ -114,7 +114,9 @@ class Texts:
         return line
 
     def _value(self, name: str, value: str) -> str:
-        """A part of a sentence: a sentence itself, or the name of a field."""
+        """A part of a sentence: a sentence itself, or the name of a field or of a kind of configuration."""
+        if name == "kind":
+            return self(f"kind_of.{value}")
         if name in ("field", "limit"):
             field = f"parameter.{value.rpartition('.')[2]}"
             return self(field) if self.has(field) else value

@@ -253,6 +253,7 @@ STATES = {
     "story": ("sent", "lost", "not_placed", "cancel_asked"),
     "protection": [state.value for state in Protection],
     "difference": [f"{kind}{end}" for kind in DIFFERENCES for end in ("", "_does")],
+    "kind_of": ("analysis", "trade"),
     "short": SUSPENDED,
     "why": SUSPENDED,
     "live": ("resume_account", "resume_symbol"),
@@ -286,7 +287,8 @@ def test_every_used_text_exists_in_every_language_and_none_is_left_over() -> Non
     wanted = used_keys()
     for language, catalogue in CATALOGUES.items():
         assert wanted - set(catalogue) == set(), f"missing in {language}"
-        unused = {key for key in catalogue if key not in wanted}
+        # whether the sentences under "said." are still written anywhere is another test's
+        unused = {key for key in catalogue if key not in wanted and not key.startswith("said.")}
         sources = "\n".join(path.read_text("utf-8") for path in (ROOT / "atm").rglob("*.py"))
         assert {key for key in unused if not re.search(f"[\"']{re.escape(key)}[\"']", sources)} == set(), (
             f"unused in {language}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from imgui_bundle import ImVec4, imgui
 
 from atm.gui import formats, icons, widgets
+from atm.gui.accounts.wording import reason_of
 from atm.gui.read_model import AccountView
 from atm.gui.theme import fade
 from atm.gui.ui import Ui
@@ -53,7 +54,7 @@ def _halt(ui: Ui, view: AccountView, halt: Halted) -> None:
     if halt.reason == KILLED:
         _killed(ui, view, halt.time_ms, ui.t("kill.resume_actual"))
     else:
-        said = ui.t("live.halted", scope=scope, reason=ui.t.said(halt.reason))
+        said = ui.t("live.halted", scope=scope, reason=reason_of(ui, halt.reason))
         imgui.align_text_to_frame_padding()
         ui.text(f"{icons.WARNING}  {said}", ui.colors.warning)
         imgui.same_line()

@@ -27,7 +27,7 @@ from atm.gui.result.view import ShownResult
 from atm.gui.results import AccountRecords, SimulationResult
 from atm.gui.stored import Loaded
 from atm.gui.ui import PageName, Ui
-from atm.model.account import TradeRecord
+from atm.model.account import AccountKind, TradeRecord
 from atm.model.interval import HOUR_MS, MINUTE_MS
 
 TABS = ("balance", "trades", "chart", "reports", "statistics", "doctor", "records")

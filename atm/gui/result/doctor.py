@@ -37,7 +37,7 @@ def draw_doctor(ui: Ui, summary: SimulationSummary) -> None:
             imgui.dummy(ImVec2(0, ui.px(8)))
             widgets.heading(ui, ui.t("result.cautions"))
             for warning in summary.warnings:
-                ui.wrapped(f"{icons.WARNING}  {warning}", ui.colors.muted)
+                ui.wrapped(f"{icons.WARNING}  {ui.t.said(warning)}", ui.colors.muted)
 
 
 def _sentence(ui: Ui, severity: Severity, text: str) -> None:
