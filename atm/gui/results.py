@@ -14,6 +14,7 @@ from atm.ipc.messages import AnalyseBars, AnalysesDescription
 from atm.model.account import TradeRecord
 from atm.model.analysis_configuration import AnalysisConfiguration
 from atm.model.bars import Bars, TimeRange
+from atm.model.income import IncomeCheck
 from atm.model.interval import DAY_MS
 from atm.model.journal import JournalEntry
 from atm.model.mark import MarksStored
@@ -85,6 +86,12 @@ class Results(Protocol):
         self, result: SimulationResult, summary: SimulationSummary | None, kind: str, texts: Texts
     ) -> Path:
         """Write the records of an account, and its reports when it has been reviewed, as `export` does."""
+
+    def account_income(self, name: str) -> IncomeCheck:
+        """The stored income of an actual account, held against our own records."""
+
+    def export_income(self, name: str, kind: str) -> Path:
+        """Write the income records and the differences as "csv" or "parquet"; the folder that came of it."""
 
     def bars(self, symbol: str, most_minutes: int, before_ms: int) -> Bars:
         """The newest stored minutes, at most so many, from the last stretch without a long hole."""

@@ -22,6 +22,7 @@ from atm.model.account import TradeRecord
 from atm.model.analysis_configuration import AnalysisConfiguration
 from atm.model.bars import Bars, TimeRange
 from atm.model.errors import Refused, Unavailable
+from atm.model.income import IncomeCheck
 from atm.model.interval import MINUTE_MS
 from atm.model.journal import JournalEntry
 from atm.model.mark import MarksStored
@@ -105,6 +106,25 @@ class StoreResults:
         from atm.gui.result.export import export
 
         return export(result, summary, kind, self._context.home / "exports" / "accounts", texts, name="account")
+
+    def account_income(self, name: str) -> IncomeCheck:
+        """See `Results`."""
+        from atm.storage.settlements import settlements
+        from atm.trading.live.income_check import OwnRecords, check
+
+        database = self._database
+        state = database.income.state(name)
+        trades = database.accounts.trades(name, MOST_RECORDS)[::-1]
+        symbols = {trade.symbol for trade in trades}
+        settled = settlements(self._market, symbols, state.since_ms, state.until_ms)
+        return check(database.income.records(name), OwnRecords(trades, database.orders.outside(name), settled), state)
+
+    def export_income(self, name: str, kind: str) -> Path:
+        """See `Results`."""
+        from atm.gui.history.income_export import export_income
+
+        records, found = self._database.income.records(name), self.account_income(name)
+        return export_income(records, found, kind, self._context.home / "exports" / "accounts" / name)
 
     def bars(self, symbol: str, most_minutes: int, before_ms: int) -> Bars:
         """See `Results`."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from decimal import Decimal
 from functools import cache
 from pathlib import Path
@@ -55,6 +56,7 @@ from atm.model.account import (
 from atm.model.analysis_configuration import AnalysisConfiguration, ClassicalSignal, MultiMACD
 from atm.model.bars import Bar, Bars, Source, TimeRange
 from atm.model.data_job import Collection, DataJob, IntegrityFinding, JobKind, JobStatus, KindUse, Retention
+from atm.model.income import TOLERANCE, IncomeCause, IncomeCheck, IncomeLine, IncomeRecord, IncomeState
 from atm.model.instrument import Instrument
 from atm.model.interval import MINUTE_MS, parse_time
 from atm.model.journal import JournalEntry
@@ -69,6 +71,7 @@ from atm.model.provenance import Provenance
 from atm.model.simulation import SimulationSpec, SimulationState, SimulationStatus, SimulationSummary
 from atm.model.trade_configuration import TradeConfiguration
 from atm.storage.market_store import MarketStore
+from atm.trading.live.income_check import sums
 
 ROOT = Path(__file__).resolve().parents[2]
 ASSETS = ROOT / "assets"
@@ -243,6 +246,65 @@ def spec(code: str) -> SimulationSpec:
     )
 
 
+def income_check(*, agrees: bool = False) -> IncomeCheck:
+    """Of an actual account over twenty days."""
+    draw, records, number = random.Random(3), [], 0
+    for place in range(240):
+        at = MARKET_MS - (240 - place) * 2 * 3_600_000
+        kind = ("COMMISSION", "REALIZED_PNL", "FUNDING_FEE")[place % 3]
+        number = place + 1
+        amount = Decimal(round(draw.uniform(-9, 10) if kind == "REALIZED_PNL" else -draw.random(), 8)).quantize(
+            TOLERANCE
+        )
+        records.append(IncomeRecord(number, kind, SYMBOLS[place % 3], "USDT", amount, at, number))
+    records.append(IncomeRecord(900, "TRANSFER", "", "USDT", Decimal(500), MARKET_MS - 7_200_000))
+    records.append(IncomeRecord(901, "COMMISSION", SYMBOLS[0], "BNB", Decimal("-0.00031"), MARKET_MS - 7_100_000, 7))
+    lines = [
+        IncomeLine(MARKET_MS - 7_200_000, "TRANSFER", "", "USDT", Decimal(500), None, IncomeCause.TRANSFER),
+        IncomeLine(
+            MARKET_MS - 7_100_000,
+            "COMMISSION",
+            "",
+            "BNB",
+            Decimal("-0.00031"),
+            Decimal("-0.00031"),
+            IncomeCause.FEE_ASSET,
+        ),
+        IncomeLine(
+            MARKET_MS - 6_000_000,
+            "REALIZED_PNL",
+            SYMBOLS[1],
+            "USDT",
+            Decimal("4.2"),
+            None,
+            IncomeCause.MANUAL_TRADE,
+            71,
+        ),
+    ]
+    if not agrees:
+        lines += [
+            IncomeLine(
+                MARKET_MS - 5_000_000,
+                "COMMISSION",
+                SYMBOLS[2],
+                "USDT",
+                Decimal("-0.81"),
+                None,
+                IncomeCause.UNKNOWN_FILL,
+                72,
+            ),
+            IncomeLine(
+                MARKET_MS, "WALLET", "", "USDT", Decimal("9700.1"), Decimal("9700.91"), IncomeCause.MISSING_RECORD
+            ),
+        ]
+    has = {
+        "USDT": (Decimal("9700.1"), Decimal("9700.1" if agrees else "9700.91")),
+        "BNB": (Decimal("0.3"), Decimal("0.3")),
+    }
+    state = IncomeState(MARKET_MS - 20 * 86_400_000, MARKET_MS, checked_ms=MARKET_MS - 60_000)
+    return IncomeCheck(sums(records), tuple(lines), has, 158, state)
+
+
 class FilledResults:
     """Stored results without a store (bars come from the sample)."""
 
@@ -289,6 +351,13 @@ class FilledResults:
         self, result: SimulationResult, summary: SimulationSummary | None, kind: str, texts: Texts
     ) -> Path:
         return Path("/home/user/.atm/exports/accounts") / result.spec.code
+
+    def account_income(self, name: str) -> IncomeCheck:
+        """Twenty days of fills, funding and a transfer; a fill that nobody knows, one by hand, fees in another asset."""
+        return income_check()
+
+    def export_income(self, name: str, kind: str) -> Path:
+        return Path("/home/user/.atm/exports/accounts") / name
 
     def bars(self, symbol: str, most_minutes: int, before_ms: int) -> Bars:
         bars = sample_bars(symbol)

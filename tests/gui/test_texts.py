@@ -18,6 +18,8 @@ from atm.gui.data.symbol_detail import TABS as DATA_TABS
 from atm.gui.data.symbol_table import FILTERS
 from atm.gui.demo.fault_form import GROUPS as FAULT_GROUPS
 from atm.gui.demo.fault_form import ROUTES, SCHEDULE
+from atm.gui.history.income_tab import NAMED as INCOME_KINDS
+from atm.gui.history.income_tab import WAYS as INCOME_WAYS
 from atm.gui.market.symbol_list import FILTERS as MARKET_FILTERS
 from atm.gui.market.tape_panel import VIEWS as VIEWS_OF_TAPE
 from atm.gui.notice_sentence import notice_sentence
@@ -43,6 +45,7 @@ from atm.model.builtin_analyses import BUILT_IN
 from atm.model.data_job import JobKind, JobStatus
 from atm.model.endpoint import Endpoint
 from atm.model.fault import FaultKind, fields_of
+from atm.model.income import IncomeCause
 from atm.model.live_order import OrderState, Purpose
 from atm.model.live_view import Protection
 from atm.model.notice import Notice, Severity
@@ -245,6 +248,9 @@ STATES = {
     "history_tab": HISTORY_TABS,
     "review_check": (*REVIEW_CHECKS, *(f"{what}_hint" for what in REVIEW_CHECKS)),
     "history": ("in_time", "in_asset", "in_symbol"),
+    "income": tuple(f"by_{way}" for way in INCOME_WAYS),
+    "income_kind": INCOME_KINDS,
+    "income_cause": tuple(cause.value for cause in IncomeCause),
     "account_tab": ACCOUNT_TABS,
     "columns": COLUMN_SETS,
     "orders": (*ORDER_SCOPES, "waiting_title", "waiting", "none_title", "none"),

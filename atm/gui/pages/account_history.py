@@ -11,6 +11,7 @@ from imgui_bundle import ImVec2, imgui
 from atm.gui import formats, icons, widgets
 from atm.gui.history.account_course import Point, laid_out
 from atm.gui.history.account_list import draw_list
+from atm.gui.history.income_tab import IncomeTab
 from atm.gui.history.position_strip import draw_position
 from atm.gui.history.reconciliation import draw_badge, draw_checks
 from atm.gui.history.review_client import ReviewClient
@@ -30,7 +31,7 @@ from atm.gui.ui import PageName, Ui
 from atm.model.account import AccountKind, TradeRecord
 from atm.model.interval import HOUR_MS, MINUTE_MS
 
-TABS = ("balance", "trades", "chart", "reports", "statistics", "doctor", "records")
+TABS = ("balance", "trades", "chart", "reports", "statistics", "doctor", "income", "records")
 _REVIEWED = ("reports", "statistics", "doctor", "records")
 """Tabs that show nothing before the account has been reviewed."""
 LIST_WIDTH = 276.0
@@ -50,6 +51,7 @@ class AccountHistoryPage:
         self.chart = ChartTab()
         self.reports = ReportsTab()
         self.statistics = StatisticsTab()
+        self.income = IncomeTab()
         self._export = ExportBar()
         self._of = ""
         self._records: AccountRecords | None = None
@@ -162,6 +164,11 @@ class AccountHistoryPage:
         result, review, results, texts = self._result, self.review.review, ui.results, ui.texts
         if result is None:
             return
+        if self.tab == "income":
+            if view.snapshot.kind is AccountKind.ACTUAL:
+                name = view.snapshot.name
+                self._export.draw(ui, f"{name} income", lambda kind: results.export_income(name, kind), KINDS[:2])
+            return
 
         def write(kind: str) -> Path:
             return results.export_account(result, None if review is None else review.summary, kind, texts)
@@ -195,6 +202,8 @@ class AccountHistoryPage:
                 self.tab = "chart"
         elif self.tab == "chart":
             self._chart(ui, view, result)
+        elif self.tab == "income":
+            self.income.draw(ui, view.snapshot.name, view.snapshot.kind, view.snapshot.market_ms)
         elif self.tab == "reports":
             self.reports.draw(ui, result)
         elif review is not None:

@@ -51,23 +51,23 @@ class WrittenMinutes:
         return self._bars.between(start_ms, end_ms)
 
 
-@lru_cache(maxsize=1)
-def markets(assets: Path) -> tuple[dict[str, Market], dict[str, Rules]]:
+@lru_cache(maxsize=2)
+def markets(assets: Path, minutes: int = MINUTES) -> tuple[dict[str, Market], dict[str, Rules]]:
     """Random walks on the filters of real symbols, the same in every run."""
     known = {each.symbol: each for each in load_instruments(assets)}
     entries = {entry["symbol"]: entry for entry in load_exchange_info(assets)["symbols"]}
-    made = {symbol: Market(known[symbol], WrittenMinutes(symbol, _walk(known[symbol]))) for symbol in SYMBOLS}
+    made = {symbol: Market(known[symbol], WrittenMinutes(symbol, _walk(known[symbol], minutes))) for symbol in SYMBOLS}
     return made, {symbol: Rules.of(entries[symbol]) for symbol in SYMBOLS}
 
 
-def _walk(instrument: Instrument) -> list[Bar]:
+def _walk(instrument: Instrument, minutes: int) -> list[Bar]:
     draw, tick = random.Random(instrument.symbol), float(instrument.tick_size)  # a market to look at, no secret
     decimals, price, bars = len(instrument.tick_size.rstrip("0").partition(".")[2]), 2_000 * tick, []
 
     def on_tick(value: float) -> float:
         return round(round(value / tick) * tick, decimals)
 
-    for index in range(MINUTES):
+    for index in range(minutes):
         opened, closed = price, on_tick(price * (1 + draw.gauss(0.0, MOVE)))
         high = on_tick(max(opened, closed) * (1 + abs(draw.gauss(0.0, MOVE / 2))))
         low = on_tick(min(opened, closed) * (1 - abs(draw.gauss(0.0, MOVE / 2))))
@@ -80,10 +80,12 @@ def _walk(instrument: Instrument) -> list[Bar]:
 
 
 class SimulatedExchange:
-    """One account on its markets. `emit` gets the events of its user stream."""
+    """One account on its markets. `emit` gets the events of its user stream; minutes: length of the markets."""
 
-    def __init__(self, assets: Path, now_ms: int, emit: Callable[[dict[str, Any]], None]) -> None:
-        self.markets, rules = markets(assets)
+    def __init__(
+        self, assets: Path, now_ms: int, emit: Callable[[dict[str, Any]], None], minutes: int = MINUTES
+    ) -> None:
+        self.markets, rules = markets(assets, minutes)
         self.account = Account(name="main")
         state = ExchangeState(now_ms, {"main": self.account}, {})
         self.engine = Engine(self.markets, rules, state, lambda _, event: emit(event))

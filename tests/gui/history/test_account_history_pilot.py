@@ -15,11 +15,12 @@ from atm.gui.results import AccountRecords, SimulationResult
 from atm.gui.stored import Stored
 from atm.gui.texts import Texts
 from atm.gui.ui import PageName
-from atm.ipc.messages import AccountReviewed, Failed, Reply, Request, ReviewAccount, TradeLogged
+from atm.ipc.messages import TRADE, AccountReviewed, Failed, ReconcileIncome, Reply, Request, ReviewAccount, TradeLogged
 from atm.ipc.shared_array import SharedArrays
-from atm.model.account import TradeReason
+from atm.model.account import AccountKind, TradeReason
 from atm.model.account_review import ReviewCheck
 from atm.model.errors import Unavailable
+from atm.model.income import IncomeCause
 from atm.model.interval import MINUTE_MS
 from atm.model.order import Side
 from atm.model.simulation import SimulationSummary
@@ -265,3 +266,51 @@ def test_no_frame_unpacks_a_review_and_what_was_shown_stays_meanwhile() -> None:
     reader.work()
     pilot.frames(1)
     assert page._shown is not first
+
+
+def actual_model() -> ReadModel:
+    model = filled_model()
+    view = model.accounts["paper-1"]
+    view.setup = msgspec.structs.replace(view.setup, kind=AccountKind.ACTUAL)
+    view.snapshot = msgspec.structs.replace(view.snapshot, kind=AccountKind.ACTUAL)
+    return model
+
+
+def test_income_shows_sums_and_differences_and_is_read_when_it_is_asked_for() -> None:
+    asked: list[tuple[str, Request]] = []
+    answers: list[Callable[[Reply], None]] = []
+    pilot, reviewer = opened(model=actual_model())
+    pilot.show(PageName.HISTORY)
+
+    def ask(to: str, request: Request, on_reply: Callable[[Reply], None], _timeout: float) -> None:
+        asked.append((to, request))
+        answers.append(on_reply)
+
+    pilot.ui.ask = ask
+    pilot.click("history.tab.income")
+    tab = page_of(pilot).income
+    assert len(tab._lines) == 5
+    assert [(each.kind, each.asset) for each in tab._sums] == [
+        ("COMMISSION", "BNB"), ("COMMISSION", "USDT"), ("FUNDING_FEE", "USDT"), ("REALIZED_PNL", "USDT"),
+        ("TRANSFER", "USDT"),
+    ]  # fmt: skip
+    pilot.click("income.way.day")
+    assert len({each.day_ms for each in tab._sums}) > 15
+    pilot.click("income.all")
+    assert [each.cause for each in tab._lines] == [IncomeCause.MISSING_RECORD, IncomeCause.UNKNOWN_FILL]
+    pilot.click("income.reconcile")
+    assert asked[-1] == (TRADE, ReconcileIncome("paper-1")) and tab.asking
+    answers[-1](Failed("Unavailable", "the account paper-1 is not connected"))
+    pilot.frames(2)
+    assert (tab.asking, tab.error) == (False, "the account paper-1 is not connected")
+    pilot.click("export.csv")
+    assert pilot.sees("export.copy")
+    reviewer.arrays.close()
+
+
+def test_a_virtual_account_has_no_income() -> None:
+    pilot, reviewer = opened()
+    pilot.show(PageName.HISTORY)
+    pilot.click("history.tab.income")
+    assert not pilot.sees("income.badge")
+    reviewer.arrays.close()
