@@ -117,7 +117,7 @@ class Reconciler:
         self._suspicions: dict[str, _Suspicion] = {}
         self._strangers: deque[tuple[str, int]] = deque(maxlen=MOST_STRANGERS)
         self._proofs: dict[str, int] = {}
-        self._next_ms = 0
+        self._next_ms = self._since_ms = 0
         self._patience_ms = SHORTEST_PATIENCE_MS
         self._failures = 0
 
@@ -130,9 +130,9 @@ class Reconciler:
         return sorted(self._suspicions)
 
     def reconnected(self, now_ms: int) -> None:
-        """Events may have been lost: nothing is decided before all is compared."""
+        """Events may have been lost: nothing is decided before all is compared with what the exchange says from now on."""
         self.ready = False
-        self._next_ms = now_ms
+        self._next_ms = self._since_ms = now_ms
 
     def soon(self, at_ms: int) -> None:
         """Compare not later than then."""
@@ -194,7 +194,10 @@ class Reconciler:
             del self._suspicions[symbol]
         for each in differing.values():
             self._position(each, snapshot, now_ms)
-        self.ready = True
+        if snapshot.asked_ms >= self._since_ms:
+            self.ready = True
+        else:
+            self.soon(now_ms)
 
     def _unattributed(self, snapshot: Snapshot, now_ms: int) -> set[str]:
         """Symbols with fills of which it is not known whose they are; they are asked for."""

@@ -63,7 +63,7 @@ class StopDesk:
         if pause is not None and now_ms < pause.next_ms:
             return False
         match next_step(wanted, self._desk.stops(symbol), now_ms):
-            case CancelStop(client_id) if is_ready:
+            case CancelStop(client_id) if is_ready and not self._is_puzzling(symbol, amount):
                 self._orders.cancel(self._desk.state.orders[client_id], now_ms)
             case PlaceStop() as step:
                 self._place(symbol, step, now_ms)
@@ -74,6 +74,11 @@ class StopDesk:
         """The stop that the position of a symbol should have now; None where it is flat, or no stop is wanted."""
         amount = self._desk.book(symbol).amount
         return self._wanted(symbol, amount) if amount and symbol in self._desk.instruments else None
+
+    def _is_puzzling(self, symbol: str, amount: Decimal) -> bool:
+        """Whether the exchange shows another position than the one that is to be protected: its stops are not taken away."""
+        seen = self._desk.positions.get(symbol)
+        return symbol in self._unexplained and seen is not None and seen.amount != amount
 
     def _amount(self, symbol: str, now_ms: int) -> Decimal:
         """The position that is to be protected: the journal's, or one that the exchange shows and the journal cannot explain yet."""
