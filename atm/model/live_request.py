@@ -57,6 +57,13 @@ class SetMarginMode(msgspec.Struct, frozen=True, tag=True):
     isolated: bool
 
 
+class CountDown(msgspec.Struct, frozen=True, tag=True):
+    """Have the plain orders of a symbol cancelled after so long, unless it is asked for again before; 0 = not any more."""
+
+    symbol: str
+    length_ms: int
+
+
 class TakeSnapshot(msgspec.Struct, frozen=True, tag=True):
     """The whole account; of `trades_of` symbols the fills since `since_ms` as well."""
 
@@ -65,7 +72,15 @@ class TakeSnapshot(msgspec.Struct, frozen=True, tag=True):
 
 
 LiveRequest = (
-    PlaceOrder | CancelOrder | QueryOrder | QueryTrades | FindOrder | SetLeverage | SetMarginMode | TakeSnapshot
+    PlaceOrder
+    | CancelOrder
+    | QueryOrder
+    | QueryTrades
+    | FindOrder
+    | SetLeverage
+    | SetMarginMode
+    | CountDown
+    | TakeSnapshot
 )
 
 

@@ -8,6 +8,7 @@ from typing import Annotated
 import msgspec
 
 Share = Annotated[float, msgspec.Meta(gt=0, le=1, extra={"unit": "%"})]
+Countdown = Annotated[float, msgspec.Meta(ge=10, le=600)]
 Amount = Annotated[float, msgspec.Meta(gt=0)]
 
 
@@ -48,13 +49,15 @@ class LiveRules(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What the user sets of a live account.
 
     stop_distance: of the protective stop from the entry price where a target names none, None = no stop then; unprotected_s: how
-    long a position may be without a resting stop before there is an alarm.
+    long a position may be without a resting stop before there is an alarm; dead_man_s: after which the exchange cancels limit orders of a
+    symbol by itself when it has not heard of us, those of others as well, None = never.
     """
 
     limits: RiskLimits = RiskLimits()
     policy: OutsidePolicy = OutsidePolicy.ADOPT
     stop_distance: Share | None = 0.1
     unprotected_s: Annotated[float, msgspec.Meta(gt=0, le=3_600)] = 15.0
+    dead_man_s: Countdown | None = None
 
 
 class LiveSetup(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -65,6 +68,7 @@ class LiveSetup(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     policy: OutsidePolicy = OutsidePolicy.ADOPT
     stop_distance: Share | None = 0.1
     unprotected_s: Annotated[float, msgspec.Meta(gt=0)] = 15.0
+    dead_man_s: Countdown | None = None
 
     @staticmethod
     def of(symbols: dict[str, SymbolSetup], rules: LiveRules) -> LiveSetup:

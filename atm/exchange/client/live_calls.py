@@ -18,6 +18,7 @@ from atm.model.live_order import NOTHING, OrderIntent, Purpose
 from atm.model.live_request import (
     Answer,
     CancelOrder,
+    CountDown,
     Failure,
     FailureKind,
     FindOrder,
@@ -82,6 +83,8 @@ def calls(request: LiveRequest) -> tuple[Call, ...]:
         case SetMarginMode(symbol, isolated):
             kind = "ISOLATED" if isolated else "CROSSED"
             return (Call("POST", 1, "marginType", {"symbol": symbol, "marginType": kind}),)
+        case CountDown(symbol, length_ms):
+            return (Call("POST", 1, "countdownCancelAll", {"symbol": symbol, "countdownTime": str(length_ms)}),)
         case TakeSnapshot():
             return _snapshot_calls(request)
 

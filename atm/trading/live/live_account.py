@@ -27,6 +27,7 @@ from atm.model.journal import (
 from atm.model.live_order import NOTHING, OrderIntent, Purpose
 from atm.model.live_request import (
     Answer,
+    CountDown,
     Failure,
     FailureKind,
     FindOrder,
@@ -38,6 +39,7 @@ from atm.model.live_request import (
 from atm.model.live_view import LiveView
 from atm.model.risk import LiveSetup
 from atm.trading.live.client_id import belongs_to
+from atm.trading.live.dead_man import DeadManDesk
 from atm.trading.live.desk import Desk, Flight, Price, Step
 from atm.trading.live.equity import EquityDesk
 from atm.trading.live.freshness import stamped
@@ -62,6 +64,7 @@ class LiveAccount:
         self._reconciler = Reconciler(self._desk, self._orders)
         self._positions = PositionDesk(self._desk, self._orders, self._reconciler)
         self._stops = StopDesk(self._desk, self._orders)
+        self._dead_man = DeadManDesk(self._desk)
         self._equity = EquityDesk(self._desk)
 
     # --- what the user looks at -------------------------------------------------------------------------------
@@ -243,6 +246,8 @@ class LiveAccount:
                     self._reconciler.failed(failure, now_ms)
             case SetLeverage() | SetMarginMode():
                 self._positions.settings_answered(request, failure, now_ms)
+            case CountDown():
+                self._dead_man.answered(request, failure, now_ms)
             case FindOrder():
                 is_answered = failure is None or failure.kind is FailureKind.NOT_FOUND
                 if is_answered and not any(self._is_ours(fact) for fact in answer.facts):
@@ -299,3 +304,4 @@ class LiveAccount:
         self._positions.watch(symbol, now_ms)
         if is_ready:
             self._positions.work(symbol, now_ms)
+        self._dead_man.work(symbol, now_ms)
