@@ -1,9 +1,11 @@
+import itertools
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
 from sqlalchemy import update
 
+from atm.model.account import AccountKind, AccountSetup, AssetSetup
 from atm.model.errors import Fatal
 from atm.model.journal import Adjusted, Checkpoint, Halted, Target, TargetSet
 from atm.model.live_order import OrderFill, OrderIntent, OrderState, Purpose
@@ -17,7 +19,7 @@ from atm.trading.live.journal_fold import restored
 
 @pytest.fixture
 def database(home: Path) -> Database:
-    return Database(f"sqlite:///{home / 'a.sqlite3'}", wall_ms=lambda: 42)
+    return Database(f"sqlite:///{home / 'a.sqlite3'}", wall_ms=itertools.count(42).__next__)
 
 
 @pytest.fixture
@@ -70,3 +72,14 @@ def test_an_entry_that_cannot_be_read_stops_the_start(database: Database) -> Non
         connection.execute(update(OrderJournalRow).where(OrderJournalRow.number == 3).values(payload=b"{}"))
     with pytest.raises(Fatal, match="entry 3 of the order journal of main"):
         database.orders.load("main")
+
+
+def test_an_account_of_a_removed_ones_name_begins_anew_and_the_old_journal_is_kept(database: Database) -> None:
+    for round_ in range(2):
+        database.accounts.put(AccountSetup("a", AccountKind.ACTUAL, {"USDT": AssetSetup(0)}))
+        assert database.orders.load("a") == []
+        database.orders.append("a", STORY[: 2 + round_])
+        database.accounts.remove("a")
+    assert database.orders.load("a") == []
+    kept = [database.orders.load(name) for name in database.orders.accounts()]
+    assert kept == [STORY[:2], STORY[:3]]
