@@ -61,10 +61,15 @@ def analyzer_rows(model: ReadModel) -> list[AnalyzerRow]:
 
 
 def analysis_rows(model: ReadModel, now_ms: int) -> list[AnalysisRow]:
-    """Every analysis that runs or is wanted by a position, by symbol and configuration. now_ms: market time."""
+    """Every analysis that is wanted by a position or carried by an analyzer, by symbol and configuration; of one that has ended nothing
+    more is told. now_ms: market time."""
     users = _users(model)
     loads = {each.analysis: each.minute_us for load in model.analyzers.values() for each in load.analyses}
-    rows = [_row(model, ready, loads, users, now_ms) for ready in model.analyses.values()]
+    rows = [
+        _row(model, ready, loads, users, now_ms)
+        for ready in model.analyses.values()
+        if (ready.symbol, configuration_of(ready)) in users or ready.analysis in loads
+    ]
     known = {(row.symbol, row.configuration) for row in rows}
     for (symbol, code), accounts in users.items():
         if (symbol, code) not in known:

@@ -71,16 +71,20 @@ TOAST_MS = 6_000
 
 @dataclass(slots=True)
 class AccountView:
-    """An account. day_start: (market time, equity by asset) of the first state seen on the present market day."""
+    """An account. day_start: (market time, equity by asset) of the first state seen on the present market day; exchange_equity: of an
+    actual account with one asset, as its exchange says, 0 = not known."""
 
     setup: AccountSetup
     snapshot: AccountSnapshot
     day_start_ms: int = 0
     day_start_equity: dict[str, float] = field(default_factory=dict)
+    exchange_equity: float = 0.0
     trades: deque[TradeRecord] = field(default_factory=lambda: deque(maxlen=MOST_LIVE_TRADES))
 
     def equity(self, asset: str) -> float | None:
         """Margin balance (wallet and unrealised profit)."""
+        if self.exchange_equity and asset in self.setup.assets:
+            return self.exchange_equity
         return next((state.margin_balance for state in self.snapshot.assets if state.asset == asset), None)
 
     def today(self, asset: str) -> float | None:
@@ -325,9 +329,11 @@ class ReadModel:
 
     def _on_live(self, event: LiveShown) -> None:
         self.live[event.account] = event.view
-        known, day_equity = self.accounts.get(event.account), event.view.risk.day_equity
-        if known is not None and day_equity > 0 and len(known.setup.assets) == 1:
-            known.day_start_equity = dict.fromkeys(known.setup.assets, day_equity)
+        known, risk = self.accounts.get(event.account), event.view.risk
+        if known is not None and len(known.setup.assets) == 1:
+            known.exchange_equity = max(risk.equity, 0.0)
+            if risk.day_equity > 0:
+                known.day_start_equity = dict.fromkeys(known.setup.assets, risk.day_equity)
 
     def _on_trade_logged(self, event: TradeLogged) -> None:
         view = self.accounts.get(event.account)

@@ -18,9 +18,9 @@ from atm.managers.analysis_desk import Need, analysis_start_key
 from atm.managers.live_desk import LiveDesk
 from atm.managers.parity_recorder import ParityRecorder
 from atm.managers.presets import Presets
-from atm.managers.trade_accounts import AccountState, VirtualAccount, make_engine
+from atm.managers.trade_accounts import FAILED, AccountState, VirtualAccount, make_engine
 from atm.managers.trade_setups import Configurations, analysis_id
-from atm.model.account import AccountKind, AccountSetup, TradeReason, TradeRecord
+from atm.model.account import AccountKind, AccountSetup, AccountSnapshot, TradeReason, TradeRecord
 from atm.model.errors import ATMError, Invalid, Unavailable
 from atm.model.instrument import Instrument
 from atm.model.interval import HOUR_MS
@@ -123,6 +123,7 @@ class AccountBook:
                 if name not in self._reasons:
                     self.notify(Severity.CRITICAL, "notice.account_failed", name, account=name, reason=str(error))
                 self._reasons[name] = str(error)
+                self._show_closed(stored, str(error))
         return len(self.accounts) > before
 
     def _open(self, stored: StoredAccount) -> VirtualAccount:
@@ -446,6 +447,15 @@ class AccountBook:
         if update != self._announced.get(name):
             self._announced[name] = update
             self._assistant.publish(update, key=name)
+
+    def _show_closed(self, stored: StoredAccount, reason: str) -> None:
+        """An account that cannot be opened is seen with the reason, not missing."""
+        setup = stored.setup
+        snapshot = AccountSnapshot(setup.name, setup.kind, False, stored.market_ms, state=FAILED, reason=reason)
+        update = AccountUpdated(snapshot, setup)
+        if update != self._announced.get(setup.name):
+            self._announced[setup.name] = update
+            self._assistant.publish(update, key=setup.name)
 
     def notify(self, severity: Severity, text: str, subject: str, **parameters: str) -> None:
         self._box.told(subject, severity.value, text, parameters)

@@ -132,8 +132,9 @@ def test_positions_are_changed_under_set_up(actual: Pilot) -> None:
 
 
 def test_the_day_of_an_actual_account_begins_with_what_its_journal_says(actual: Pilot) -> None:
-    actual.ui.model.apply(LiveShown("paper-1", filled.live_view()))
-    assert actual.ui.model.accounts["paper-1"].today("USDT") == pytest.approx(10_284.35 - 10_000)
+    view = actual.ui.model.accounts["paper-1"]
+    assert view.equity("USDT") == 9_700.0, "the exchange's, not that of the last minute"
+    assert view.today("USDT") == pytest.approx(9_700 - 10_000)
 
 
 def test_each_set_of_columns_is_drawn(actual: Pilot) -> None:

@@ -76,6 +76,15 @@ def test_an_analysis_of_a_dead_analyzer_waits_for_another() -> None:
     assert counts(analysis_rows(model, 2 * DAY_MS)) == {"waiting": 3}
 
 
+def test_one_that_has_ended_is_gone() -> None:
+    model = ReadModel()
+    model.apply(ready("running", 2 * DAY_MS))
+    model.apply(AnalyzerLoad("analyzer-0", ()))
+    assert analysis_rows(model, 2 * DAY_MS) == []
+    model.apply(AnalyzerLoad("analyzer-0", (AnalysisLoad(NAME, 21.0, 30.0),)))
+    assert [row.symbol for row in analysis_rows(model, 2 * DAY_MS)] == ["FILUSDT"]
+
+
 def test_from_the_list_to_the_chart_and_to_the_form(pilot: Pilot) -> None:
     pilot.show(PageName.AUTO_TRADE)
     pilot.click("running.open")

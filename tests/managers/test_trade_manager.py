@@ -53,6 +53,7 @@ from atm.model.errors import ATMError, Invalid, Refused, Unavailable
 from atm.model.interval import MINUTE_MS, Interval
 from atm.model.journal import KILLED
 from atm.model.risk import LiveRules, OutsidePolicy, RiskLimits
+from atm.storage.database import Database
 from tests.analyzers.market import changed
 from tests.managers.trade_harness import ACCOUNT, ANALYSIS, SYMBOLS, T0, TRADE, Program, instrument, walk
 
@@ -271,6 +272,20 @@ def test_rules_and_halts_of_an_actual_account_are_set_shown_and_survive_a_restar
         made.ask(ResumeLive("own"))
     with pytest.raises(Invalid, match="actual"):
         made.ask(SetLiveRules("paper", rules))
+
+
+def test_an_account_that_cannot_be_opened_is_seen_with_the_reason(tmp_path: Path) -> None:
+    made = program(tmp_path / "p")
+    lost = msgspec.structs.replace(
+        ACCOUNT, name="lost", positions=(PositionSetup("ZZZUSDT", ANALYSIS.code, TRADE.code),)
+    )
+    Database(made.url).accounts.put(lost)
+    made.start()
+    made.play(3)
+    seen = [update for update in made.updates if update.setup.name == "lost"]
+    assert [(each.snapshot.state, each.snapshot.trading) for each in seen] == [("FAILED", False)]
+    assert "ZZZUSDT" in seen[0].snapshot.reason
+    assert made.notices.count("notice.account_failed") == 1
 
 
 def test_refusals_name_field_and_uses(tmp_path: Path) -> None:

@@ -39,7 +39,7 @@ class PositionsTab:
         self._tools(ui)
         self._find(view)
         if not view.snapshot.positions:
-            ui.wrapped(ui.t("accounts.no_positions"))
+            ui.wrapped(ui.t("accounts.not_opened" if view.snapshot.state == "FAILED" else "accounts.no_positions"))
             return
         chosen = next((p for p in view.snapshot.positions if p.symbol == self.selected), None)
         table = self._tables[self._columns]

@@ -181,14 +181,15 @@ class AccountsPage:
         today = view.today(s.asset)
         setup = view.setup.assets.get(s.asset)
         initial = setup.initial_balance if setup is not None else None
-        total = s.margin_balance / initial - 1 if initial else None
+        equity = view.equity(s.asset)
+        total = equity / initial - 1 if initial and equity is not None else None
         used = s.initial_margin / s.margin_balance if s.margin_balance else None
         realized, fees, funding = self._booked(ui, view, s)
         imgui.push_id(s.asset)
         widgets.stats(
             ui,
             [
-                (f"{ui.t('account.equity')} ({s.asset})", formats.number(s.margin_balance), None),
+                (f"{ui.t('account.equity')} ({s.asset})", formats.number(equity), None),
                 (ui.t("account.total_return"), formats.percent(total, sign=True), ui.signed(total)),
                 (ui.t("account.today"), formats.number(today, sign=True), ui.signed(today)),
                 (ui.t("account.unrealized"), formats.number(s.unrealized_profit, sign=True),

@@ -51,7 +51,7 @@ class RunningAnalyses:
         alive = sum(row.state == "running" for row in analyzers)
         tones = {"running": ui.colors.good, "failed": ui.colors.bad}
         loads = [row.minute_us for row in rows if not math.isnan(row.minute_us)]
-        mean = sum(loads) / len(loads) if loads else None
+        mean = sum(loads) / len(loads) if loads else math.nan
         widgets.stats(
             ui,
             [
@@ -62,7 +62,7 @@ class RunningAnalyses:
                      tones.get(state, ui.colors.warning) if found[state] else ui.colors.faint)
                     for state in STATES
                 ),
-                (ui.t("running.mean"), f"{formats.number(mean, 0)} µs", None),
+                (ui.t("running.mean"), _microseconds(mean), None),
             ],
             110,
         )  # fmt: skip
