@@ -40,6 +40,7 @@ from atm.ipc.messages import (
     NotificationsUpdated,
     OpenBar,
     OpenInterest,
+    OrderTypesShown,
     ProcessState,
     SimulationUpdated,
     SimulatorPool,
@@ -135,6 +136,7 @@ class ReadModel:
     activations: dict[str, ActivationState] = field(default_factory=dict)
     activation_key: bytes = b""
     live: dict[str, LiveView] = field(default_factory=dict)
+    order_types: dict[str, OrderTypesShown] = field(default_factory=dict)
     killed: dict[str, int] = field(default_factory=dict)
     analysis_configurations: dict[str, AnalysisConfiguration] = field(default_factory=dict)
     trade_configurations: dict[str, TradeConfiguration] = field(default_factory=dict)
@@ -335,6 +337,9 @@ class ReadModel:
             if risk.day_equity > 0:
                 known.day_start_equity = dict.fromkeys(known.setup.assets, risk.day_equity)
 
+    def _on_order_types(self, event: OrderTypesShown) -> None:
+        self.order_types[event.account] = event
+
     def _on_trade_logged(self, event: TradeLogged) -> None:
         view = self.accounts.get(event.account)
         if view is not None and (not view.trades or view.trades[-1].index < event.record.index):
@@ -409,6 +414,7 @@ _HANDLERS: dict[type[Event], Callable[[ReadModel, Any], None]] = {
     ActivationState: ReadModel._on_activation,
     ActivationKey: ReadModel._on_activation_key,
     LiveShown: ReadModel._on_live,
+    OrderTypesShown: ReadModel._on_order_types,
     TradeLogged: ReadModel._on_trade_logged,
     ConfigurationsUpdated: ReadModel._on_configurations,
     SimulationUpdated: ReadModel._on_simulation,

@@ -12,6 +12,7 @@ from atm.model.account_facts import LiveFact
 from atm.model.income import IncomeQuestion, IncomeRecord
 from atm.model.live_request import Answer, LiveRequest
 from atm.model.live_view import LiveView
+from atm.model.order_probe import ProbeResult, ProbeTarget
 from atm.model.risk import LiveRules
 
 KILL_SECONDS = 45.0
@@ -61,6 +62,26 @@ class ReconcileIncome(Request, frozen=True):
     """To trade: read the income of an actual account now. → Done when it is stored and compared"""
 
     account: str
+
+
+class ProbeOrders(Request, frozen=True):
+    """To binance_api: try the order types of an account's symbols without trading. → OrdersProbed"""
+
+    account: str
+    targets: tuple[ProbeTarget, ...]
+
+
+class OrdersProbed(Reply, frozen=True):
+    results: tuple[ProbeResult, ...]
+
+
+class OrderTypesShown(Event, frozen=True):
+    """From trade: what came of the newest trial of an account's order types, time_ms on the exchange's clock. Key: account."""
+
+    delivery: ClassVar[Delivery] = "latest"
+    account: str
+    time_ms: int
+    results: tuple[ProbeResult, ...]
 
 
 class LiveHeard(Event, frozen=True):

@@ -42,6 +42,7 @@ from atm.managers.income_channel import IncomeChannel
 from atm.managers.instrument_keeper import InstrumentKeeper
 from atm.managers.live_exchange_desk import LiveExchangeDesk
 from atm.managers.market_desk import MarketDesk
+from atm.managers.probe_channel import ProbeChannel
 from atm.managers.recording_desk import RecordingDesk
 from atm.model.account import AccountKind
 from atm.model.endpoint import Endpoint
@@ -124,6 +125,7 @@ class BinanceAPIManager:
         )
         self._activation.on_change = self._live.renew
         IncomeChannel(self._assistant, self._live, self._spawn)
+        ProbeChannel(self._assistant, self._live, self._spawn)
         if self._context.endpoint is Endpoint.DEMO:
             self._demo = DemoDesk(self._assistant, self._context.addresses.rest, self._spawn, self._rest.clock)
         MarketDesk(self._assistant, self._rest, self._spawn, self._loop.time)

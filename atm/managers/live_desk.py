@@ -47,6 +47,7 @@ from atm.model.live_request import (
 )
 from atm.model.live_view import LiveView
 from atm.model.notice import Severity
+from atm.model.order_probe import ProbeTarget
 from atm.model.risk import LiveSetup, SymbolSetup
 from atm.model.trade_configuration import TradeConfiguration
 from atm.storage.orders import OrderJournal
@@ -229,6 +230,10 @@ class LiveDesk:
     def names(self) -> tuple[str, ...]:
         """Accounts that have been compared with the exchange."""
         return tuple(name for name, live in self._live.items() if live.account.is_ready)
+
+    def probe_targets(self, name: str) -> tuple[ProbeTarget, ...]:
+        """Symbols of an account of which the order types can be tried."""
+        return self._live[name].account.probe_targets if name in self._live else ()
 
     def transferred(self, name: str, told: Iterable[Transferred]) -> None:
         """The income records of an account tell of money that came in or went out."""

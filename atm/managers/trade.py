@@ -35,6 +35,7 @@ from atm.managers.black_box import flight_recorder
 from atm.managers.income_desk import IncomeDesk
 from atm.managers.minute_barrier import BarHole
 from atm.managers.presets import demo_presets
+from atm.managers.probe_desk import ProbeDesk
 from atm.managers.trade_accounts import VirtualAccount
 from atm.managers.trade_book import AccountBook, owes
 from atm.managers.trade_commands import TradeCommands
@@ -109,6 +110,7 @@ class TradeManager:
         self.book = AccountBook(assistant, database, clock, wall_ms, self._schedule, self._box)
         self.desk = AnalysisDesk(assistant, context.analyzers, store, database.settings, self.book.needs, clock)
         self._repairs = BarRepairs(assistant, store, clock, self._schedule_for, self._given_up)
+        ProbeDesk(assistant, self.book.live, self.book.notify)
         IncomeDesk(assistant, database, self.book.live, self.book.notify, partial(settlements, store))
         self._commands = TradeCommands(
             assistant, self.book, database, context.built_in_verdicts, self.desk.restart, self._changed

@@ -16,6 +16,7 @@ from atm.ipc.messages import (
     AnalysisReady,
     LiveShown,
     NoticeRaised,
+    OrderTypesShown,
     PutAccount,
     ResumeLive,
 )
@@ -23,6 +24,7 @@ from atm.model.account import AccountKind
 from atm.model.activation import ActivationReason, ActivationStatus
 from atm.model.journal import KILLED, Halted
 from atm.model.notice import Notice, Severity
+from atm.model.order_probe import Probe, ProbeOutcome, ProbeResult
 from tests.gui import filled
 from tests.gui.filled import ASSETS, MARKET_MS, FilledResults
 from tests.gui.pilot import Pilot
@@ -141,3 +143,15 @@ def test_each_set_of_columns_is_drawn(actual: Pilot) -> None:
     for columns in ("trader", "detail"):
         actual.click(f"accounts.columns.{columns}")
         assert actual.sees(f"accounts.positions.{columns}.row.FILUSDT")
+
+
+def test_order_types_say_that_they_were_not_tried_that_they_hold_or_what_is_wrong(actual: Pilot) -> None:
+    model = actual.ui.model
+    actual.click("accounts.tab.risk")
+    assert actual.sees("probe.title") and model.order_types == {}
+    for outcome in ProbeOutcome:
+        result = ProbeResult("FILUSDT", Probe.STOP, outcome, "" if outcome is ProbeOutcome.HOLDS else "said so")
+        model.apply(OrderTypesShown("paper-1", MARKET_MS, (result,)))
+        actual.frames(2)
+        assert model.order_types["paper-1"].results == (result,)
+        assert actual.sees("probe.title")

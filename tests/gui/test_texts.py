@@ -51,6 +51,7 @@ from atm.model.live_view import Protection
 from atm.model.notice import Notice, Severity
 from atm.model.notification import NotificationSettings
 from atm.model.order import Side
+from atm.model.order_probe import Probe, ProbeOutcome
 from atm.model.parameter import Parameter, parameters_of
 from atm.model.risk import LiveRules
 from atm.model.simulation import SimulationPhase, SimulationStatus
@@ -250,6 +251,8 @@ STATES = {
     "history": ("in_time", "in_asset", "in_symbol"),
     "income": tuple(f"by_{way}" for way in INCOME_WAYS),
     "income_kind": INCOME_KINDS,
+    "probe_type": tuple(probe.value for probe in Probe),
+    "probe_outcome": tuple(outcome.value for outcome in ProbeOutcome),
     "income_cause": tuple(cause.value for cause in IncomeCause),
     "account_tab": ACCOUNT_TABS,
     "columns": COLUMN_SETS,

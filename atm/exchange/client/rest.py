@@ -112,6 +112,11 @@ class FuturesClient:
         self.gate.reconsider()
         return found
 
+    async def exchange_rules(self) -> Any:
+        """What exchangeInfo says, as it came."""
+        with _requests(RequestClass.HOUSEKEEPING):
+            return await self._library.futures_exchange_info()
+
     async def leverage_brackets(self) -> dict[str, tuple[LeverageBracket, ...]]:
         """Leverage brackets by symbol (signed)."""
         with _requests(RequestClass.HOUSEKEEPING):

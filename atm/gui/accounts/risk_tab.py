@@ -5,6 +5,7 @@ from __future__ import annotations
 from imgui_bundle import ImVec2, imgui
 
 from atm.gui import formats, icons, widgets
+from atm.gui.accounts.order_types import draw_order_types
 from atm.gui.accounts.wording import protection_word
 from atm.gui.form_fields import label_of
 from atm.gui.pages.live_card import LiveCard
@@ -33,6 +34,7 @@ class RiskTab:
             self._figures(ui, live, view.setup.live.limits)
             self._protection(ui, view, live)
             self._differences(ui, view, live)
+        draw_order_types(ui, ui.model.order_types.get(view.snapshot.name))
         imgui.dummy(ImVec2(0, ui.px(6)))
         self._rules.draw(ui, view)
 

@@ -37,7 +37,9 @@ from atm.model.live_request import (
     TakeSnapshot,
 )
 from atm.model.live_view import LiveView
+from atm.model.order_probe import ProbeTarget
 from atm.model.risk import LiveSetup
+from atm.trading.live import probe
 from atm.trading.live.client_id import belongs_to
 from atm.trading.live.dead_man import DeadManDesk
 from atm.trading.live.desk import Desk, Flight, Price, Step
@@ -122,6 +124,11 @@ class LiveAccount:
     def view(self, now_ms: int) -> LiveView:
         """All of it as it is shown."""
         return survey(self._desk, self._reconciler, self._positions, self._stops, now_ms)
+
+    @property
+    def probe_targets(self) -> tuple[ProbeTarget, ...]:
+        """Symbols of which the order types can be tried."""
+        return probe.targets(self._desk)
 
     # --- what happens -----------------------------------------------------------------------------------------
 
