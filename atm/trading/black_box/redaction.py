@@ -14,10 +14,12 @@ KNOWN_HOSTS = ("binance.com", "binance.vision", "binancefuture.com", "127.0.0.1"
 """Hosts whose addresses may be shown, without their queries."""
 _SHORTEST_WORD = 3
 
+_VALUE = r"(?!\[redacted\])[^\s'\",;&})\]]+"
 _NAMED = re.compile(
-    r"(?i)((?:signature|listen-?_?key|api-?_?key|x-mbx-apikey|secret|password|passphrase|token|authorization|cookie|bearer)"
-    r"['\"]?\s*[=:]?\s*['\"]?)(?!\[redacted\])[^\s'\",;&})\]]{6,}"
+    r"(?i)((?:signature|listen-?_?key|api-?_?key|x-mbx-apikey|secret|password|passphrase|token|authorization|cookie)"
+    rf"['\"]?\s*[=:]\s*['\"]?){_VALUE}"
 )
+_BEARER = re.compile(rf"(?i)\b((?:bearer|basic)\s+){_VALUE}")
 _PEM = re.compile(r"-----BEGIN [A-Z ]+-----.*?(?:-----END [A-Z ]+-----|\Z)", re.DOTALL)
 _ADDRESS = re.compile(r"\b[a-zA-Z][a-zA-Z0-9+.-]{1,20}://[^\s'\"<>]+")
 _MAIL = re.compile(r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+")
@@ -37,10 +39,10 @@ class Redactor:
         self._private = re.compile("|".join(re.escape(each) for each in words)) if words else None
 
     def text(self, text: str) -> str:
-        """The text without keys, signatures, addresses, mail addresses and names of folders that tell who somebody is. What has been
-        through it stays as it is."""
+        """The text without keys, signatures, addresses, mail addresses and names of folders that tell who somebody is."""
         text = _PEM.sub(HIDDEN, text)
         text = _ADDRESS.sub(_address, text)
+        text = _BEARER.sub(rf"\1{HIDDEN}", text)
         text = _NAMED.sub(rf"\1{HIDDEN}", text)
         text = _MAIL.sub(HIDDEN, text)
         for folder in _FOLDERS:
