@@ -171,6 +171,8 @@ class VirtualAccount:
         except Exception as error:
             # One account's defect must not stop the others; it is shown at the account and the log has the trace.
             log.exception("account %s stopped", self.setup.name)
+            if self.watch is not None:
+                self.watch.failed(error)
             self.failure = f"{type(error).__name__}: {error}"
             return 0
         if minutes:

@@ -197,7 +197,7 @@ class Incident:
     """An incident's file, whose checksums were compared. Raises Invalid for what is none, or was changed."""
 
     def __init__(self, path: Path) -> None:
-        self._path = path
+        self.path = path
         try:
             with zipfile.ZipFile(path) as archive:
                 written = _bounded(archive, MANIFEST)
@@ -214,7 +214,7 @@ class Incident:
 
     def lines(self) -> Iterator[Line]:
         """Every record. Raises Invalid for one that this version does not know."""
-        with zipfile.ZipFile(self._path) as archive, archive.open(RECORDS) as file:
+        with zipfile.ZipFile(self.path) as archive, archive.open(RECORDS) as file:
             for number, text in enumerate(file, 1):
                 try:
                     yield LINES.decode(text)
@@ -223,7 +223,7 @@ class Incident:
 
     def read(self, name: str) -> bytes:
         """Another file of it."""
-        with zipfile.ZipFile(self._path) as archive:
+        with zipfile.ZipFile(self.path) as archive:
             return _bounded(archive, name)
 
 

@@ -22,32 +22,42 @@ from atm.trading.live.live_account import LiveAccount
 
 TAG = "~"
 _MODULES = ("atm.model.", "atm.trading.live.")
-_PARTS = ("_desk", "_orders", "_reconciler", "_positions", "_stops")
 _LEFT_OUT = frozenset(("name", "setup", "instruments", "_unfinished"))
 """Attributes that are given otherwise, or that follow from others."""
 
 
 def memory_of(account: LiveAccount, own: frozenset[str] = frozenset()) -> dict[str, Any]:
-    """Everything that the account remembers. own: attributes that a class derived from it has added."""
-    found = {"account": _attributes(account, own | set(_PARTS))}
-    for name in _PARTS:
-        found[name] = _attributes(getattr(account, name), _LEFT_OUT)
+    """Everything that the account and its parts remember. own: attributes that a class derived from it has added."""
+    parts = _parts(account)
+    known = {id(part) for part in parts.values()}
+    found = {"account": _attributes(account, own, known)}
+    for name, part in parts.items():
+        found[name] = _attributes(part, _LEFT_OUT, known)
     return found
 
 
 def remember(account: LiveAccount, memory: dict[str, Any]) -> None:
     """Give an account that was just made, of the same name, set-up and instruments, a memory. Raises Invalid."""
     _fill(account, memory["account"])
-    for name in _PARTS:
-        _fill(getattr(account, name), memory[name])
+    parts = _parts(account)
+    if parts.keys() != memory.keys() - {"account"}:
+        raise Invalid("memory", ", ".join(sorted(memory)), f"the parts of this version: {', '.join(sorted(parts))}")
+    for name, part in parts.items():
+        _fill(part, memory[name])
 
 
-def _attributes(part: object, left_out: frozenset[str] | set[str]) -> dict[str, Any]:
-    return {
-        name: plain(value)
-        for name, value in vars(part).items()
-        if name not in left_out and not type(value).__name__.endswith(("Desk", "Reconciler"))
-    }
+def _parts(account: LiveAccount) -> dict[str, object]:
+    return {name: value for name, value in vars(account).items() if _is_part(value)}
+
+
+def _is_part(value: object) -> bool:
+    """Whether it is one of the objects that an account is made of, which know each other, and no value."""
+    return type(value).__module__.startswith(_MODULES[1]) and not isinstance(value, msgspec.Struct | Enum)
+
+
+def _attributes(part: object, left_out: frozenset[str], parts: set[int]) -> dict[str, Any]:
+    """parts: identities of objects that are written by themselves. Raises TypeError for any other object that is no value."""
+    return {name: plain(value) for name, value in vars(part).items() if name not in left_out and id(value) not in parts}
 
 
 def _fill(part: object, values: dict[str, Any]) -> None:

@@ -34,6 +34,7 @@ from atm.trading.black_box.records import (
     Aimed,
     Answered,
     EngineCommand,
+    EngineFailed,
     EngineFills,
     EngineMemory,
     EngineMinute,
@@ -59,7 +60,6 @@ from atm.trading.black_box.records import (
     Ticked,
     Told,
     TransfersTold,
-    numbers,
 )
 from atm.trading.black_box.redaction import Redactor
 from atm.trading.engine import AccountEngine
@@ -394,7 +394,7 @@ class EngineWatch:
 
         def write() -> None:
             outcome = MinuteOutcome(digest_of(self._engine), equity)
-            self._write(EngineMinute(minute_ms, *given(bars, rows), msgspec.Raw(ENCODER.encode(outcome))))
+            self._write(EngineMinute(minute_ms, dict(bars), rows_of(rows), msgspec.Raw(ENCODER.encode(outcome))))
 
         self._recorder.safely(write)
 
@@ -413,9 +413,14 @@ class EngineWatch:
 
         def write() -> None:
             outcome = msgspec.Raw(ENCODER.encode(MinuteOutcome(digest_of(self._engine), targets=tuple(targets))))
-            self._write(EngineMinute(minute_ms, *given(bars, rows), outcome, dict(held), dict(wallets)))
+            self._write(EngineMinute(minute_ms, dict(bars), rows_of(rows), outcome, dict(held), dict(wallets)))
 
         self._recorder.safely(write)
+
+    def failed(self, error: Exception) -> None:
+        """The engine could not go on; the account stands still."""
+        said = self._recorder.redactor.text(f"{type(error).__name__}: {error}")
+        self._recorder.safely(lambda: self._write(EngineFailed(said)))
 
     def fills(self, fills: Sequence[TradeRecord]) -> None:
         """The engine gave its fills away."""
@@ -436,7 +441,7 @@ class EngineWatch:
 
         self._recorder.safely(write)
 
-    def _write(self, record: EngineMinute | EngineFills | EngineCommand) -> None:
+    def _write(self, record: EngineMinute | EngineFills | EngineCommand | EngineFailed) -> None:
         self._recorder.write(self.setup.name, record)
 
 
@@ -448,9 +453,6 @@ def digest_of(engine: AccountEngine) -> int:
     return found
 
 
-def given(bars: Mapping[str, Bar], rows: Mapping[str, Floats]) -> tuple[dict[str, list[object]], dict[str, bytes]]:
-    """Bars and rows as they are written."""
-    return (
-        {symbol: numbers(bar) for symbol, bar in bars.items()},
-        {name: np.ascontiguousarray(row, "<f8").tobytes() for name, row in rows.items()},
-    )
+def rows_of(rows: Mapping[str, Floats]) -> dict[str, bytes]:
+    """Rows as they are written."""
+    return {name: np.ascontiguousarray(row, "<f8").tobytes() for name, row in rows.items()}

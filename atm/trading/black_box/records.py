@@ -27,7 +27,7 @@ from atm.trading.actual import Held
 
 FORMAT = 1
 Numbers = list[Any]
-"""A bar: its numbers, then those of its flow and of its mark or null; null in place of a number = NaN."""
+"""A bar as JSON has it: its numbers, then those of its flow and of its mark or null; null in place of a number = NaN."""
 
 
 # --- what a live account is given -----------------------------------------------------------------------------
@@ -182,16 +182,15 @@ class MinuteOutcome(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class EngineMinute(msgspec.Struct, frozen=True, tag="minute", omit_defaults=True):
-    """A minute. at: its open; rows: decision inputs, float64 little endian; held, wallets: of an actual account; outcome:
-    MinuteOutcome."""
+    """A minute. at: its open; bars: Numbers by symbol; rows: decision inputs, float64 little endian; held, wallets: of an actual
+    account; outcome: MinuteOutcome."""
 
     at: int
-    bars: dict[str, Numbers]
+    bars: dict[str, Any]
     rows: dict[str, bytes]
     outcome: msgspec.Raw = msgspec.Raw(b"null")
     held: dict[str, Held] | None = None
     wallets: dict[str, float] = {}
-    raised: str = ""
 
 
 class EngineFills(msgspec.Struct, frozen=True, tag="fills"):
@@ -207,6 +206,12 @@ class EngineCommand(msgspec.Struct, frozen=True, tag="command", omit_defaults=Tr
     digest: int
     symbols: tuple[str, ...] = ()
     instruments: tuple[Instrument, ...] = ()
+
+
+class EngineFailed(msgspec.Struct, frozen=True, tag="failed"):
+    """The account stands still since its engine raised this error."""
+
+    error: str
 
 
 class Told(msgspec.Struct, frozen=True, tag="notice"):
@@ -227,6 +232,7 @@ Record = (
     | EngineMinute
     | EngineFills
     | EngineCommand
+    | EngineFailed
     | Told
 )
 
@@ -245,13 +251,6 @@ class Line(msgspec.Struct, frozen=True):
 ENCODER = msgspec.json.Encoder()
 LINES = msgspec.json.Decoder(Line)
 FILLS = msgspec.json.Decoder(tuple[TradeRecord, ...])
-
-
-def numbers(bar: Bar) -> Numbers:
-    """A bar as it is written."""
-    flow = None if bar.flow is None else msgspec.structs.astuple(bar.flow)
-    mark = None if bar.mark is None else msgspec.structs.astuple(bar.mark)
-    return [bar.open_time, *bar.row(), flow, mark]
 
 
 def bar_of(written: Numbers) -> Bar:

@@ -13,6 +13,7 @@ import msgspec
 from atm.trading.black_box.records import (
     FILLS,
     EngineCommand,
+    EngineFailed,
     EngineFills,
     EngineMemory,
     EngineMinute,
@@ -65,6 +66,8 @@ def _said(line: Line, sentence: Sentence) -> Iterator[str]:
                 yield f"   fill {brief(fill)}"
         case EngineCommand():
             yield " ".join(("command", record.name, *record.symbols))
+        case EngineFailed():
+            yield f"STOPPED {record.error}"
         case Told():
             yield f"NOTICE {record.severity}: {sentence(record.text, record.parameters)}"
         case QuietTicks():
@@ -87,9 +90,6 @@ def _call(record: LiveCall) -> Iterator[str]:
 
 
 def _minute(record: EngineMinute) -> Iterator[str]:
-    if record.raised:
-        yield f"minute {moment(record.at)} RAISED {record.raised}"
-        return
     outcome = _OUTCOMES.decode(record.outcome)
     if not (record.rows or outcome.targets):
         return
