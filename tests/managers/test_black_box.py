@@ -84,7 +84,7 @@ def test_a_core_that_decides_otherwise_is_noticed(
     file = home / "all2.atmincident"
     assert command(home, "export", "--last", "1e9", "--out", str(file), "--account", "paper") == 0
 
-    def changed(positions, assets, setups, *others):  # type: ignore[no-untyped-def]
+    def changed(positions, assets, setups, *others):
         return run_minutes(positions, assets, setups * 1.0000001, *others)
 
     monkeypatch.setattr("atm.trading.engine.run_minutes", changed)
