@@ -41,6 +41,7 @@ from atm.ipc.messages import (
     OpenBar,
     OpenInterest,
     OrderTypesShown,
+    ParityUpdated,
     ProcessState,
     SimulationUpdated,
     SimulatorPool,
@@ -141,6 +142,7 @@ class ReadModel:
     analysis_configurations: dict[str, AnalysisConfiguration] = field(default_factory=dict)
     trade_configurations: dict[str, TradeConfiguration] = field(default_factory=dict)
     simulations: dict[str, SimulationState] = field(default_factory=dict)
+    parity_worked: dict[str, int] = field(default_factory=dict)
     simulators: SimulatorPool | None = None
     trial_loading: TrialLoading | None = None
     notifications: NotificationsUpdated | None = None
@@ -345,6 +347,10 @@ class ReadModel:
         if view is not None and (not view.trades or view.trades[-1].index < event.record.index):
             view.trades.append(event.record)
 
+    def _on_parity(self, event: ParityUpdated) -> None:
+        """A day of this account was worked again: counted, so that whoever shows it asks anew."""
+        self.parity_worked[event.account] = self.parity_worked.get(event.account, 0) + 1
+
     def _on_configurations(self, event: ConfigurationsUpdated) -> None:
         self.analysis_configurations = {configuration.code: configuration for configuration in event.analysis}
         self.trade_configurations = {configuration.code: configuration for configuration in event.trade}
@@ -416,6 +422,7 @@ _HANDLERS: dict[type[Event], Callable[[ReadModel, Any], None]] = {
     LiveShown: ReadModel._on_live,
     OrderTypesShown: ReadModel._on_order_types,
     TradeLogged: ReadModel._on_trade_logged,
+    ParityUpdated: ReadModel._on_parity,
     ConfigurationsUpdated: ReadModel._on_configurations,
     SimulationUpdated: ReadModel._on_simulation,
     SimulatorPool: ReadModel._on_simulators,

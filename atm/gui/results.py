@@ -18,6 +18,7 @@ from atm.model.income import IncomeCheck
 from atm.model.interval import DAY_MS
 from atm.model.journal import JournalEntry
 from atm.model.mark import MarksStored
+from atm.model.parity import ParityDay
 from atm.model.provenance import Provenance
 from atm.model.simulation import SimulationSpec, SimulationSummary
 from atm.model.statistics import SimulationDetails
@@ -74,6 +75,9 @@ class Results(Protocol):
 
     def export(self, code: str, kind: str, texts: Texts) -> Path:
         """Write a simulation as "csv", "parquet" or "html" below the home folder; the folder or file that came of it."""
+
+    def export_parity(self, day: ParityDay) -> Path:
+        """Write a worked day as CSV below the home folder; the folder that came of it."""
 
     def account_trades(self, name: str) -> tuple[TradeRecord, ...]: ...
 

@@ -26,6 +26,7 @@ from atm.model.income import IncomeCheck
 from atm.model.interval import MINUTE_MS
 from atm.model.journal import JournalEntry
 from atm.model.mark import MarksStored
+from atm.model.parity import ParityDay
 from atm.model.program import ProgramContext
 from atm.model.provenance import Provenance
 from atm.model.simulation import SimulationSpec, SimulationSummary
@@ -125,6 +126,12 @@ class StoreResults:
 
         records, found = self._database.income.records(name), self.account_income(name)
         return export_income(records, found, kind, self._context.home / "exports" / "accounts" / name)
+
+    def export_parity(self, day: ParityDay) -> Path:
+        """See `Results`."""
+        from atm.gui.parity.parity_csv import write_day
+
+        return write_day(day, self._context.home / "exports" / "accounts")
 
     def bars(self, symbol: str, most_minutes: int, before_ms: int) -> Bars:
         """See `Results`."""

@@ -140,6 +140,15 @@ from atm.ipc.notification_messages import (
     SetNotifications as SetNotifications,
     TestNotification as TestNotification,
 )
+from atm.ipc.parity_messages import (
+    DayOfParity as DayOfParity,
+    LookAtParity as LookAtParity,
+    ParityHead as ParityHead,
+    ParityShown as ParityShown,
+    ParityUpdated as ParityUpdated,
+    ParityWorked as ParityWorked,
+    SetDrift as SetDrift,
+)
 from atm.ipc.review_messages import AccountReviewed as AccountReviewed, ReviewAccount as ReviewAccount
 from atm.ipc.simulation_messages import (
     AddSimulation as AddSimulation,

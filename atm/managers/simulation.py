@@ -36,6 +36,7 @@ from atm.ipc.messages import (
     WorkerStarted,
 )
 from atm.managers import examined
+from atm.managers.parity_desk import ParityDesk
 from atm.managers.review_desk import ReviewDesk
 from atm.managers.simulation_queue import (
     FINAL,
@@ -78,6 +79,7 @@ def run(assistant: IPCAssistant, context: ProgramContext) -> None:
     manager = SimulationManager(assistant, context, Database(context.database))
     manager.start()
     ReviewDesk(assistant, context)
+    ParityDesk(assistant, context)
     assistant.run()
 
 

@@ -120,12 +120,14 @@ class MoneyReport(msgspec.Struct, frozen=True):
 class Observations(msgspec.Struct, frozen=True):
     """What the drift alarm looks at. slippages: of each order that both sides have filled, by which share of its price live was
     dearer than the backtest; wanted, filled: orders of the backtest's decisions, and those of them that live has filled too;
-    trips: returns of round trips that ended live (profit after costs / notional at entry)."""
+    trips: returns of round trips that ended live (profit after fees / notional at entry), expected: of those of the backtest that
+    began on this day as well."""
 
     slippages: tuple[float, ...] = ()
     wanted: int = 0
     filled: int = 0
     trips: tuple[float, ...] = ()
+    expected: tuple[float, ...] = ()
 
 
 class ParityDay(msgspec.Struct, frozen=True):

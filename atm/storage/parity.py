@@ -38,6 +38,12 @@ class ParityRepository(Repository):
             rows = list(session.scalars(query.order_by(ParitySegmentRow.begin_ms)))
         return _readable(((row.begin_ms, row.payload) for row in rows), Segment.unpack)
 
+    def begins(self, account: str) -> list[int]:
+        """When the segments begin, ascending."""
+        query = select(ParitySegmentRow.begin_ms).where(ParitySegmentRow.account == account)
+        with self._reading() as session:
+            return [int(begin_ms) for begin_ms in session.scalars(query.order_by(ParitySegmentRow.begin_ms))]
+
     def last_segment(self, account: str) -> Segment | None:
         """The newest."""
         query = select(ParitySegmentRow).where(ParitySegmentRow.account == account)

@@ -43,6 +43,7 @@ from atm.model.adjustable import adjustables, of_specification
 from atm.model.bars import Source
 from atm.model.builtin_analyses import BUILT_IN
 from atm.model.data_job import JobKind, JobStatus
+from atm.model.drift import DriftTest
 from atm.model.endpoint import Endpoint
 from atm.model.fault import FaultKind, fields_of
 from atm.model.income import IncomeCause
@@ -53,6 +54,7 @@ from atm.model.notification import NotificationSettings
 from atm.model.order import Side
 from atm.model.order_probe import Probe, ProbeOutcome
 from atm.model.parameter import Parameter, parameters_of
+from atm.model.parity import DecisionCause, MoneyCause, Verdict
 from atm.model.risk import LiveRules
 from atm.model.simulation import SimulationPhase, SimulationStatus
 from atm.model.trade_configuration import (
@@ -247,6 +249,10 @@ STATES = {
     "fault_did": FAULT_DEEDS,
     "unbuilt": ("title", "neural_network"),
     "history_tab": HISTORY_TABS,
+    "parity_verdict": [f"{verdict.value}{end}" for verdict in Verdict for end in ("", "_hint")],
+    "decision_cause": [cause.value for cause in DecisionCause],
+    "money_cause": [cause.value for cause in MoneyCause],
+    "drift_test": [test.value for test in DriftTest],
     "review_check": (*REVIEW_CHECKS, *(f"{what}_hint" for what in REVIEW_CHECKS)),
     "history": ("in_time", "in_asset", "in_symbol"),
     "income": tuple(f"by_{way}" for way in INCOME_WAYS),

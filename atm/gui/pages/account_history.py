@@ -17,6 +17,7 @@ from atm.gui.history.reconciliation import draw_badge, draw_checks
 from atm.gui.history.review_client import ReviewClient
 from atm.gui.history.trades_tab import HistoryTrades
 from atm.gui.pages.accounts import newest_first
+from atm.gui.parity.parity_tab import ParityTab
 from atm.gui.read_model import AccountView
 from atm.gui.result.chart_tab import ChartTab
 from atm.gui.result.doctor import draw_doctor
@@ -31,7 +32,7 @@ from atm.gui.ui import PageName, Ui
 from atm.model.account import AccountKind, TradeRecord
 from atm.model.interval import HOUR_MS, MINUTE_MS
 
-TABS = ("balance", "trades", "chart", "reports", "statistics", "doctor", "income", "records")
+TABS = ("balance", "trades", "chart", "reports", "statistics", "doctor", "income", "records", "parity")
 _REVIEWED = ("reports", "statistics", "doctor", "records")
 """Tabs that show nothing before the account has been reviewed."""
 LIST_WIDTH = 276.0
@@ -52,6 +53,7 @@ class AccountHistoryPage:
         self.reports = ReportsTab()
         self.statistics = StatisticsTab()
         self.income = IncomeTab()
+        self.parity = ParityTab()
         self._export = ExportBar()
         self._of = ""
         self._records: AccountRecords | None = None
@@ -87,7 +89,9 @@ class AccountHistoryPage:
         self._head(ui, view)
         options = [(tab, ui.t(f"history_tab.{tab}")) for tab in TABS]
         self.tab = widgets.segments(ui, "history.tab", self.tab, options)
-        if self._records is None or self._shown is None:
+        if self.tab == "parity":
+            self.parity.draw(ui, view)
+        elif self._records is None or self._shown is None:
             self._missing(ui, Loaded(error=self._unmade) if self._unmade else loaded)
         elif self.tab in _REVIEWED and self.review.review is None:
             self._unreviewed(ui)

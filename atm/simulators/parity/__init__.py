@@ -6,6 +6,7 @@ backtest of the day, held against what was filled; and whether live drifts away 
     decisions = compared(recorded, DayMarket(…))    # the decisions alone
 """
 
+from atm.simulators.parity.day import worked_again as worked_again
 from atm.simulators.parity.day_market import DayMarket as DayMarket
 from atm.simulators.parity.decisions import ComparedDecisions as ComparedDecisions
 from atm.simulators.parity.decisions import compared as compared

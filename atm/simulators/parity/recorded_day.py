@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from atm.model.account import AccountKind, TradeRecord
+from atm.model.income import IncomeRecord
 from atm.model.interval import MINUTE_MS
 from atm.model.parity_record import NOT_WORKED, HourRecord, MinuteFacts, Segment
 
@@ -17,7 +18,8 @@ from atm.model.parity_record import NOT_WORKED, HourRecord, MinuteFacts, Segment
 class RecordedDay:
     """segments: ascending, the first begins with the day's first minute; hours: of the day; after: the account at the end, None = not
     known; before: the hour before the first minute; fills: of the account, by time, those before and after the day may be among
-    them; equity: stored points (Unix ms, value); earlier(): hours back to where the analyses began.
+    them; equity: stored points (Unix ms, value); earlier(): hours back to where the analyses began; income: the exchange's records
+    of the day in the assets of the account, None = not known whole.
     """
 
     account: str
@@ -29,6 +31,7 @@ class RecordedDay:
     fills: Sequence[TradeRecord] = ()
     equity: Sequence[tuple[int, float]] = ()
     earlier: Callable[[], Sequence[HourRecord]] = field(default=lambda: ())
+    income: Sequence[IncomeRecord] | None = None
 
     @property
     def begin_ms(self) -> int:

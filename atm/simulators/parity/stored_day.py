@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from atm.model.errors import Refused
+from atm.model.income import IncomeRecord
 from atm.model.interval import DAY_MS, HOUR_MS, format_time
 from atm.model.parity_record import HourRecord, Segment
 from atm.simulators.parity.recorded_day import RecordedDay
@@ -40,4 +41,15 @@ def stored_day(database: Database, account: str, day_ms: int, now: Segment | Non
         database.accounts.trades(account, MOST_TRADES)[::-1],
         [point for point in database.accounts.equity(account, begin_ms) if point[0] <= end_ms],
         earlier,
+        _income(database, account, segments, begin_ms, end_ms),
     )
+
+
+def _income(
+    database: Database, account: str, segments: list[Segment], begin_ms: int, end_ms: int
+) -> list[IncomeRecord] | None:
+    if database.income.state(account).until_ms < end_ms:
+        return None
+    assets = {asset for segment in segments for asset in segment.setup.assets}
+    found = database.income.records(account, begin_ms)
+    return [each for each in found if each.time_ms < end_ms and each.asset in assets]
