@@ -25,25 +25,23 @@ def fill_differences(ui: Ui) -> Table[FillDifference]:
 
         return Column(title, lambda r: formats.number(value(r), decimals), lambda r: value(r) or 0.0)
 
-    columns = (
-        Column[FillDifference](
-            t("field.time"), lambda r: formats.moment(r.time_ms, seconds=True), lambda r: r.time_ms, False, 1.7
+    columns: tuple[Column[FillDifference], ...] = (
+        Column(
+            t("field.time"), lambda r: formats.moment(r.time_ms, seconds=True)[11:], lambda r: r.time_ms, False, 0.9
         ),
-        Column[FillDifference](t("field.symbol"), lambda r: r.symbol, lambda r: r.symbol, False, 1.1),
-        Column[FillDifference](
-            t("field.reason"), lambda r: t(f"trade_reason.{r.reason}"), lambda r: r.reason, False, 1.1
-        ),
+        Column(t("field.symbol"), lambda r: r.symbol, lambda r: r.symbol, False, 1.1),
+        Column(t("field.reason"), lambda r: t(f"trade_reason.{r.reason}"), lambda r: r.reason, False, 1.1),
         side(t("parity.live_quantity"), "quantity", True, 3),
         side(t("parity.backtest_quantity"), "quantity", False, 3),
         side(t("parity.live_price"), "price", True, 5),
         side(t("parity.backtest_price"), "price", False, 5),
-        Column[FillDifference](
+        Column(
             t("parity.worth"),
             lambda r: formats.number(worth(r), DECIMALS, sign=True),
             worth,
             color=lambda r: ui.signed(worth(r)),
         ),
-        Column[FillDifference](t("parity.cause"), lambda r: causes_of(ui, r), lambda r: causes_of(ui, r), False, 2.6),
+        Column(t("parity.cause"), lambda r: causes_of(ui, r), lambda r: causes_of(ui, r), False, 2.6),
     )
     return Table("parity.fills", columns, key=lambda r: f"{r.time_ms} {r.symbol} {r.reason} {r.decision_ms}")
 
@@ -58,19 +56,15 @@ def decision_differences(ui: Ui) -> Table[DecisionDifference]:
 
         return Column(title, lambda r: formats.number(value(r), decimals), value)
 
-    columns = (
-        Column[DecisionDifference](
-            t("field.time"), lambda r: formats.moment(r.time_ms), lambda r: r.time_ms, False, 1.5
-        ),
-        Column[DecisionDifference](t("field.symbol"), lambda r: r.symbol, lambda r: r.symbol, False, 1.1),
+    columns: tuple[Column[DecisionDifference], ...] = (
+        Column(t("field.time"), lambda r: formats.moment(r.time_ms), lambda r: r.time_ms, False, 1.5),
+        Column(t("field.symbol"), lambda r: r.symbol, lambda r: r.symbol, False, 1.1),
         number(t("parity.live_exposure"), True, 0, 4),
         number(t("parity.again_exposure"), False, 0, 4),
         number(t("parity.live_quantity"), True, 1, 3),
         number(t("parity.again_quantity"), False, 1, 3),
-        Column[DecisionDifference](
-            t("parity.cause"), lambda r: t(f"decision_cause.{r.cause.value}"), lambda r: r.cause.value, False, 2.0
-        ),
-        Column[DecisionDifference](
+        Column(t("parity.cause"), lambda r: t(f"decision_cause.{r.cause.value}"), lambda r: r.cause.value, False, 2.0),
+        Column(
             t("parity.since"),
             lambda r: formats.moment(r.since_ms) if r.since_ms else formats.UNKNOWN,
             lambda r: r.since_ms,

@@ -10,17 +10,20 @@ from atm.gui.theme import Color
 from atm.gui.ui import Ui
 from atm.model.drift import FALSE_ALARMS, HORIZON, DriftGauge, DriftState, DriftTest
 
-_WIDTH = 250.0
+_BASELINE_WIDTH = 330.0
+_GAP = 22.0
 
 
 def draw_drift(ui: Ui, client: ParityClient, drift: DriftState) -> None:
     """Three gauges side by side, then the baseline."""
     t = ui.t
+    room = imgui.get_content_region_avail().x - ui.px(_BASELINE_WIDTH)
+    width = room / max(len(drift.gauges), 1) - ui.px(_GAP)
     for gauge in drift.gauges:
-        imgui.begin_group()
-        _gauge(ui, gauge)
-        imgui.end_group()
-        imgui.same_line(0, ui.px(24))
+        imgui.begin_child(f"gauge.{gauge.test.value}", ImVec2(width, ui.px(62)))
+        _gauge(ui, gauge, width)
+        imgui.end_child()
+        imgui.same_line(0, ui.px(_GAP))
     imgui.begin_group()
     options = [("", t("drift.own_backtests"))]
     options += [(state.code, state.code) for state in ui.model.completed_simulations()]
@@ -45,8 +48,8 @@ def draw_drift(ui: Ui, client: ParityClient, drift: DriftState) -> None:
         ui.text(f"{icons.WARNING}  {client.error}", ui.colors.warning, size=ui.theme.SMALL)
 
 
-def _gauge(ui: Ui, gauge: DriftGauge) -> None:
-    t, width = ui.t, ui.px(_WIDTH)
+def _gauge(ui: Ui, gauge: DriftGauge, width: float) -> None:
+    t = ui.t
     text, color = state_of(ui, gauge)
     ui.text(t(f"drift_test.{gauge.test.value}"), bold=True)
     imgui.same_line(0, ui.px(8))

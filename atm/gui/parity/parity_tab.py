@@ -22,8 +22,8 @@ from atm.ipc.messages import ParityHead
 from atm.model.interval import DAY_MS
 from atm.model.parity import DecisionDifference, FillDifference, ParityDay, Verdict
 
-DAYS_WIDTH = 372.0
-DRIFT_HEIGHT = 138.0
+DAYS_WIDTH = 336.0
+DRIFT_HEIGHT = 152.0
 MONEY_WIDTH = 300.0
 CURVE_HEIGHT = 250.0
 CSV = (("csv", "CSV"),)
@@ -201,9 +201,9 @@ def verdict_of(ui: Ui, verdict: Verdict | None) -> tuple[str, Color]:
 
 def _day_table(ui: Ui) -> Table[ParityHead]:
     t = ui.t
-    columns = (
-        Column[ParityHead](t("parity.day"), lambda r: formats.moment(r.day_ms)[:10], lambda r: r.day_ms, False, 1.2),
-        Column[ParityHead](
+    columns: tuple[Column[ParityHead], ...] = (
+        Column(t("parity.day"), lambda r: formats.moment(r.day_ms)[:10], lambda r: r.day_ms, False, 1.2),
+        Column(
             t("parity.verdict"),
             lambda r: verdict_of(ui, r.verdict)[0],
             lambda r: "" if r.verdict is None else r.verdict.value,
@@ -211,8 +211,8 @@ def _day_table(ui: Ui) -> Table[ParityHead]:
             1.2,
             lambda r: verdict_of(ui, r.verdict)[1],
         ),
-        Column[ParityHead](t("parity.differing_short"), _differing, lambda r: r.differing, width=0.9),
-        Column[ParityHead](
+        Column(t("parity.differing_short"), _differing, lambda r: r.differing, width=0.9),
+        Column(
             t("parity.difference"),
             lambda r: formats.number(r.difference, sign=True),
             lambda r: r.difference or 0.0,
