@@ -7,14 +7,14 @@ from __future__ import annotations
 import importlib
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from atm.app.process_table import MANAGERS, WORKERS
 from atm.exchange.client.transport import FuturesTransport
 from atm.ipc.assistant import IPCAssistant
 from atm.ipc.messages import BINANCE_API, TRADE, AnalysisRow, CarryOut, ClosedBar, Event, Request
-from atm.managers.actual_account import ActualAccount
+from atm.managers.live_desk import LiveDesk
 from atm.managers.live_exchange_desk import LiveExchangeDesk
 from atm.managers.minute_barrier import MinuteBarrier
 from atm.model.bars import Bar
@@ -61,7 +61,7 @@ def _watch_events(assistant: IPCAssistant, note: Note) -> None:
 
 
 def _watch_trade(assistant: IPCAssistant, note: Note) -> None:
-    add_bar, add_row, take = MinuteBarrier.add_bar, MinuteBarrier.add_row, ActualAccount.take_targets
+    add_bar, add_row, aim = MinuteBarrier.add_bar, MinuteBarrier.add_row, LiveDesk.aim
     append, ask = OrderJournal.append, assistant.request_async
 
     def bar_came(self: MinuteBarrier, symbol: str, bar: Bar) -> None:
@@ -72,11 +72,11 @@ def _watch_trade(assistant: IPCAssistant, note: Note) -> None:
         note("told", analysis.partition("/")[0], close_ms)
         add_row(self, analysis, close_ms, values)
 
-    def decided(self: ActualAccount) -> list[Target]:
-        targets = take(self)
-        for target in targets:
+    def decided(self: LiveDesk, name: str, targets: Iterable[Target]) -> bool:
+        wanted = list(targets)
+        for target in wanted:
             note("decided", target.symbol, target.decision_ms)
-        return targets
+        return aim(self, name, wanted)
 
     def stored(self: OrderJournal, account: str, entries: Sequence[JournalEntry], *rest: Any) -> Any:
         found = append(self, account, entries, *rest)
@@ -93,7 +93,7 @@ def _watch_trade(assistant: IPCAssistant, note: Note) -> None:
         ask(to, request, *rest, **named)
 
     MinuteBarrier.add_bar, MinuteBarrier.add_row = bar_came, row_came  # type: ignore[method-assign]
-    ActualAccount.take_targets = decided  # type: ignore[method-assign]
+    LiveDesk.aim = decided  # type: ignore[method-assign]
     OrderJournal.append = stored  # type: ignore[method-assign]
     assistant.request_async = asked  # type: ignore[method-assign]
 

@@ -71,10 +71,14 @@ Deed = Callable[[LiveAccount, int], Step]
 
 
 class _Live(msgspec.Struct):
+    """steps, records: what has happened and is not committed yet."""
+
     setup: LiveSetup
     account: LiveAccount
     log: TradeLog
     stopped: dict[str, int] = {}
+    steps: list[Step] = []
+    records: list[TradeRecord] = []
 
 
 class LiveDesk:
@@ -103,6 +107,7 @@ class LiveDesk:
         self._setups: dict[str, LiveSetup] = {}
         self._owed: dict[str, dict[str, Deed]] = {}
         self._refused: set[str] = set()
+        self._is_due = False
         self._instruments: dict[str, Instrument] = {}
         self._time: tuple[int, float, float] | None = None
         self._marks: dict[str, float] = {}
@@ -204,12 +209,11 @@ class LiveDesk:
 
     def aim(self, name: str, targets: Iterable[Target]) -> bool:
         """What the engine wants; whether all of it is in the journal. After the kill switch an account stays flat, whatever it wants."""
-        for target in targets:
-            if name not in self._live:
-                return False
-            if not target.quantity or not self._is_killed(name):
-                self._do(name, self._live[name].account.aim(target, self.now_ms))
-        return name in self._live
+        if name not in self._live:
+            return False
+        killed = self._is_killed(name)
+        wanted = [target for target in targets if not target.quantity or not killed]
+        return not wanted or self._do(name, self._live[name].account.aim_all(wanted, self.now_ms))
 
     def clear(self, name: str, symbols: Iterable[str]) -> None:
         """Close positions at market, until the next decision. Raises Unavailable where that is not in the journal yet."""
@@ -280,6 +284,8 @@ class LiveDesk:
 
     def _start(self, name: str) -> None:
         setup = self._setups[name]
+        if name in self._live and not self._commit(name):
+            raise Unavailable(f"the journal of the account {name} cannot be written")
         state = restored(self._journal.load(name))
         trades = TradeLog(state, self._last_trades(name))
         self._live[name] = _Live(setup, self._make(name, setup, self._instruments, state), trades)
@@ -317,8 +323,36 @@ class LiveDesk:
 
     def _do(self, name: str, step: Step) -> bool:
         """Commit, then send; whether it was committed. What could not be is not sent, and the account begins anew from its journal."""
+        self._keep(name, step)
+        return self._commit(name)
+
+    def _soon(self, name: str, step: Step) -> None:
+        """The same, once for all events that have arrived by now: they come in hundreds after the close of a minute, and each commit waits
+        for the disk."""
+        self._keep(name, step)
+        if not self._is_due:
+            self._is_due = True
+            self._assistant.call_soon(self._commit_all)
+
+    def _keep(self, name: str, step: Step) -> None:
+        live = self._live[name]
+        if step.entries:
+            live.records += self._records(name, step)
+        live.steps.append(step)
+
+    def _commit_all(self) -> None:
+        self._is_due = False
+        for name in list(self._live):
+            self._commit(name)
+
+    def _commit(self, name: str) -> bool:
+        """Commit the entries of all steps that were kept, then do what follows from them."""
+        live = self._live[name]
+        steps, records = live.steps, live.records
+        live.steps, live.records = [], []
+        entries = [entry for step in steps for entry in step.entries]
         try:
-            stored = self._journal.append(name, step.entries, self._records(name, step))
+            stored = self._journal.append(name, entries, records)
         except ATMError as error:
             log.error("the journal of %s could not be written: %s", name, error)
             if name not in self._refused:
@@ -326,20 +360,20 @@ class LiveDesk:
             self._refused.add(name)
             self._lose(name)
             return False
-        if step.entries:
+        if entries:
             self._refused.discard(name)
         for record in stored:
             self._logged(name, record)
-        for number, request in step.requests:
+        for number, request in (each for step in steps for each in step.requests):
             self._send(name, number, request)
-        for notice in step.notices:
+        for notice in (each for step in steps for each in step.notices):
             self._tell(name, notice)
         return True
 
     def _records(self, name: str, step: Step) -> list[TradeRecord]:
         live = self._live[name]
         quote = {symbol: each.quote_asset for symbol, each in self._instruments.items()}
-        return live.log.records(step.entries, live.account.state, live.account.wallets, quote) if step.entries else []
+        return live.log.records(step.entries, live.account.state, live.account.wallets, quote)
 
     def _lose(self, name: str) -> None:
         """What is known of an account is not what its journal says: it is taken up anew after a while."""
@@ -363,7 +397,7 @@ class LiveDesk:
             if self._live.get(name) is not live:
                 return  # the account began anew; the request's outcome is asked for
             answer = reply.answer if isinstance(reply, CarriedOut) else _no_answer(number, asked_ms, request, reply)
-            self._do(name, live.account.answered(answer, self.now_ms))
+            self._soon(name, live.account.answered(answer, self.now_ms))
             self._changed()
 
         timeout = SNAPSHOT_S if isinstance(request, TakeSnapshot) else ANSWER_S
@@ -387,7 +421,7 @@ class LiveDesk:
     def _on_heard(self, event: LiveHeard) -> None:
         live = self._live.get(event.account)
         if live is not None and self._time is not None:
-            self._do(event.account, live.account.learned(event.facts, self.now_ms))
+            self._soon(event.account, live.account.learned(event.facts, self.now_ms))
 
     def _on_missed(self, event: LiveMissed) -> None:
         live = self._live.get(event.account)

@@ -73,7 +73,9 @@ class Desk:
         self.flights: dict[int, Flight] = {}
         self.positions: dict[str, PositionSeen] = {}
         self.prices: dict[str, Price] = {}
-        self._unfinished: list[LiveOrder] | None = None
+        self._open: dict[str, dict[str, LiveOrder]] = {}
+        for order in state.orders.values():
+            self._index(order.client_id)
         self._number = 0
         self._since_checkpoint = 0
         self._entries: list[JournalEntry] = []
@@ -87,7 +89,20 @@ class Desk:
         self._entries.append(entry)
         self._since_checkpoint += 1
         self.state = apply(self.state, entry)
-        self._unfinished = None
+        client_id = entry.intent.client_id if isinstance(entry, Intended) else getattr(entry, "client_id", "")
+        if client_id:
+            self._index(client_id)
+
+    def _index(self, client_id: str) -> None:
+        """Keep unfinished orders by their symbol."""
+        order = self.state.orders.get(client_id)
+        if order is None:
+            return
+        known = self._open.setdefault(order.intent.symbol, {})
+        if not order.is_complete:
+            known[client_id] = order
+        else:
+            known.pop(client_id, None)
 
     def ask(self, request: LiveRequest, key: Hashable, now_ms: int, patience_ms: int = ANSWER_PATIENCE_MS) -> bool:
         """Send a request unless one about the same is under way. Returns whether it was."""
@@ -130,13 +145,15 @@ class Desk:
 
     def unfinished(self) -> list[LiveOrder]:
         """Orders of which something is still to come: they are not final, or not all of their fills are known."""
-        if self._unfinished is None:
-            self._unfinished = [order for order in self.state.orders.values() if not order.is_complete]
-        return self._unfinished
+        return [order for known in self._open.values() for order in known.values()]
+
+    def unfinished_of(self, symbol: str) -> list[LiveOrder]:
+        """Those of one symbol."""
+        return list(self._open.get(symbol, {}).values())
 
     def orders(self, symbol: str) -> list[LiveOrder]:
         """Orders of a symbol that are not final."""
-        return [order for order in self.unfinished() if order.intent.symbol == symbol and not order.is_final]
+        return [order for order in self._open.get(symbol, {}).values() if not order.is_final]
 
     def stops(self, symbol: str) -> list[LiveOrder]:
         """Its protective stops that are not final."""

@@ -31,6 +31,7 @@ from atm.model.live_request import (
     Failure,
     FailureKind,
     FindOrder,
+    LiveRequest,
     PlaceOrder,
     SetLeverage,
     SetMarginMode,
@@ -149,8 +150,8 @@ class LiveAccount:
 
     def learned(self, facts: Iterable[LiveFact], now_ms: int) -> Step:
         """The user stream says something."""
-        self._learn(facts, now_ms)
-        return self._worked(now_ms)
+        about = self._learn(facts, now_ms)
+        return self._worked_on(about, now_ms)
 
     def priced(self, symbol: str, last: Decimal, mark: Decimal, now_ms: int) -> None:
         """New prices of a symbol. They cause no step; the next tick looks at them."""
@@ -159,19 +160,27 @@ class LiveAccount:
     def answered(self, answer: Answer, now_ms: int) -> Step:
         """A request was answered, or will not be."""
         flight = self._desk.flights.pop(answer.number, None)
-        self._learn(answer.facts, now_ms)
-        if flight is not None:
-            self._answered(flight, answer, now_ms)
-        return self._worked(now_ms)
+        about = self._learn(answer.facts, now_ms)
+        if flight is None:
+            return self._worked_on(about, now_ms)
+        self._answered(flight, answer, now_ms)
+        if isinstance(flight.request, TakeSnapshot):
+            return self._worked(now_ms)
+        return self._worked_on(about | {_symbol_of(flight.request)}, now_ms)
 
     # --- what is wanted ---------------------------------------------------------------------------------------
 
     def aim(self, target: Target, now_ms: int) -> Step:
         """A decision. One that is not later than the one before is known already and changes nothing."""
-        before = self.state.targets.get(target.symbol)
-        if before is None or target.decision_ms > before.decision_ms:
-            self._desk.record(TargetSet(target, now_ms))
-            self._positions.new_decision(target.symbol)
+        return self.aim_all((target,), now_ms)
+
+    def aim_all(self, targets: Iterable[Target], now_ms: int) -> Step:
+        """Decisions of one moment, in one step."""
+        for target in targets:
+            before = self.state.targets.get(target.symbol)
+            if before is None or target.decision_ms > before.decision_ms:
+                self._desk.record(TargetSet(target, now_ms))
+                self._positions.new_decision(target.symbol)
         return self._worked(now_ms)
 
     def halt(self, scope: str, reason: str, now_ms: int, *, hands_off: bool = False) -> Step:
@@ -221,21 +230,29 @@ class LiveAccount:
 
     # --- inside -----------------------------------------------------------------------------------------------
 
-    def _learn(self, facts: Iterable[LiveFact], now_ms: int) -> None:
+    def _learn(self, facts: Iterable[LiveFact], now_ms: int) -> set[str]:
+        """Take facts in; the symbols that they are about."""
+        about = set()
         for fact in facts:
             match fact:
                 case PositionSeen():
                     self._seen(fact)
+                    about.add(fact.symbol)
                 case WalletSeen():
                     self._equity.learn(fact)
                 case SettingsSeen():
                     self._positions.settings(fact)
+                    about.add(fact.symbol)
                 case _:
+                    order = self.state.orders.get(fact.client_id)
+                    if order is not None:
+                        about.add(order.intent.symbol)
                     if not self._orders.learn(fact) and not belongs_to(fact.client_id, self._desk.name):
                         self._reconciler.soon(now_ms + FOREIGN_LOOK_MS)
         for order in self._orders.changed:
             self._stops.fired(order, now_ms)
         self._orders.changed.clear()
+        return about
 
     def _seen(self, position: PositionSeen) -> None:
         before = self._desk.positions.get(position.symbol)
@@ -284,6 +301,15 @@ class LiveAccount:
         self._learn((*snapshot.positions, *snapshot.wallets, *snapshot.settings), now_ms)
         self._reconciler.take(snapshot, now_ms)
 
+    def _worked_on(self, symbols: Iterable[str], now_ms: int) -> Step:
+        """What is to be done about some symbols after an event. What time or the state of the whole account asks for is done by the next
+        tick: with a hundred symbols, looking at all of them after each of their events would take longer than the minute."""
+        for symbol in sorted(symbols):
+            self._orders.look_after_symbol(symbol, now_ms)
+            if symbol in self._desk.instruments:
+                self._work(symbol, now_ms)
+        return self._desk.take(now_ms)
+
     def _worked(self, now_ms: int) -> Step:
         """Everything that is to be done now."""
         desk = self._desk
@@ -312,3 +338,8 @@ class LiveAccount:
         if is_ready:
             self._positions.work(symbol, now_ms)
         self._dead_man.work(symbol, now_ms)
+
+
+def _symbol_of(request: LiveRequest) -> str:
+    """The symbol that a request is about, "" of a snapshot."""
+    return request.intent.symbol if isinstance(request, PlaceOrder) else getattr(request, "symbol", "")

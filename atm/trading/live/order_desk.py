@@ -90,7 +90,14 @@ class OrderDesk:
         unfinished = self._desk.unfinished()
         for client_id in self._looks.keys() - {order.client_id for order in unfinished}:
             del self._looks[client_id]
-        for order in unfinished:
+        self._look_after_all(unfinished, now_ms)
+
+    def look_after_symbol(self, symbol: str, now_ms: int) -> None:
+        """The same for the orders of one symbol."""
+        self._look_after_all(self._desk.unfinished_of(symbol), now_ms)
+
+    def _look_after_all(self, orders: Iterable[LiveOrder], now_ms: int) -> None:
+        for order in orders:
             if order.state is OrderState.SENT and now_ms - order.sent_ms >= LOST_AFTER_MS:
                 self.learn(Lost(order.client_id, now_ms))
             self._look_after(self._desk.state.orders[order.client_id], now_ms)
@@ -171,13 +178,14 @@ class OrderDesk:
 
     def unplaced(self, symbol: str, decision_ms: int, purposes: tuple[Purpose, ...]) -> LiveOrder | None:
         """An order of this decision that was proved never to have been placed and has no further attempt yet."""
-        found = {
-            (order.intent.slice, order.intent.attempt): order
-            for order in self._desk.state.orders.values()
-            if order.intent.symbol == symbol and order.intent.decision_ms == decision_ms
+        orders = self._desk.state.orders.values()
+        found = [each for each in orders if each.state is OrderState.NOT_PLACED and each.intent.purpose in purposes]
+        found = [each for each in found if (each.intent.symbol, each.intent.decision_ms) == (symbol, decision_ms)]
+        if not found:
+            return None
+        tried = {
+            (each.intent.slice, each.intent.attempt)
+            for each in orders
+            if (each.intent.symbol, each.intent.decision_ms) == (symbol, decision_ms)
         }
-        for (piece, attempt), order in found.items():
-            is_open = order.state is OrderState.NOT_PLACED and order.intent.purpose in purposes
-            if is_open and (piece, attempt + 1) not in found:
-                return order
-        return None
+        return next((each for each in found if (each.intent.slice, each.intent.attempt + 1) not in tried), None)
