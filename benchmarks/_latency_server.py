@@ -83,9 +83,7 @@ def listed(symbols: Sequence[str]) -> tuple[tuple[Instrument, ...], dict[str, An
     entries = []
     for symbol in symbols:
         entries.append(copy.deepcopy(entry) | {"symbol": symbol, "pair": symbol, "baseAsset": symbol[:4]})
-    instruments = tuple(
-        msgspec.structs.replace(model, symbol=symbol, base_asset=symbol[:4]) for symbol in symbols
-    )
+    instruments = tuple(msgspec.structs.replace(model, symbol=symbol, base_asset=symbol[:4]) for symbol in symbols)
     return instruments, info | {"symbols": entries}
 
 
