@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import deque
 from collections.abc import Callable, Coroutine, Iterable
 from functools import partial
 from typing import Any
@@ -37,6 +38,7 @@ from atm.model.live_request import Answer, Failure, FailureKind, PlaceOrder
 log = logging.getLogger(__name__)
 
 CLOCK_S = 1.0
+REQUESTS_A_TURN = 4
 
 
 class _Connected(msgspec.Struct):
@@ -69,13 +71,16 @@ class LiveExchangeDesk:
         self._opening: dict[str, list[Deferred]] = {}
         self._ticking = False
         self._spare: dict[str, FuturesClient] = {}
+        self._waiting: deque[Coroutine[None, None, None]] = deque()
         self._kill = KillDesk(assistant, self, stored, spawn, lambda: int(market.wall_ms()))
         assistant.answer(OpenLiveAccount, self._on_open)
         assistant.answer(CloseLiveAccount, self._on_close)
         assistant.answer(CarryOut, self._on_carry_out)
 
     async def close(self) -> None:
-        """Disconnect all."""
+        """Disconnect all; what has not begun is not begun any more."""
+        while self._waiting:
+            self._waiting.popleft().close()
         for name in list(self._accounts):
             await self._disconnect(name)
         for rest in self._spare.values():
@@ -190,8 +195,18 @@ class LiveExchangeDesk:
             reason = "the kill switch was pressed"
             return CarriedOut(Answer(request.number, 0, failure=Failure(FailureKind.NOT_DONE, reason=reason)))
         deferred = Deferred()
-        self._spawn(self._carry_out(connected.channel, request, deferred))
+        self._waiting.append(self._carry_out(connected.channel, request, deferred))
+        if len(self._waiting) == 1:
+            self._spawn(self._let_in())
         return deferred
+
+    async def _let_in(self) -> None:
+        """Begin few requests a turn of the loop: those of a minute come together, and the first is not to wait on the wire for the last
+        to be signed."""
+        while self._waiting:
+            for _ in range(min(REQUESTS_A_TURN, len(self._waiting))):
+                self._spawn(self._waiting.popleft())
+            await asyncio.sleep(0)
 
     @staticmethod
     async def _carry_out(channel: OrderChannel, request: CarryOut, deferred: Deferred) -> None:

@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable
 from contextvars import ContextVar
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 
 import aiohttp
 import msgspec
@@ -195,6 +195,16 @@ class FuturesTransport(AsyncClient):  # type: ignore[misc]  # the library is unt
             return lost(placing, False, type(error).__name__)
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             return lost(placing, True, type(error).__name__)
+
+    def _get_request_kwargs(
+        self, method: str, signed: bool, force_params: bool = False, **kwargs: Any
+    ) -> dict[str, Any]:
+        """The library's, with a body that is laid out already: a form of pairs costs the HTTP client a third of the time that an order
+        takes. Bodies that are signed by a private key the library lays out itself."""
+        found: dict[str, Any] = super()._get_request_kwargs(method, signed, force_params, **kwargs)
+        if isinstance(found.get("data"), list) and not self.PRIVATE_KEY:
+            found["data"] = urlencode(found["data"]).encode()
+        return found
 
     async def _handle_response(self, response: aiohttp.ClientResponse) -> Any:
         self._feed_budget(response)

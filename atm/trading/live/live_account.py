@@ -304,6 +304,7 @@ class LiveAccount:
     def _worked_on(self, symbols: Iterable[str], now_ms: int) -> Step:
         """What is to be done about some symbols after an event. What time or the state of the whole account asks for is done by the next
         tick: with a hundred symbols, looking at all of them after each of their events would take longer than the minute."""
+        self._value(now_ms)
         for symbol in sorted(symbols):
             self._orders.look_after_symbol(symbol, now_ms)
             if symbol in self._desk.instruments:
@@ -318,12 +319,15 @@ class LiveAccount:
             self._answered(flight, Answer(number, flight.sent_ms, failure=lost), now_ms)
         self._orders.look_after(now_ms)
         self._reconciler.work(now_ms)
-        self._equity.mark(now_ms)
-        self._positions.equity, self._positions.unpriced = self._equity.value, self._equity.unpriced
+        self._value(now_ms)
         for symbol in sorted(desk.setup.symbols.keys() | desk.state.books.keys() | desk.state.targets.keys()):
             if symbol in desk.instruments:
                 self._work(symbol, now_ms)
         return desk.take(now_ms)
+
+    def _value(self, now_ms: int) -> None:
+        self._equity.mark(now_ms)
+        self._positions.valued(self._equity.value, self._equity.unpriced)
 
     def _work(self, symbol: str, now_ms: int) -> None:
         book = self._desk.book(symbol)

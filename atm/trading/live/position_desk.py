@@ -56,7 +56,8 @@ class PositionDesk:
         self._trouble: dict[str, _Trouble] = {}
         self._sent: deque[int] = deque()
         self._held: dict[str, str] = {}
-        self.equity = 0.0
+        self._worths: dict[str, float] | None = None
+        self._worth = self.equity = 0.0
         self.unpriced: tuple[str, ...] = ()
 
     def settings(self, seen: SettingsSeen) -> None:
@@ -69,6 +70,10 @@ class PositionDesk:
     def new_decision(self, symbol: str) -> None:
         """Failures of the one before do not count any more."""
         self._trouble.pop(symbol, None)
+
+    def valued(self, equity: float, unpriced: tuple[str, ...]) -> None:
+        """Equity in quote asset, 0 where it is not known; what the positions are worth is added up anew for the next limit."""
+        self.equity, self.unpriced, self._worths = equity, unpriced, None
 
     def sent_order(self, now_ms: int) -> None:
         """Count an order for the limit of orders per minute."""
@@ -296,11 +301,11 @@ class PositionDesk:
     def _view(self, symbol: str, amount_after: Decimal, now_ms: int) -> RiskView:
         prices, marked = self._desk.prices, self._desk.state.equity
         worth = float(abs(amount_after) * self._desk.price(symbol))
-        others = sum(
-            float(abs(book.amount) * self._desk.price(other))
-            for other, book in self._desk.state.books.items()
-            if other != symbol
-        )
+        if self._worths is None:
+            books = self._desk.state.books.items()
+            self._worths = {other: float(abs(book.amount) * self._desk.price(other)) for other, book in books}
+            self._worth = sum(self._worths.values())
+        others = self._worth - self._worths.get(symbol, 0.0)
         known, recent = prices.get(symbol), self.orders_last_minute(now_ms)
         return RiskView(
             symbol=symbol, position_worth=worth, account_worth=worth + others, equity=self.equity, unpriced=self.unpriced,
