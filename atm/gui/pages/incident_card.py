@@ -44,7 +44,7 @@ class IncidentCard:
         if busy:
             ui.text(ui.t("incident.busy"), ui.colors.muted, size=ui.theme.SMALL)
         elif failed is not None:
-            widgets.field_note(ui, failed.message)
+            widgets.field_note(ui, ui.t.said(failed.message))
         elif account in self._done:
             said = ui.t("incident.done", file=self._done[account])
             ui.text(f"{icons.SUCCESS}  {said}", ui.colors.good, size=ui.theme.SMALL)
