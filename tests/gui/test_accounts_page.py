@@ -68,8 +68,13 @@ def test_every_condition_that_keeps_a_position_from_trading_is_named(actual: Pil
     halts = (Halted("FILUSDT", "max_notional: 9, allowed 5", False, MARKET_MS),)
     view.snapshot = replace(view.snapshot, trading=False, positions=stopped, halts=halts)
     assert keys(model, "FILUSDT") == [
-        "why.trading_off", "why.halted", "why.symbol_status", "why.analysis_failed", "why.after_stop", "why.limit",
+        "why.halted",
+        "why.symbol_status",
+        "why.analysis_failed",
         "why.given_up",
+        "why.trading_off",
+        "why.after_stop",
+        "why.limit",
     ]  # fmt: skip
     assert "why.halted" not in keys(model, "NEARUSDT")
 

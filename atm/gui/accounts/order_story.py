@@ -43,7 +43,8 @@ def story_line(t: Texts, entry: JournalEntry) -> StoryLine:
             executed = t("story.executed", quantity=_written(entry.executed))
             number = entry.order_id or entry.algo_id
             named = f"{executed}   {t('story.number', number=number)}" if number else executed
-            return StoryLine(entry.time_ms, t(f"order_state.{entry.state.value}"), f"{named}   {entry.reason}".rstrip())
+            reason = "" if entry.reason.isupper() else f"   {entry.reason}"
+            return StoryLine(entry.time_ms, t(f"order_state.{entry.state.value}"), f"{named}{reason}".rstrip())
         case Filled():
             fill = entry.fill
             fee = "" if fill.commission is None else t("story.fee", fee=_written(fill.commission), asset=fill.asset)

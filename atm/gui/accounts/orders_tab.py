@@ -137,4 +137,7 @@ def _table(ui: Ui) -> Table[OrderView]:
 
 
 def _reason(order: OrderView) -> str:
-    return f"{order.reason} ({order.code})" if order.code else order.reason
+    """The exchange's words for a refusal or an early end; its mere name of the state says nothing new."""
+    if order.code:
+        return f"{order.reason} ({order.code})"
+    return "" if order.reason.isupper() else order.reason

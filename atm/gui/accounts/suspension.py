@@ -31,7 +31,8 @@ class Suspension:
 
 def suspensions(model: ReadModel, view: AccountView, position: PositionState) -> list[Suspension]:
     """Empty when the position may trade."""
-    return [*_of_account(model, view), *_of_symbol(model, view, position)]
+    found = [*_of_account(model, view), *_of_symbol(model, view, position)]
+    return sorted(found, key=lambda each: not each.grave)
 
 
 def _of_account(model: ReadModel, view: AccountView) -> list[Suspension]:

@@ -9,6 +9,7 @@ from atm.gui.read_model import AccountView
 from atm.gui.theme import Color
 from atm.gui.ui import Ui
 from atm.model.account import AccountKind
+from atm.model.activation import ActivationStatus
 from atm.model.journal import KILLED
 
 _HEIGHT = 64.0
@@ -57,6 +58,9 @@ def state_of(ui: Ui, view: AccountView) -> tuple[str, Color]:
         return ui.t("kill.button"), ui.colors.bad
     if snapshot.halts:
         return ui.t("history.halted"), ui.colors.bad
+    activation = ui.model.activation(snapshot.name).status
+    if view.setup.kind is AccountKind.ACTUAL and activation in (ActivationStatus.FAILED, ActivationStatus.BLOCKED):
+        return ui.t(f"activation_status.{activation.value}"), ui.colors.bad
     if view.setup.kind is AccountKind.ACTUAL and snapshot.reason:
         return ui.t.said(snapshot.reason), ui.colors.warning
     if snapshot.trading:

@@ -82,7 +82,8 @@ class ActivationCard:
             ui.wrapped(ui.t(f"activation_reason.{state.reason.value}"), _tone(ui, state.status))
             if state.details:
                 ui.wrapped(state.details, ui.colors.faint)
-        for warning in state.warnings:
+        is_known = state.status in (ActivationStatus.ACTIVE, ActivationStatus.BLOCKED)
+        for warning in state.warnings if is_known else ():
             ui.wrapped(f"{icons.WARNING}  {ui.t(f'key_warning.{warning.value}')}", ui.colors.warning)
         live = ui.model.live.get(state.account)
         if state.status is ActivationStatus.INACTIVE and live is not None and live.is_ready:
