@@ -41,7 +41,9 @@ def _killed(ui: Ui, view: AccountView, time_ms: int, how: str) -> None:
     ui.text(
         f"{icons.STOP}  {ui.t('kill.pressed', time=formats.moment(time_ms, seconds=True))}", ui.colors.bad, bold=True
     )
-    left = [position.symbol for position in view.snapshot.positions if position.quantity]
+    live = ui.model.live.get(view.snapshot.name)
+    working = {order.symbol for order in live.orders if not order.is_final} if live is not None else set()
+    left = sorted({position.symbol for position in view.snapshot.positions if position.quantity} | working)
     if left:
         ui.text(f"{icons.WAITING}  {ui.t('kill.closing', symbols=', '.join(left))}", ui.colors.warning)
     else:
