@@ -310,6 +310,7 @@ class ReadModel:
         if event.removed:
             self.accounts.pop(name, None)
             self.live.pop(name, None)
+            self.order_types.pop(name, None)
             return
         view = self.accounts.get(name)
         if view is None:

@@ -39,12 +39,14 @@ class SimulationResult:
 @dataclass(frozen=True, slots=True)
 class AccountRecords:
     """What is stored of an account. trades: oldest first, the newest ones where there are very many; total: of all trades;
-    equity_time int64 ms (n,), equity float64 (n,): its stored points, ascending."""
+    equity_time int64 ms (n,), equity float64 (n,): its stored points, ascending; funding: paid by an actual account as far as its income
+    is stored, None where the exchange books none."""
 
     trades: tuple[TradeRecord, ...]
     total: int
     equity_time: NDArray[np.int64]
     equity: NDArray[np.float64]
+    funding: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,11 +18,11 @@ from atm.gui.texts import Texts
 from atm.ipc.assistant import IPCAssistant
 from atm.ipc.messages import TRADE, AnalyseBars, AnalysedBars, AnalysesDescription, DescribeAnalyses
 from atm.ipc.shared_array import take
-from atm.model.account import TradeRecord
+from atm.model.account import AccountKind, TradeRecord
 from atm.model.analysis_configuration import AnalysisConfiguration
 from atm.model.bars import Bars, TimeRange
 from atm.model.errors import Refused, Unavailable
-from atm.model.income import IncomeCheck
+from atm.model.income import FUNDING_KINDS, IncomeCheck
 from atm.model.interval import MINUTE_MS
 from atm.model.journal import JournalEntry
 from atm.model.mark import MarksStored
@@ -92,13 +92,19 @@ class StoreResults:
     def account_records(self, name: str) -> AccountRecords:
         """At most `MOST_RECORDS` trades, the newest ones."""
         accounts = self._database.accounts
-        if all(each.setup.name != name for each in accounts.load()):
+        setup = next((each.setup for each in accounts.load() if each.setup.name == name), None)
+        if setup is None:
             raise Refused(f"there is no account {name}")
         points = accounts.equity(name)
         trades = tuple(accounts.trades(name, MOST_RECORDS)[::-1])
         total = len(trades) if len(trades) < MOST_RECORDS else max(len(trades), accounts.count_trades(name))
         time_ms = np.fromiter((time for time, _ in points), np.int64, len(points))
-        return AccountRecords(trades, total, time_ms, np.fromiter((e for _, e in points), np.float64, len(points)))
+        equity = np.fromiter((each for _, each in points), np.float64, len(points))
+        funding = None
+        if setup.kind is AccountKind.ACTUAL:
+            paid = [each.amount for each in self._database.income.records(name) if each.kind in FUNDING_KINDS]
+            funding = float(-sum(paid))
+        return AccountRecords(trades, total, time_ms, equity, funding)
 
     def export_account(
         self, result: SimulationResult, summary: SimulationSummary | None, kind: str, texts: Texts

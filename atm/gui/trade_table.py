@@ -53,8 +53,15 @@ def trade_columns(ui: Ui) -> tuple[Column[TradeRecord], ...]:
             lambda r: r.profit,
             color=lambda r: ui.signed(r.profit),
         ),
-        Column(t("field.fee"), lambda r: formats.number(r.fee, 4), lambda r: r.fee, True, 0.75),
+        Column(t("field.fee"), _fee, lambda r: r.fee, True, 0.75),
         Column(t("field.quantity_after"), lambda r: quantity(r, r.quantity_after), lambda r: r.quantity_after),
         Column(t("field.entry_after"), lambda r: price(r, r.entry_price_after), lambda r: r.entry_price_after),
         Column(t("field.wallet_after"), lambda r: formats.number(r.wallet_after), lambda r: r.wallet_after),
     )
+
+
+def _fee(record: TradeRecord) -> str:
+    """In the quote asset, or in the asset that it was paid in."""
+    if record.other_fee_asset:
+        return f"{formats.number(record.other_fee, 8)} {record.other_fee_asset}"
+    return formats.number(record.fee, 4)

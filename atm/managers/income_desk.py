@@ -43,7 +43,7 @@ SECOND_MS = 1_000
 """Times of some records are cut to full seconds."""
 LOOKED_BACK_MS = 2 * DAY_MS
 """Of what is compared after each reading; the page compares all."""
-MOST_TRADES = 20_000
+MOST_TRADES = 5_000
 MOST_TOLD = 1_000
 Notify = Callable[..., None]
 _EVENTS = equity.TRANSFERS | {"FUNDING_FEE", "INSURANCE_CLEAR", "ADJUSTMENT"}
@@ -173,13 +173,12 @@ class IncomeDesk:
 
     def _conclude(self, name: str, reading: _Reading) -> None:
         state = reading.round.concluded(reading.state)
+        told = [Transferred(each.asset, each.amount, each.time_ms, each.transaction_id) for each in reading.transfers]
+        if told:
+            # before the state says that they are known: after a kill in between they are told again, which does no harm
+            self._live.transferred(name, told)
         try:
             self._database.income.take(name, (), state)
-            told = [
-                Transferred(each.asset, each.amount, each.time_ms, each.transaction_id) for each in reading.transfers
-            ]
-            if told:
-                self._live.transferred(name, told)
             self._compare(name, state)
         except ATMError as error:
             self._failed(name, str(error))

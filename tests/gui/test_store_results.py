@@ -1,6 +1,7 @@
 """The window's results from real stores and a real analyzer process."""
 
 import threading
+from decimal import Decimal
 from pathlib import Path
 
 import numpy as np
@@ -13,12 +14,18 @@ from atm.gui.store_results import StoreResults
 from atm.ipc.local import LocalBus
 from atm.ipc.messages import AnalyseBars, Ping
 from atm.ipc.shared_array import program_id
+from atm.model.account import AccountKind, AccountSetup, TradeReason, TradeRecord
 from atm.model.analysis_configuration import AnalysisConfiguration, MovingAverageLine, ParabolicLine, VolumeProfile
 from atm.model.bars import Source, TimeRange
 from atm.model.endpoint import Addresses, Endpoint
 from atm.model.errors import Invalid, Unavailable
-from atm.model.interval import MINUTE_MS, Interval
+from atm.model.income import IncomeCause, IncomeRecord, IncomeState
+from atm.model.interval import HOUR_MS, MINUTE_MS, Interval
+from atm.model.journal import Resumed
+from atm.model.mark import RecordedMarks
+from atm.model.order import Side
 from atm.model.program import ProgramContext
+from atm.storage.database import Database
 from atm.storage.market_store import open_store
 from tests.gui import filled
 
@@ -112,3 +119,38 @@ def test_where_minutes_came_from_is_read_from_the_store(home: Path) -> None:
     assert found.start_ms == int(bars.open_time[0])
     totals = found.totals()
     assert (totals[Source.SAMPLE], totals[Source.ABSENT], totals[Source.MISSING]) == (150, 20, 30)
+
+
+def test_income_of_an_actual_account_is_read_compared_and_written(home: Path) -> None:
+    context = ProgramContext(home, home, Endpoint.LIVE, Addresses("", ""), 1, 1, ("X",), headless=True)
+    results = StoreResults(context, LocalBus().assistant("gui"))
+    stamp = 1_700_006_400_000  # 2023-11-15 00:00 UTC
+    database = Database(context.database)
+    database.accounts.put(AccountSetup("first", AccountKind.ACTUAL))
+    database.accounts.put(AccountSetup("paper"))
+    fill = TradeRecord(
+        0, stamp - HOUR_MS, 0, "AUSDT", Side.SELL, TradeReason.ENTRY, 3.0, 10.0, 0.0, 0.015, -3.0, 10.0, 0.0, trade_id=4
+    )
+    database.orders.append("first", [Resumed("", 1)], [fill])
+    records = [
+        IncomeRecord(1, "COMMISSION", "AUSDT", "USDT", Decimal("-0.015"), stamp - HOUR_MS, 4),
+        IncomeRecord(2, "FUNDING_FEE", "AUSDT", "USDT", Decimal("0.003"), stamp),
+    ]
+    database.income.take("first", records, IncomeState(stamp - 2 * HOUR_MS, stamp + HOUR_MS))
+    writer = open_store(context, read_only=False)
+    price = np.full(1, 10.0)
+    mark = np.array([price, price, price, price])
+    writer.put_marks("AUSDT", RecordedMarks(np.array([stamp]), mark, np.array([stamp]), np.array([1e-4])))
+    writer.close()
+    found = results.account_income("first")
+    assert (found.lines, found.agreeing) == ((), 1)
+    assert results.account_records("first").funding == -0.003
+    assert results.account_records("paper").funding is None
+    folder = results.export_income("first", "csv")
+    assert sorted(path.name for path in folder.iterdir()) == ["differences.csv", "income.csv"]
+    writer = open_store(context, read_only=False)
+    writer.put_marks("AUSDT", RecordedMarks(np.array([stamp]), mark, np.array([stamp]), np.array([2e-4])))
+    writer.close()
+    again = StoreResults(context, LocalBus().assistant("gui")).account_income("first")
+    assert [line.cause for line in again.lines] == [IncomeCause.FUNDING], "the rate was twice as high"
+    database.close()

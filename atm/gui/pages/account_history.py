@@ -259,10 +259,11 @@ class AccountHistoryPage:
         )
 
     def _booked(self, view: AccountView) -> tuple[float, float, float | None]:
-        """Realised profit, fees, funding. An actual account's engine books nothing: its fills do, which hold no funding."""
+        """Realised profit, fees, funding. An actual account's engine books nothing: its fills do, and its income holds the funding."""
         states = view.snapshot.assets
         if view.snapshot.kind is AccountKind.ACTUAL:
-            return sum(trade.profit for trade in self._trades), sum(trade.fee for trade in self._trades), None
+            funding = None if self._records is None else self._records.funding
+            return sum(trade.profit for trade in self._trades), sum(trade.fee for trade in self._trades), funding
         realized, fees = sum(s.realized_profit for s in states), sum(s.fees_paid for s in states)
         return realized, fees, sum(s.funding_paid for s in states)
 

@@ -39,7 +39,7 @@ ADJUSTED_WITHIN_MS = 10 * MINUTE_MS
 FUNDING_SHARE = Decimal("1e-3")
 """The mark price that funding is settled at is not recorded to the last digit: so much of an amount is no difference."""
 WALLET = "WALLET"
-QUOTES = ("USDT", "USDC")
+QUOTES = ("USDT", "USDC", "FDUSD", "BUSD", "BTC")
 """Assets that symbols are quoted in."""
 
 Settled = Mapping[tuple[str, int], tuple[float, float]]
