@@ -22,6 +22,7 @@ SUFFIX = ".atmincident"
 MANIFEST, RECORDS, README = "manifest.json", "records.jsonl", "README.txt"
 LARGEST_FILE = 2_000_000_000
 """Bytes of one unpacked file that are read: an archive made by somebody else must not fill the memory."""
+Place = tuple[int, int]
 _STATES = ("live_state", "engine_state")
 _TABLES = "instruments"
 _README = """An incident of Auto Trade Machine.
@@ -126,33 +127,34 @@ def _chosen(folder: Path, wanted: Wanted, counts: dict[str, int]) -> Iterator[by
     parts = _overlapping(folder, wanted)
     starts, tables = _starts(parts, wanted)
     yield from tables
-    index = -1
-    for path in parts:
-        for text in read_lines(path):
-            index += 1
-            head = _HEADS.decode(text)
-            start = starts.get(head.account)
-            if head.wall <= wanted.to_ms and start is not None and index >= start:
-                counts[head.account] = counts.get(head.account, 0) + 1
-                yield text
+    for place, text in _placed(parts):
+        head = _HEADS.decode(text)
+        start = starts.get(head.account)
+        if head.wall <= wanted.to_ms and start is not None and place >= start:
+            counts[head.account] = counts.get(head.account, 0) + 1
+            yield text
 
 
-def _starts(parts: Iterable[Path], wanted: Wanted) -> tuple[dict[str, int], list[bytes]]:
-    """(number of the line from which each account can be replayed, tables that its states refer to)."""
-    states: dict[tuple[str, str], int] = {}
+def _placed(parts: Iterable[Path]) -> Iterator[tuple[Place, bytes]]:
+    """The lines of segments with their places, which stay what they are when the oldest segment is let go meanwhile."""
+    for part, path in enumerate(parts):
+        for line, text in enumerate(read_lines(path)):
+            yield (part, line), text
+
+
+def _starts(parts: Iterable[Path], wanted: Wanted) -> tuple[dict[str, Place], list[bytes]]:
+    """(place from which each account can be replayed, tables that its states refer to)."""
+    states: dict[tuple[str, str], Place] = {}
     tables: dict[str, bytes] = {}
-    index = -1
-    for path in parts:
-        for text in read_lines(path):
-            index += 1
-            head = _HEADS.decode(text)
-            if head.record.type == _TABLES:
-                tables.setdefault(_id_of(text), text)
-            elif head.record.type in _STATES and head.wall <= wanted.to_ms and _is_wanted(head.account, wanted):
-                key = head.account, head.record.type
-                if head.wall <= wanted.from_ms or key not in states:
-                    states[key] = index
-    starts: dict[str, int] = {}
+    for place, text in _placed(parts):
+        head = _HEADS.decode(text)
+        if head.record.type == _TABLES:
+            tables.setdefault(_id_of(text), text)
+        elif head.record.type in _STATES and head.wall <= wanted.to_ms and _is_wanted(head.account, wanted):
+            key = head.account, head.record.type
+            if head.wall <= wanted.from_ms or key not in states:
+                states[key] = place
+    starts: dict[str, Place] = {}
     for (account, _), at in states.items():
         starts[account] = min(at, starts.get(account, at))
     return starts, list(tables.values())

@@ -289,7 +289,11 @@ class RecordedAccount(LiveAccount):
         return self._recorded(Answered(given), now_ms, lambda: LiveAccount.answered(self, given, now_ms))
 
     def aim(self, target: Target, now_ms: int) -> Step:
-        return self._recorded(Aimed(target), now_ms, lambda: LiveAccount.aim(self, target, now_ms))
+        return self.aim_all((target,), now_ms)
+
+    def aim_all(self, targets: Iterable[Target], now_ms: int) -> Step:
+        given = tuple(targets)
+        return self._recorded(Aimed(given), now_ms, lambda: LiveAccount.aim_all(self, given, now_ms))
 
     def halt(self, scope: str, reason: str, now_ms: int, *, hands_off: bool = False) -> Step:
         def core() -> Step:

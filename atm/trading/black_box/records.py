@@ -54,7 +54,7 @@ class Answered(msgspec.Struct, frozen=True, tag=True):
 
 
 class Aimed(msgspec.Struct, frozen=True, tag=True):
-    target: Target
+    targets: tuple[Target, ...]
 
 
 class HaltAsked(msgspec.Struct, frozen=True, tag=True):

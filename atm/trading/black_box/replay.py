@@ -229,7 +229,7 @@ def _call(live: LiveAccount, given: LiveInput, now_ms: int) -> Step | None:
         case Answered():
             return live.answered(given.answer, now_ms)
         case Aimed():
-            return live.aim(given.target, now_ms)
+            return live.aim_all(given.targets, now_ms)
         case HaltAsked():
             return live.halt(given.scope, given.reason, now_ms, hands_off=given.hands_off)
         case ResumeAsked():

@@ -126,7 +126,7 @@ def test_a_hole_in_the_record_is_told_and_the_rest_is_replayed(history: Incident
 
 def test_the_story_tells_decisions_journal_and_requests(history: Incident) -> None:
     told = "\n".join(tell(history.lines(), lambda text, _: text))
-    assert "<- Aimed(target=Target(" in told
+    assert "<- Aimed(targets=[Target(" in told
     assert "journal Intended(" in told
     assert "PlaceOrder(" in told
     assert "Filled(" in told
