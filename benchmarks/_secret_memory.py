@@ -9,6 +9,7 @@ import numpy as np
 
 PAGE = 4_096
 PIECE = 1 << 24
+OVERLAP = 64
 _PRESENT = np.uint64(3 << 62)
 """In memory or swapped out."""
 
@@ -35,7 +36,7 @@ def memory(pid: int) -> Iterator[tuple[str, bytes]]:
             for begin, stop in _touched(pages, start, end):
                 for at in range(begin, stop, PIECE):
                     # A window may lie across two pieces.
-                    yield name, _read(content, at, min(stop, at + PIECE + 16) - at)
+                    yield name, _read(content, at, min(stop, at + PIECE + OVERLAP) - at)
 
 
 def _touched(pages: object, start: int, end: int) -> list[tuple[int, int]]:

@@ -1,7 +1,7 @@
 """Starts the program with two things that only a test may have: a copy of every queue message, and a door for requests.
 
 Every message passes main, so its queue ends are where all are seen. `--tap FILE` gets the bytes of each; the control door answers
-`ask` (a request to a process) and `known` (the newest of some events) as well.
+`ask` (a request to a process) and `known` (how many of some events there were, and the newest) as well.
 """
 
 from __future__ import annotations
@@ -37,14 +37,15 @@ def tap(path: Path) -> None:
 
 def open_door() -> None:
     """Let the control door pass requests on, and tell the newest events of activation and accounts."""
-    newest: dict[str, bytes] = {}
+    newest: dict[str, tuple[int, bytes]] = {}
     handle = program._handle
     run = Supervisor.run
 
     def watched(supervisor: Supervisor) -> None:
         def keep(event: Event) -> None:
             name = getattr(event, "account", "") or getattr(getattr(event, "snapshot", None), "name", "")
-            newest[f"{type(event).__name__}/{name}"] = encode(event)
+            topic = f"{type(event).__name__}/{name}"
+            newest[topic] = newest.get(topic, (0, b""))[0] + 1, encode(event)
 
         for kind in (ActivationKey, ActivationState, AccountUpdated):
             supervisor.assistant.subscribe(kind, keep)

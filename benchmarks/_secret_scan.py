@@ -1,7 +1,7 @@
-"""Looks for secrets in bytes of any kind: a window of twelve bytes of any of their forms is found.
+"""Looks for secrets in bytes of any kind: twelve bytes of one in a row are found in any of its forms.
 
-The forms are the text itself, reversed, in UTF-16 and UTF-32, in base64 (all three alignments), in hexadecimal digits, percent-encoded, and as
-HMAC and its pads hold it. Windows are looked up by two hashes in one pass over the data, then compared.
+The forms are the text itself, reversed, in UTF-16 and UTF-32, in base64 (all three alignments), in hexadecimal digits, percent-encoded,
+and as HMAC and its pads hold it. Windows are looked up by two hashes in one pass over the data, then compared.
 """
 
 from __future__ import annotations
@@ -18,8 +18,16 @@ from numpy.typing import NDArray
 
 WINDOW = 12
 PIECE = 1 << 24
+_LONGEST = 4 * WINDOW
 _TABLE_BITS = 20
 _FACTOR = 2_654_435_761
+
+
+class Form(NamedTuple):
+    """How a secret may be written. window: bytes of it that hold twelve of the secret, so that nothing is found by accident."""
+
+    written: bytes
+    window: int = WINDOW
 
 
 class Found(NamedTuple):
@@ -30,27 +38,30 @@ class Found(NamedTuple):
     offset: int
 
 
-def forms(plain: bytes) -> dict[str, bytes]:
-    """How a secret may be written."""
+def forms(plain: bytes) -> dict[str, Form]:
+    """Every form of a secret by its name."""
     found = {
-        "raw": plain,
-        "reversed": plain[::-1],
-        "hex": plain.hex().encode(),
-        "HEX": plain.hex().upper().encode(),
-        "inner pad": bytes(each ^ 0x36 for each in plain),
-        "outer pad": bytes(each ^ 0x5C for each in plain),
+        "raw": Form(plain),
+        "reversed": Form(plain[::-1]),
+        "hex": Form(plain.hex().encode(), 2 * WINDOW),
+        "HEX": Form(plain.hex().upper().encode(), 2 * WINDOW),
+        "inner pad": Form(bytes(each ^ 0x36 for each in plain)),
+        "outer pad": Form(bytes(each ^ 0x5C for each in plain)),
     }
     for shift in range(3):
         # The first and the last digits depend on what stands beside the secret.
-        digits = base64.b64encode(bytes(shift) + plain).rstrip(b"=")
-        found[f"base64 +{shift}"] = digits[(0, 2, 3)[shift] : -1]
+        digits = base64.b64encode(bytes(shift) + plain).rstrip(b"=")[:-1]
+        found[f"base64 +{shift}"] = Form(digits[(0, 2, 3)[shift] :], WINDOW * 4 // 3)
     try:
         text = plain.decode("ascii")
     except UnicodeDecodeError:
         return found
-    found |= {"UTF-16": text.encode("utf-16-le"), "UTF-32": text.encode("utf-32-le")}
+    found |= {
+        "UTF-16": Form(text.encode("utf-16-le"), 2 * WINDOW),
+        "UTF-32": Form(text.encode("utf-32-le"), 4 * WINDOW),
+    }
     if quote(text, safe="") != text:
-        found["percent"] = quote(text, safe="").encode()
+        found["percent"] = Form(quote(text, safe="").encode())
     return found
 
 
@@ -58,33 +69,32 @@ class Scanner:
     """secrets: by name, what must not be seen: text as ASCII bytes, or raw bytes; at least `WINDOW` each."""
 
     def __init__(self, secrets: Mapping[str, bytes]) -> None:
-        self._known: dict[bytes, tuple[str, str]] = {}
+        self._known: dict[bytes, list[tuple[str, str, bytes]]] = {}
         self._first = np.zeros(1 << _TABLE_BITS, np.uint8)
         self._last = np.zeros(1 << _TABLE_BITS, np.uint8)
         for name, plain in secrets.items():
             if len(plain) < WINDOW:
                 raise ValueError(f"{name} has {len(plain)} bytes, {WINDOW} are needed")
-            for form, written in forms(plain).items():
-                for at in range(len(written) - WINDOW + 1):
-                    self._known.setdefault(written[at : at + WINDOW], (name, form))
-        for window in self._known:
-            self._first[_slot(window[:4])] = 1
-            self._last[_slot(window[-4:])] = 1
+            for form, (written, length) in forms(plain).items():
+                for at in range(len(written) - length + 1):
+                    window = written[at : at + length]
+                    self._known.setdefault(window[:WINDOW], []).append((name, form, window))
+        for begin in self._known:
+            self._first[_slot(begin[:4])] = 1
+            self._last[_slot(begin[-4:])] = 1
 
     def find(self, data: bytes) -> list[Found]:
         """Every window that is there; overlapping ones of one secret as one."""
-        if len(data) < WINDOW:
-            return []
         found: list[Found] = []
-        reached = 0
+        if len(data) < WINDOW:
+            return found
+        reached: dict[str, int] = {}
         for at in _candidates(np.frombuffer(data, np.uint8), self._first, self._last):
-            known = self._known.get(data[at : at + WINDOW])
-            if known is None:
-                continue
-            goes_on = bool(found) and known[0] == found[-1].secret and at == reached + 1
-            reached = int(at)
-            if not goes_on:
-                found.append(Found(*known, reached))
+            for name, form, window in self._known.get(data[at : at + WINDOW], ()):
+                if data[at : at + len(window)] == window:
+                    if at > reached.get(name, -1):
+                        found.append(Found(name, form, int(at)))
+                    reached[name] = int(at) + len(window)
         return found
 
     def find_in_file(self, path: Path) -> list[Found]:
@@ -102,7 +112,7 @@ def _pieces(path: Path) -> Iterator[tuple[int, bytes]]:
         while data := file.read(PIECE):
             yield offset - len(rest), rest + data
             offset += len(data)
-            rest = (rest + data)[-(WINDOW - 1) :]
+            rest = (rest + data)[-_LONGEST + 1 :]
 
 
 def _slot(four: bytes) -> int:

@@ -14,7 +14,6 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
@@ -39,6 +38,7 @@ from atm.ipc.messages import (
     RotateActivationFile,
 )
 from atm.ipc.sealed import seal_for
+from atm.managers.memory_wiper import HANG_UP_S
 from atm.managers.presets import FAST_ANALYSIS, FAST_TRADE
 from atm.model.account import AccountKind, AccountSetup, AssetSetup, PositionSetup
 from atm.model.activation import ActivationStatus as Status
@@ -50,7 +50,7 @@ from atm.model.order import Side
 from tests.program.running import RunningProgram, wait_until
 
 ROOT = Path(__file__).parents[1]
-SPEED = 60
+SPEED = 2
 SYMBOLS = ("FILUSDT", "NEARUSDT")
 HMAC, ED25519, BY_FILE = "hmac", "ed25519", "file"
 ACCOUNTS = (HMAC, ED25519, BY_FILE)
@@ -65,7 +65,16 @@ class TappedProgram(RunningProgram):
     def __init__(self, home: Path, tap: Path, *arguments: str, environment: dict[str, str] | None = None) -> None:
         self.home = home
         self.began = time.monotonic()
-        command = [sys.executable, "-m", "benchmarks._secret_program", "--tap", str(tap), "--home", str(home), *arguments]
+        command = [
+            sys.executable,
+            "-m",
+            "benchmarks._secret_program",
+            "--tap",
+            str(tap),
+            "--home",
+            str(home),
+            *arguments,
+        ]
         own = os.environ | {"PYTHONPATH": str(ROOT), "TMPDIR": str(tap.parent / "temp")} | (environment or {})
         with (home / "terminal.txt").open("ab") as terminal:
             self.process = subprocess.Popen(
@@ -74,8 +83,15 @@ class TappedProgram(RunningProgram):
 
     def known(self, kind: type, account: str = "") -> Any:
         """The newest event of a kind, or None."""
+        return self._counted(kind, account)[1]
+
+    def count(self, kind: type, account: str = "") -> int:
+        """How many events of a kind there were."""
+        return self._counted(kind, account)[0]
+
+    def _counted(self, kind: type, account: str) -> tuple[int, Any]:
         told = ask_running(self.home, {"command": "known"})["known"].get(f"{kind.__name__}/{account}")
-        return None if told is None else decode_message(told)
+        return (0, None) if told is None else (told[0], decode_message(told[1]))
 
     def ask(self, to: str, request: Request) -> dict[str, Any]:
         """A request to a process: its reply as plain data, or {"failed": …}."""
@@ -164,11 +180,15 @@ class Session:
     def _activate(self, account: str, request: Any, expected: Status) -> None:
         def accepted() -> bool:
             reply = self.program.ask(BINANCE_API, request())
-            return "failed" not in reply or "not running" not in reply["failed"] and "attempts" not in reply["failed"]
+            if "failed" not in reply:
+                return True
+            assert "not running" in reply["failed"] or "attempts" in reply["failed"], reply
+            return False
 
+        before = self.program.count(ActivationState, account)
         wait_until(f"{account} is tried", accepted)
-        done = (Status.ACTIVE, Status.BLOCKED, Status.FAILED)
-        wait_until(f"{account} is decided", lambda: self.status(account) in done)
+        # Two are told: that it is tried, and what has come of it.
+        wait_until(f"{account} is decided", lambda: self.program.count(ActivationState, account) >= before + 2)
         assert self.status(account) is expected, self.program.known(ActivationState, account)
 
     def status(self, account: str) -> Status | None:
@@ -193,13 +213,17 @@ class Session:
         intent = OrderIntent(
             f"bench-{account}-{number}", SYMBOLS[0], side, Purpose.OPEN, Decimal(quantity.lstrip("-")), 0, 0
         )
-        reply = self.program.ask(BINANCE_API, CarryOut(account, number, PlaceOrder(intent, 1 << 62)))
-        return msgspec.to_builtins(reply)
+        return self.program.ask(BINANCE_API, CarryOut(account, number, PlaceOrder(intent, 1 << 62)))
 
     def deactivate(self, *accounts: str) -> None:
         for account in accounts:
             reply = self.program.ask(BINANCE_API, DeactivateAccount(account))
             assert "failed" not in reply, reply
+
+    def wait_until_wiped(self) -> None:
+        """What is asked waits for the end of overwriting once that has begun."""
+        time.sleep(2 * HANG_UP_S)
+        wait_until("memory is overwritten", self.has_manager)
 
     def crash(self, name: str, number: signal.Signals) -> None:
         """End a process as a fault of its own would, and wait for its successor."""

@@ -1,20 +1,19 @@
 """A full session with actual accounts, and a search for its secrets in everything that it leaves and holds.
 
-Three accounts of the demo exchange are activated (HMAC, Ed25519, activation file), trade, are refused, crash, are stopped by the kill switch
-and deactivated. Searched for every key, secret, seed and password, in all forms of `_secret_scan`: all files of the home and temporary
-folders, the terminal, every queue message, command lines and environments, and the memory of every process (Linux, as root).
+Three accounts of the demo exchange are activated (HMAC, Ed25519, activation file), trade, are refused, crash, are stopped by the
+kill switch and deactivated. Searched for every key, secret, seed and password, in all forms of `_secret_scan`: all files of the home
+and temporary folders, the terminal, every queue message, command lines and environments, and the memory of every process (Linux, as
+root).
 """
 
 from __future__ import annotations
 
-import os
 import signal
 import subprocess
 import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -25,7 +24,16 @@ from atm.ipc.messages import BINANCE_API
 from atm.model.activation import ActivationStatus as Status
 from benchmarks._secret_memory import can_be_read, memory
 from benchmarks._secret_scan import Scanner
-from benchmarks._secret_session import ACCOUNTS, BY_FILE, ED25519, EVERYBODY, HMAC, SPEED, Session, TappedProgram, allow_core_dumps
+from benchmarks._secret_session import (
+    ACCOUNTS,
+    ED25519,
+    EVERYBODY,
+    HMAC,
+    SPEED,
+    Session,
+    TappedProgram,
+    allow_core_dumps,
+)
 from tests.program.running import wait_until
 
 EXCHANGE = "demo-exchange"
@@ -35,12 +43,13 @@ TRADED_S = 20.0
 
 @dataclass
 class Outcome:
-    """Names of the secrets that were found, by place. searched: bytes; crashed: processes that were made to crash; cores: dumps that were left
-    by them; control: whether a process without our care leaves one there."""
+    """Names of the secrets that were found, by place. searched: bytes; crashed: processes that were made to crash; cores: dumps that
+    they left; control: whether a process without our care leaves one there."""
 
     found: dict[str, set[str]] = field(default_factory=dict)
     searched: Counter[str] = field(default_factory=Counter)
     memory: dict[str, dict[str, set[str]]] = field(default_factory=dict)
+    places: Counter[tuple[str, ...]] = field(default_factory=Counter)
     crashed: int = 0
     cores: list[str] = field(default_factory=list)
     control: bool = False
@@ -67,6 +76,7 @@ def measure(folder: Path, trade_s: float = TRADED_S) -> Outcome:
         assert killed.returncode == 0, killed.stderr
         program.command("doctor")
         session.deactivate(*ACCOUNTS)
+        session.wait_until_wiped()
         _look(session, outcome, "after deactivation")
         assert program.end() == 0
     finally:
@@ -89,7 +99,12 @@ def _leaves_core(folder: Path) -> bool:
 def _crashes(session: Session, outcome: Outcome) -> None:
     """Processes die of their own faults while an account is active."""
     wait_until("the key of the manager is known", lambda: session.has_manager())
-    for name, number in ((BINANCE_API, signal.SIGSEGV), (BINANCE_API, signal.SIGABRT), ("trade", signal.SIGKILL), ("data", signal.SIGBUS)):
+    for name, number in (
+        (BINANCE_API, signal.SIGSEGV),
+        (BINANCE_API, signal.SIGABRT),
+        ("trade", signal.SIGKILL),
+        ("data", signal.SIGBUS),
+    ):
         if session.status(HMAC) is not Status.ACTIVE:
             session.activate_by_keys(HMAC)
         session.crash(name, number)
@@ -98,6 +113,7 @@ def _crashes(session: Session, outcome: Outcome) -> None:
 
 
 def _activations(session: Session) -> None:
+    session.deactivate(HMAC)
     session.activate_by_keys(HMAC, "wrong", Status.FAILED)
     session.activate_by_keys(ED25519)
     session.activate_by_keys(HMAC)
@@ -128,9 +144,11 @@ def _look(session: Session, outcome: Outcome, moment: str) -> None:
         if not can_be_read(pid):
             continue
         held = outcome.memory.setdefault(name, {}).setdefault(moment, set())
-        for _, data in memory(pid):
+        for mapping, data in memory(pid):
             outcome.searched["memory"] += len(data)
-            held.update(each.secret for each in scanner.find(data))
+            for each in scanner.find(data):
+                held.add(each.secret)
+                outcome.places[name, moment, each.secret, each.form, mapping] += 1
 
 
 def _search_files(scanner: Scanner, folder: Path, outcome: Outcome) -> None:
@@ -167,16 +185,26 @@ def rows() -> list[BenchRow]:
     with tempfile.TemporaryDirectory() as folder:
         outcome = measure(Path(folder))
     found = [
-        _row(f"secrets in {place}", len(names), outcome.searched[place] / 1e6, "MB searched", EXCHANGE not in place.replace(" ", "-"))
+        _row(
+            f"secrets in {place}",
+            len(names),
+            outcome.searched[place] / 1e6,
+            "MB searched",
+            EXCHANGE not in place.replace(" ", "-"),
+        )
         for place, names in outcome.found.items()
     ]
     for name, held in outcome.memory.items():
         for moment, names in held.items():
             is_bound = name not in (EXCHANGE, BINANCE_API) or moment != "while active"
             print(f"{name} {moment}: {', '.join(sorted(names)) or 'none'}", file=sys.stderr)
-            found.append(_row(f"secrets in the memory of {name} {moment}", len(names), 0.0, "", is_bound and name != EXCHANGE))
+            found.append(
+                _row(f"secrets in the memory of {name} {moment}", len(names), 0.0, "", is_bound and name != EXCHANGE)
+            )
     control = "a process without our care leaves one" if outcome.control else "NOT PROVED: no process leaves one here"
-    found.append(_row(f"core dumps of {outcome.crashed} crashes", len(outcome.cores), float(outcome.control), control, True))
+    found.append(
+        _row(f"core dumps of {outcome.crashed} crashes", len(outcome.cores), float(outcome.control), control, True)
+    )
     return found
 
 

@@ -9,16 +9,23 @@ import os
 import signal
 import sys
 
+import psutil
+
 from atm.app import logs
-from atm.app.core_dumps import forbid_core_dumps
+from atm.app.core_dumps import forbid_core_dumps, hide_memory
 from atm.ipc.assistant import IPCAssistant
 from atm.ipc.flow import SendCredit
+from atm.ipc.messages import BINANCE_API, GUI, NOTIFIER, Done, Ping
 from atm.ipc.queues import Channel, ChildTransport
 from atm.model.program import ProgramContext
+
+PSS = "pss"
+"""What a process that hides its memory says of it, in bytes, when it is asked whether it lives."""
 
 log = logging.getLogger(__name__)
 
 _PR_SET_PDEATHSIG = 1
+_KEEP_SECRETS = frozenset((BINANCE_API, GUI, NOTIFIER))
 
 
 def run_child(
@@ -26,6 +33,9 @@ def run_child(
 ) -> None:
     """Import `module` and run its `run(assistant, context)` until it is stopped or main is gone."""
     forbid_core_dumps()
+    hidden = name.partition("-")[0] in _KEEP_SECRETS
+    if hidden:
+        hide_memory()
     os.environ.update(environment)
     # Ctrl+C and a service manager's SIGTERM reach the whole group; only main decides what they mean.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -35,6 +45,9 @@ def run_child(
     transport = ChildTransport(channel)
     credit = SendCredit()
     assistant = IPCAssistant(name, transport, credit=credit)
+
+    if hidden:  # main cannot measure it
+        assistant.answer(Ping, lambda _: Done(parameters={PSS: str(psutil.Process().memory_full_info().pss)}))
 
     def ended() -> None:
         credit.close()

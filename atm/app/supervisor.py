@@ -8,13 +8,14 @@ import signal
 import threading
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.connection import wait
 from multiprocessing.process import BaseProcess
 
 import psutil
 
-from atm.app.child import run_child
+from atm.app.child import PSS, run_child
 from atm.app.exchange_keeper import NAME as EXCHANGE
 from atm.app.exchange_keeper import ExchangeKeeper
 from atm.app.exit_watcher import ExitWatcher
@@ -209,6 +210,7 @@ class Supervisor:
             def answered(reply: Reply, child: _Child = child) -> None:
                 if isinstance(reply, Done):
                     child.answered, child.known = time.monotonic(), True
+                    child.pss = int(reply.parameters.get(PSS, child.pss))
 
             self.assistant.request_async(child.program.name, Ping(), answered, HUNG_SECONDS)
 
@@ -216,11 +218,11 @@ class Supervisor:
         if self._exchange is not None:
             self.assistant.publish(ProcessState(EXCHANGE, "running", self._exchange.pid, 0), EXCHANGE)
         for child in self._children.values():
-            try:
+            # One that hides its memory tells it, with its answers to pings.
+            with suppress(psutil.Error, AttributeError):
                 child.pss = psutil.Process(child.process.pid).memory_full_info().pss
-            except (psutil.Error, AttributeError):
-                continue
-            self._announce(child, "running")
+            if child.pss:
+                self._announce(child, "running")
 
     # --- requests ----------------------------------------------------------------------------------------------
 

@@ -23,7 +23,8 @@ class WholeBook(Event, frozen=True):
     """The best levels of a whole book as (price, quantity), best first. Key: symbol. At most four times a second.
 
     is_synchronised False: differences are missing, a snapshot is under way; the levels are the last that were right. update_id: the
-    exchange's number of this state; gaps: how often differences were missing since it is followed.
+    exchange's number of this state; gaps: how often differences were missing since it is followed; is_short: a side has fewer levels than
+    were asked for because more of it is not known, which another snapshot mends.
     """
 
     delivery: ClassVar[Delivery] = "latest"
@@ -34,6 +35,7 @@ class WholeBook(Event, frozen=True):
     gaps: int
     bids: tuple[tuple[float, float], ...]
     asks: tuple[tuple[float, float], ...]
+    is_short: bool = False
 
 
 class RecordSession(Request, frozen=True):

@@ -11,6 +11,7 @@ import time
 from collections.abc import Awaitable, Callable, Coroutine
 from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 import msgspec
 
@@ -29,24 +30,31 @@ from atm.ipc.messages import (
     Done,
     MakeActivationFile,
     Reply,
+    Request,
     RotateActivationFile,
 )
 from atm.ipc.sealed import SealReader
 from atm.managers.activation_files import CannotActivate, file_of, keys_of_file, rotate_file, write_file
 from atm.managers.drive_watch import DriveWatch
+from atm.managers.memory_wiper import MemoryWiper
 from atm.model.activation import BLOCKING, ActivationStatus, KeyReport
 from atm.model.activation import ActivationReason as Reason
 from atm.model.endpoint import SPOT_ADDRESSES, Addresses, Endpoint
 from atm.model.errors import ATMError, Refused
+from atm.model.remains import wipe_remains
 from atm.model.secret import ApiKeys
 from atm.storage.activation_file import check_password
 from atm.storage.removable_drives import mounted
 
 LONGEST_WAIT_S = 60.0
 RECHECK_S = 60.0
+_AFTER_WIPING_S = 1.0
 _PASSING = frozenset((Reason.NETWORK, Reason.CLOCK, Reason.RATE_LIMIT))
 _ON_RECHECK = BLOCKING | {Reason.KEYS_REFUSED, Reason.SIGNATURE_REFUSED, Reason.NO_FUTURES}
 """Reasons that stop an account that was active; its keys stay and are tried again, since it may be switched back."""
+
+
+Q = TypeVar("Q", bound=Request)
 
 
 class _Account(msgspec.Struct):
@@ -65,8 +73,8 @@ class _Account(msgspec.Struct):
 
 class ActivationDesk:
     """spawn: runs a coroutine on the manager's loop; market: the client whose clock and rate budget all share; on_change(account): told
-    before other keys, or none, count; drives(): where files are looked for, besides `home`; clock(): monotonic seconds; wall_ms(): Unix
-    ms UTC."""
+    before other keys, or none, count; drives(): where files are looked for, besides `home`; clock(): monotonic seconds; wipe(traces):
+    overwrites what is left of secrets in the memory of this process, on a thread."""
 
     def __init__(
         self,
@@ -78,6 +86,7 @@ class ActivationDesk:
         home: Path,
         drives: Callable[[], tuple[Path, ...]] = mounted,
         clock: Callable[[], float] = time.monotonic,
+        wipe: Callable[[list[bytearray]], object] = wipe_remains,
     ) -> None:
         self._assistant, self._endpoint, self._addresses = assistant, endpoint, addresses
         self._market, self._spawn, self._home, self._drives, self._clock = market, spawn, home, drives, clock
@@ -87,11 +96,12 @@ class ActivationDesk:
         self._reader = SealReader()
         self._one_at_a_time = asyncio.Semaphore(1)
         self._watches = False
+        self._wiper = MemoryWiper(spawn, self._all_keys, wipe)
         self._watch = DriveWatch(lambda: assistant.call_soon(self.drives_changed), drives)
-        assistant.answer(ActivateAccount, self._on_activate)
-        assistant.answer(ActivateByFile, self._on_activate_by_file)
-        assistant.answer(MakeActivationFile, self._on_make_file)
-        assistant.answer(RotateActivationFile, self._on_rotate_file)
+        assistant.answer(ActivateAccount, self._when_quiet(self._on_activate))
+        assistant.answer(ActivateByFile, self._when_quiet(self._on_activate_by_file))
+        assistant.answer(MakeActivationFile, self._when_quiet(self._on_make_file))
+        assistant.answer(RotateActivationFile, self._when_quiet(self._on_rotate_file))
         assistant.answer(DeactivateAccount, self._on_deactivate)
         assistant.publish(ActivationKey(self._reader.public))
 
@@ -113,10 +123,31 @@ class ActivationDesk:
 
     def close(self) -> None:
         """Wipe everything."""
-        for account in self._accounts.values():
-            _wipe(account)
+        for keys in self._all_keys():
+            keys.wipe()
 
     # --- requests ---------------------------------------------------------------------------------------------
+
+    def _when_quiet(self, handler: Callable[[Q], Reply | Deferred]) -> Callable[[Q], Reply | Deferred]:
+        """The handler, but not while memory is being overwritten: the same keys could not be opened meanwhile."""
+
+        async def later(request: Q, deferred: Deferred) -> None:
+            await self._wiper.quiet()
+            try:
+                reply = handler(request)
+            except ATMError as error:
+                deferred.fail(error)
+            else:
+                reply.bind(deferred.reply) if isinstance(reply, Deferred) else deferred.reply(reply)
+
+        def answer(request: Q) -> Reply | Deferred:
+            if not self._wiper.works:
+                return handler(request)
+            deferred = Deferred()
+            self._spawn(later(request, deferred))
+            return deferred
+
+        return answer
 
     def _on_activate(self, request: ActivateAccount) -> Reply:
         account = self._ready(request.account)
@@ -140,10 +171,11 @@ class ActivationDesk:
         password = self._open(PASSWORD, name, request.password)
         check_password(password)
         keys = self._keys(name, request.keys) if request.keys else self._copied(name)
+        self._wiper.remember(keys)
         now_ms = int(self._market.wall_ms())
         deferred = Deferred()
         work = partial(write_file, Path(request.folder).expanduser(), keys, password, name, self._endpoint, now_ms)
-        self._spawn(self._write(work, deferred))
+        self._spawn(self._write(work, deferred, (password,)))
         return deferred
 
     def _on_rotate_file(self, request: RotateActivationFile) -> Deferred:
@@ -157,23 +189,26 @@ class ActivationDesk:
 
         def work() -> Path:
             path = file_of(name, self._endpoint, request.path, self._folders())
-            return rotate_file(path, old, new, name, self._endpoint, now_ms)
+            return rotate_file(path, old, new, name, self._endpoint, now_ms, self._wiper.remember)
 
         deferred = Deferred()
-        self._spawn(self._write(work, deferred, account))
+        self._spawn(self._write(work, deferred, (old, new), account))
         return deferred
 
     def _on_deactivate(self, request: DeactivateAccount) -> Reply:
         account = self._account(request.account)
         account.number += 1
         account.owned = True
-        _wipe(account)
+        self._wipe(account)
         self.on_change(request.account)
         self._tell(account, ActivationStatus.INACTIVE)
         return Done()
 
     def drives_changed(self) -> None:
         """Other drives are there: activate what waits for one."""
+        if self._wiper.works:
+            self._assistant.call_later(_AFTER_WIPING_S, self.drives_changed)
+            return
         for name, account in self._accounts.items():
             idle = account.state.status in (ActivationStatus.INACTIVE, ActivationStatus.FAILED)
             if account.held and idle and self._has_file(name):
@@ -211,10 +246,17 @@ class ActivationDesk:
             file = file_of(name, self._endpoint, path, self._folders())
             return keys_of_file(file, name, self._endpoint, password)
 
-        async with self._one_at_a_time:
-            return await asyncio.to_thread(work)
+        try:
+            async with self._one_at_a_time:
+                return await asyncio.to_thread(work)
+        finally:
+            self._wiper.forget(password)
 
     async def _activate(self, account: _Account, number: int, source: Awaitable[ApiKeys]) -> None:
+        with self._wiper.kept_off():
+            await self._attempt(account, number, source)
+
+    async def _attempt(self, account: _Account, number: int, source: Awaitable[ApiKeys]) -> None:
         keys: ApiKeys | None = None
         try:
             keys = await source
@@ -224,14 +266,12 @@ class ActivationDesk:
         except ATMError as error:
             report = KeyReport(reason_of(error), details=str(error))
         if account.number != number:  # deactivated meanwhile
-            if keys is not None:
-                keys.wipe()
+            self._wiper.forget_keys(keys)
             return
         if report.reason is Reason.NONE or report.reason in BLOCKING:
             self._accept(account, keys, report)
         else:
-            if keys is not None:
-                keys.wipe()
+            self._wiper.forget_keys(keys)
             self._fail(account, report)
 
     async def _checked(self, keys: ApiKeys, uid: int) -> KeyReport:
@@ -241,9 +281,8 @@ class ActivationDesk:
             return await check_keys(client, self._spot, uid)
 
     def _accept(self, account: _Account, keys: ApiKeys | None, report: KeyReport) -> None:
-        if account.keys is not None:
-            account.keys.wipe()
-        account.keys, account.owned = keys, True
+        old, account.keys, account.owned = account.keys, keys, True
+        self._wiper.forget_keys(old)
         account.failures, account.not_before = 0, 0.0
         self.on_change(account.state.account)
         active = report.reason is Reason.NONE
@@ -255,9 +294,8 @@ class ActivationDesk:
     def _fail(self, account: _Account, report: KeyReport) -> None:
         """Earlier keys, of an account that was blocked, go as well: they were to be replaced."""
         self._count_failure(account)
-        if account.keys is not None:
-            account.keys.wipe()
-            account.keys = None
+        old, account.keys = account.keys, None
+        self._wiper.forget_keys(old)
         if report.reason is Reason.CANNOT_OPEN:
             account.held = b""
         self._tell(account, ActivationStatus.FAILED, report)
@@ -269,11 +307,19 @@ class ActivationDesk:
         account.failures += 1
         account.not_before = self._clock() + wait_s
 
-    async def _write(self, work: Callable[[], Path], deferred: Deferred, guessed: _Account | None = None) -> None:
+    async def _write(
+        self,
+        work: Callable[[], Path],
+        deferred: Deferred,
+        passwords: tuple[str, ...],
+        guessed: _Account | None = None,
+    ) -> None:
         """guessed: the account whose attempts count when the password was wrong."""
         try:
-            async with self._one_at_a_time:
-                path = await asyncio.to_thread(work)
+            with self._wiper.kept_off():
+                self._wiper.forget(*passwords)
+                async with self._one_at_a_time:
+                    path = await asyncio.to_thread(work)
         except ATMError as error:
             if guessed is not None and isinstance(error, CannotActivate) and error.reason is Reason.CANNOT_OPEN:
                 self._count_failure(guessed)
@@ -306,6 +352,13 @@ class ActivationDesk:
                 self._tell(account, ActivationStatus.ACTIVE if active else ActivationStatus.BLOCKED, report)
 
     # --- parts ------------------------------------------------------------------------------------------------
+
+    def _wipe(self, account: _Account) -> None:
+        old, account.keys, account.held = account.keys, None, b""
+        self._wiper.forget_keys(old)
+
+    def _all_keys(self) -> list[ApiKeys]:
+        return [account.keys for account in self._accounts.values() if account.keys is not None]
 
     def _account(self, name: str) -> _Account:
         if name not in self._accounts:
@@ -346,9 +399,3 @@ class ActivationDesk:
 
 def _credentials(keys: ApiKeys) -> Credentials:
     return Credentials(keys.key.reveal(), keys.secret.reveal())
-
-
-def _wipe(account: _Account) -> None:
-    if account.keys is not None:
-        account.keys.wipe()
-    account.keys, account.held = None, b""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from atm.model.activation import ActivationReason as Reason
@@ -64,11 +64,19 @@ def write_file(folder: Path, keys: ApiKeys, password: str, account: str, endpoin
 
 
 def rotate_file(
-    path: Path, password: str, new_password: str, account: str, endpoint: Endpoint, created_ms: int
+    path: Path,
+    password: str,
+    new_password: str,
+    account: str,
+    endpoint: Endpoint,
+    created_ms: int,
+    opened: Callable[[ApiKeys], None],
 ) -> Path:
-    """The keys of a file beside it under another password; the old file goes when the new one lies there. Raises as the others do."""
+    """The keys of a file beside it under another password and another salt; the old file goes when the new one lies there.
+    opened(keys): told before they are wiped. Raises as the others do."""
     activation_file.check_password(new_password)
     keys = keys_of_file(path, account, endpoint, password)
+    opened(keys)
     made = write_file(path.parent, keys, new_password, account, endpoint, created_ms)
     if made != path:
         try:

@@ -223,7 +223,7 @@ class BinanceAPIManager:
         if self._books is None:
             base = self._context.addresses.stream
             self._books = BookFeed(
-                self._rest, base, self._assistant.publish, self._book_times, self._feed.supervisor.pace
+                self._rest, base, self._assistant.publish, self._book_times, self._feed.supervisor.pace, self._fail
             )
             self._books.tap = self._feed.tap
             self._feed.at_return.append(self._books.supervisor.hurry)
@@ -232,9 +232,11 @@ class BinanceAPIManager:
 
     def _attach_recorder(self, recorder: SessionRecorder | None) -> None:
         self._feed.tap = None if recorder is None else recorder.frame
+        self._rest.tell_answers(None if recorder is None else recorder.answer)
         if self._books is not None:
             self._books.tap = self._feed.tap
-        self._rest.tell_answers(None if recorder is None else recorder.answer)
+            if recorder is not None:
+                self._books.take_snapshots()
 
     def _on_fetch(self, request: FetchBars) -> Reply | Deferred:
         _check_range(request.start_ms, request.end_ms)

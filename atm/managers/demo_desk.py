@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Coroutine
 
+import msgspec
+
 from atm.exchange.client.clock import ExchangeClock
 from atm.exchange.client.demo_control import control, control_faults
 from atm.exchange.client.transport import wall_ms
@@ -22,6 +24,9 @@ from atm.ipc.messages import (
 from atm.model.demo_state import DemoCommand, DemoKeyPair, DemoState
 from atm.model.errors import ATMError
 from atm.model.fault import FaultCommand
+
+SHOWN_OF_KEY = 10
+"""Characters."""
 
 logger = logging.getLogger(__name__)
 
@@ -100,5 +105,18 @@ class DemoDesk:
         if self._is_changed(state, now_ms):
             self._clock.tell(now_ms, float(state.market_ms), pace(state))
         self._known = state, now_ms
-        self._assistant.publish(DemoUpdated(state, int(now_ms), self._rest))
+        self._assistant.publish(DemoUpdated(_without_keys(state), int(now_ms), self._rest))
         return made
+
+
+def _without_keys(state: DemoState) -> DemoState:
+    """Keys are known again by their beginnings; whoever reads the queues does not get them."""
+    accounts = tuple(
+        msgspec.structs.replace(account, keys=tuple(map(shortened, account.keys))) for account in state.accounts
+    )
+    return msgspec.structs.replace(state, accounts=accounts)
+
+
+def shortened(key: str) -> str:
+    """The beginning of an API key; the short one that everybody knows as it is."""
+    return key if len(key) <= SHOWN_OF_KEY else f"{key[:SHOWN_OF_KEY]}…"

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
 from atm.exchange.client.recorder import SessionRecorder
-from atm.ipc.assistant import IPCAssistant
+from atm.ipc.assistant import Deferred, IPCAssistant
 from atm.ipc.messages import RecordSession, SessionRecording
 from atm.model.errors import ATMError, Invalid
 
@@ -31,27 +32,43 @@ class RecordingDesk:
         except ATMError as error:
             logger.error("the session is not recorded: %s", error)
 
-    def close(self) -> SessionRecording:
-        """End the recording, if one runs."""
+    def close(self) -> None:
+        """End the recording, if one runs, and wait until it is written."""
+        if (recorder := self._detached()) is not None:
+            recorder.close()
+
+    def _detached(self) -> SessionRecorder | None:
         recorder, self._recorder = self._recorder, None
+        if recorder is not None:
+            self._attach(None)
+        return recorder
+
+    def _end(self) -> SessionRecording | Deferred:
+        """End the recording; what waits is written beside this loop, however long the disk takes."""
+        recorder = self._detached()
         if recorder is None:
             return SessionRecording(False)
-        self._attach(None)
-        recorder.close()
-        return _told(recorder, False)
+        answer = Deferred()
 
-    def _on_record(self, request: RecordSession) -> SessionRecording:
+        def write() -> None:
+            recorder.close()
+            answer.reply(_told(recorder, False))
+
+        threading.Thread(target=write, name="recording-ends", daemon=True).start()
+        return answer
+
+    def _on_record(self, request: RecordSession) -> SessionRecording | Deferred:
         if request.action not in ACTIONS:
             raise Invalid("action", request.action, ", ".join(ACTIONS))
         if request.action == "stop":
-            return self.close()
+            return self._end()
         if request.action == "start":
             self._start()
         return _told(self._recorder, True) if self._recorder is not None else SessionRecording(False)
 
     def _start(self) -> None:
         if self._recorder is not None and self._recorder.state.error:
-            self.close()
+            self._end()
         if self._recorder is None:
             self._recorder = SessionRecorder(self._folder)
             self._attach(self._recorder)

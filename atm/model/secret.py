@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import binascii
 import hmac
 from enum import Enum
 from typing import Any, NoReturn
@@ -10,6 +11,8 @@ from atm.model.errors import Invalid
 
 HMAC_KEY_LENGTH = 64
 PEM_BEGIN, PEM_END = "-----BEGIN PRIVATE KEY-----", "-----END PRIVATE KEY-----"
+_DER_SHARED, _PEM_SHARED = 16, 22
+"""What all Ed25519 keys begin with in PKCS 8 (RFC 8410 §7): bytes, and digits of base64."""
 
 
 class KeyKind(Enum):
@@ -32,6 +35,10 @@ class Secret:
         if not self._buffer:
             raise Invalid("secret", "…", "one that was not wiped")
         return self._buffer.decode()
+
+    def copied(self) -> bytearray:
+        """A copy that can be overwritten, and is the caller's to overwrite."""
+        return bytearray(self._buffer)
 
     def wipe(self) -> None:
         """Overwrite and forget it. Calling twice does no harm."""
@@ -77,6 +84,19 @@ class ApiKeys:
             body = "".join(secret.removeprefix(PEM_BEGIN).removesuffix(PEM_END).split())
             secret = f"{PEM_BEGIN}\n{body}\n{PEM_END}"
         self.key, self.secret = Secret(key), Secret(secret)
+
+    def traces(self) -> tuple[bytearray, ...]:
+        """What must not stay anywhere in memory: key and secret, of a PEM its own digits and the private key that they are."""
+        key, secret = self.key.copied(), self.secret.copied()
+        if self.kind is KeyKind.HMAC:
+            return key, secret
+        body = secret.removeprefix(PEM_BEGIN.encode()).removesuffix(PEM_END.encode()).strip()
+        try:
+            raw = bytearray(binascii.a2b_base64(body))
+        except binascii.Error:  # it was refused for that
+            raw = bytearray()
+        secret[:] = bytes(len(secret))
+        return key, body[_PEM_SHARED:], raw[_DER_SHARED:]
 
     def wipe(self) -> None:
         self.key.wipe()

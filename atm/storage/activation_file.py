@@ -149,17 +149,6 @@ def find(folders: Iterable[Path], account: str, endpoint: Endpoint) -> list[Foun
     return sorted(found, key=lambda each: each.header.created_ms, reverse=True)
 
 
-def rotate(
-    data: bytes, password: str, new_password: str, created_ms: int, entropy: Callable[[int], bytes] = os.urandom
-) -> bytes:
-    """The same keys under another password, with another salt. Raises as `unseal` and `seal` do."""
-    header, keys = unseal(data, password)
-    try:
-        return seal(keys, new_password, header.account, header.endpoint, created_ms, entropy, header.scrypt_n)
-    finally:
-        keys.wipe()
-
-
 def _header_of(path: Path) -> ActivationHeader | None:
     try:
         with path.open("rb") as file:

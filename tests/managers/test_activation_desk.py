@@ -80,18 +80,24 @@ class Desk:
         self.tasks: set[asyncio.Task[None]] = set()
         self.told: list[ActivationState] = []
         self.public = b""
+        self.forgotten: list[bytes] = []
         self.page = self.bus.assistant("gui")
         self.page.subscribe(ActivationKey, self._key)
         self.page.subscribe(ActivationState, self.told.append)
         assistant = self.bus.assistant(BINANCE_API)
         self.desk = ActivationDesk(
-            assistant, Endpoint.DEMO, addresses, market, self._spawn, home, lambda: self.drives, lambda: self.now_s
-        )
+            assistant, Endpoint.DEMO, addresses, market, self._spawn, home, lambda: self.drives, lambda: self.now_s,
+            self._forgotten,
+        )  # fmt: skip
         self.live = LiveExchangeDesk(
             assistant, Endpoint.DEMO, addresses, market, self._spawn, tuple, self.desk.credentials
         )  # fmt: skip
         self.desk.on_change = self.live.renew
         self.bus.pump()
+
+    def _forgotten(self, traces: list[bytearray]) -> None:
+        """In place of what overwrites memory: the keys of these tests are needed again."""
+        self.forgotten += [bytes(each) for each in traces]
 
     def _key(self, event: ActivationKey) -> None:
         self.public = event.public
@@ -444,3 +450,42 @@ async def test_no_secret_is_in_logs_messages_or_files(desk: Desk, log_file: Path
         ("queue", each) for each in desk.bus.envelopes
     ]:
         assert not any(secret in content for secret in secrets), place
+
+
+async def test_what_was_opened_is_overwritten_once_nobody_uses_it_and_other_accounts_keep_theirs(desk: Desk) -> None:
+    pair = await desk.make_key()
+    assert (await desk.outcome(desk.by_keys(pair))).status is Status.ACTIVE
+    keys = "\n".join(pair)
+    other = ActivateAccount("other", desk.sealed(KEYS, keys, "other"))
+    assert (await desk.outcome(other)).status is Status.ACTIVE
+    await desk.ask(DeactivateAccount(NAME))
+    await asyncio.sleep(1)
+    assert desk.forgotten == [], "the other account signs with the same keys"
+    await desk.file(pair, desk.drive)
+    await desk.until(lambda: PASSPHRASE.encode() in desk.forgotten)
+    assert not {each.encode() for each in pair} & set(desk.forgotten)
+    await desk.ask(DeactivateAccount("other"))
+    await desk.until(lambda: {each.encode() for each in pair} <= set(desk.forgotten))
+
+
+async def test_what_is_asked_while_memory_is_overwritten_waits_for_its_end(desk: Desk) -> None:
+    pair = await desk.make_key()
+    began, may_end = threading.Event(), threading.Event()
+
+    def slowly(traces: list[bytearray]) -> None:
+        began.set()
+        may_end.wait(30)
+
+    desk.desk._wiper._overwrite = slowly
+    assert (await desk.outcome(desk.by_keys(pair))).status is Status.ACTIVE
+    await desk.ask(DeactivateAccount(NAME))
+    await desk.until(began.is_set)
+    replies: list[Reply] = []
+    desk.page.request_async(BINANCE_API, desk.by_keys(pair), replies.append)
+    await asyncio.sleep(0.2)
+    desk.bus.pump()
+    assert replies == [] and desk.told[-1].status is Status.INACTIVE
+    may_end.set()
+    await desk.until(lambda: bool(replies))
+    assert replies == [Done()]
+    assert (await desk.settled()).status is Status.ACTIVE

@@ -76,6 +76,8 @@ async def test_a_secret_is_in_the_reply_alone(desk: Desk) -> None:
     reply = await desk.ask(MakeDemoKey("second"))
     assert isinstance(reply, DemoKeyMade) and reply.pair.account == "second"
     assert reply.pair.secret not in str(desk.told) and reply.pair.secret not in repr(reply)
+    (made,) = (each for each in desk.told[-1].state.accounts if each.name == "second")
+    assert made.keys == (f"{reply.pair.key[:10]}…",) and reply.pair.key not in str(desk.told)
 
 
 async def test_the_clients_clock_is_told_what_somebody_has_changed_and_nothing_by_a_mere_look(desk: Desk) -> None:

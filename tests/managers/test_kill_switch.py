@@ -131,6 +131,21 @@ async def test_with_the_trade_manager_dead_the_exchange_is_cleared_and_the_journ
     assert await managers.is_clear()
 
 
+async def test_looks_of_the_kill_switch_do_not_wait_behind_comparisons(managers: Killable) -> None:
+    """The weight that comparisons may use is used up: only the reserve of orders is left of this minute."""
+    await managers.hold()
+    managers.bus.kill(TRADE)
+    market = managers.market
+    market.budget.set_limits(weight=6_000)
+    now_ms = market.gate.now_ms()
+    market.budget.feed(now_ms, now_ms, 5_200, None, None)
+    waits = [asyncio.create_task(market.call("GET", 1, "openOrders", {}, RequestClass.ACCOUNT, math.inf)) for _ in "ab"]
+    assert await managers.press() == Done()
+    assert await managers.is_clear()
+    for task in waits:
+        task.cancel()
+
+
 async def test_an_account_that_nobody_knows_is_refused(managers: Killable) -> None:
     answer = await managers.press("nobody")
     assert isinstance(answer, Failed)

@@ -18,7 +18,7 @@ from atm.model.endpoint import Endpoint
 from atm.model.errors import Invalid, Unavailable
 from atm.model.secret import ApiKeys, KeyKind, Secret
 from atm.storage import activation_file
-from atm.storage.activation_file import CannotOpen, find, read_header, rotate, seal, unseal, write
+from atm.storage.activation_file import CannotOpen, find, read_header, seal, unseal, write
 
 KEY, SECRET = "k3Y" + "a" * 61, "s3C" + "b" * 61
 PEM = "-----BEGIN PRIVATE KEY-----\nMC4CAQAwBQYDK2VwBCIEIA\n-----END PRIVATE KEY-----"
@@ -118,16 +118,6 @@ def test_two_files_of_the_same_keys_have_nothing_in_common() -> None:
     one, other = sealed(), sealed()
     assert read_header(one)[0].salt != read_header(other)[0].salt
     assert one[-60:] != other[-60:]
-
-
-def test_rotation_keeps_the_keys_and_changes_the_password() -> None:
-    data = rotate(sealed(), "correct horse", "battery staple", 2_000)
-    header, keys = unseal(data, "battery staple")
-    assert header.created_ms == 2_000 and keys.secret.reveal() == SECRET
-    with pytest.raises(CannotOpen):
-        unseal(data, "correct horse")
-    with pytest.raises(Invalid, match="5 characters"):
-        rotate(sealed(), "correct horse", "short", 2_000)
 
 
 def test_the_newest_file_of_the_account_is_found(tmp_path: Path) -> None:

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 
 import msgspec
 
 from atm.exchange.client.frames import UNREADABLE
 from atm.exchange.client.handshake_pace import HandshakePace
-from atm.exchange.client.local_book import DepthEvent, LocalBook
+from atm.exchange.client.local_book import DepthEvent, DepthSnapshot, LocalBook
 from atm.exchange.client.rest import FuturesClient
 from atm.exchange.client.stream_plan import WHOLE_BOOK_ROUTES, Connection
 from atm.exchange.client.supervisor import StreamSupervisor, StreamTimes
@@ -29,13 +29,15 @@ SNAPSHOTS_AT_ONCE = 2
 
 class BookTimes(msgspec.Struct, frozen=True):
     """Seconds. lease: how long an ask holds; conflation: least time between two messages of a symbol; patience: wait for the
-    first difference before a snapshot is asked for; retry_first, retry_longest: waits before another snapshot."""
+    first difference before a snapshot is asked for; retry_first, retry_longest: waits before another snapshot; lengthening: least
+    time between two snapshots that are only to bring a book that is right more levels."""
 
     lease: float = 60.0
     conflation: float = 0.25
     patience: float = 0.5
     retry_first: float = 0.5
     retry_longest: float = 30.0
+    lengthening: float = 30.0
     streams: StreamTimes = StreamTimes()
 
 
@@ -56,7 +58,8 @@ class _Ask(msgspec.Struct):
 class BookFeed:
     """Feeds `emit(event, key)` with `WholeBook` until `close`. Build inside a running loop.
 
-    tap: gets every frame as it came, if there is one. pace: of all stream connections of this address."""
+    tap: gets every frame as it came, if there is one. pace: of all stream connections of this address. fail(error): told when the
+    feed cannot go on."""
 
     def __init__(
         self,
@@ -65,8 +68,9 @@ class BookFeed:
         emit: Callable[[Event, str], None],
         times: BookTimes | None = None,
         pace: HandshakePace | None = None,
+        fail: Callable[[BaseException], None] = lambda _: None,
     ) -> None:
-        self._rest, self._emit = rest, emit
+        self._rest, self._emit, self._fail = rest, emit, fail
         self.tap: Callable[[bytes], None] | None = None
         self._times = times or BookTimes()
         self._loop = asyncio.get_running_loop()
@@ -77,6 +81,7 @@ class BookFeed:
         self._levels: dict[str, int] = {}
         self._changed: set[str] = set()
         self._is_scheduled = False
+        self._lengthened_s: dict[str, float] = {}
         self._mending: dict[str, asyncio.Task[None]] = {}
         self._slots = asyncio.Semaphore(SNAPSHOTS_AT_ONCE)
         self._wanted = asyncio.Event()
@@ -90,6 +95,7 @@ class BookFeed:
             pace=pace,
         )
         self._keeper = asyncio.create_task(self._keep())
+        self._keeper.add_done_callback(self._keeper_ended)
 
     def follow(self, by: str, symbols: tuple[str, ...], levels: int) -> None:
         """Keep these books for `by` from now on, for the time of a lease. Raises Invalid."""
@@ -104,6 +110,12 @@ class BookFeed:
         if symbols:
             self._asks[by] = _Ask(frozenset(symbols), levels, self._loop.time() + self._times.lease)
         self._wanted.set()
+
+    def take_snapshots(self) -> None:
+        """Ask for one of every book: whoever records from now on has no other to begin with."""
+        for symbol, book in self.books.items():
+            if symbol not in self._mending:
+                self._begin(symbol, self._lengthen(symbol, book))
 
     async def close(self) -> None:
         """Stop everything."""
@@ -127,8 +139,8 @@ class BookFeed:
             for symbol in self.books.keys() - self._levels.keys():
                 del self.books[symbol]
                 self._changed.discard(symbol)
-                if (task := self._mending.pop(symbol, None)) is not None:
-                    task.cancel()
+                self._lengthened_s.pop(symbol, None)
+                self._stop_mending(symbol)
             for symbol in self._levels.keys() - self.books.keys():
                 self.books[symbol] = LocalBook()
             await self.supervisor.collect(sorted(self._levels))
@@ -140,12 +152,18 @@ class BookFeed:
                 continue
             self._wanted.clear()
 
+    def _keeper_ended(self, task: asyncio.Task[None]) -> None:
+        if not task.cancelled() and (error := task.exception()) is not None:
+            logger.error("whole books are not followed any more", exc_info=error)
+            self._fail(error)
+
     def _connection_changed(self, plan: Connection, opened: bool) -> None:
         if opened:
             return  # the ids say whether anything is missing
         for symbol in plan.symbols:
             if (book := self.books.get(symbol)) is not None:
                 book.interrupt()
+                self._stop_mending(symbol)
                 self._touch(symbol)
 
     def _sink(self, frame: bytes, now_s: float) -> str:
@@ -160,17 +178,41 @@ class BookFeed:
         if event is None or (book := self.books.get(event.symbol)) is None:
             return message.stream
         book.take(event)
-        if not book.is_synchronised and event.symbol not in self._mending:
-            self._mend(event.symbol, book)
+        if event.symbol not in self._mending:
+            if not book.is_synchronised:
+                self._begin(event.symbol, self._synchronise(event.symbol, book))
+            elif book.is_short(self._levels.get(event.symbol, 0)) and self._may_lengthen(event.symbol, now_s):
+                self._begin(event.symbol, self._lengthen(event.symbol, book))
         self._touch(event.symbol)
         return message.stream
 
     # --- snapshots --------------------------------------------------------------------------------------------
 
-    def _mend(self, symbol: str, book: LocalBook) -> None:
-        task = asyncio.create_task(self._synchronise(symbol, book))
+    def _begin(self, symbol: str, work: Coroutine[None, None, None]) -> None:
+        task = asyncio.create_task(work)
         self._mending[symbol] = task
         task.add_done_callback(lambda done: self._mended(symbol, done))
+
+    def _stop_mending(self, symbol: str) -> None:
+        if (task := self._mending.pop(symbol, None)) is not None:
+            task.cancel()
+
+    def _may_lengthen(self, symbol: str, now_s: float) -> bool:
+        return now_s - self._lengthened_s.get(symbol, float("-inf")) >= self._times.lengthening
+
+    async def _lengthen(self, symbol: str, book: LocalBook) -> None:
+        """One snapshot for a book that is right."""
+        self._lengthened_s[symbol] = self._loop.time()
+        try:
+            book.set_snapshot(await self._snapshot(symbol))
+        except ATMError as error:
+            logger.info("%s: no further levels of the book: %s", symbol, error)
+        self._touch(symbol)
+
+    async def _snapshot(self, symbol: str) -> DepthSnapshot:
+        async with self._slots:
+            self.snapshots += 1
+            return await self._rest.order_book(symbol)
 
     def _mended(self, symbol: str, task: asyncio.Task[None]) -> None:
         if self._mending.get(symbol) is task:
@@ -187,10 +229,7 @@ class BookFeed:
             if book.is_synchronised:
                 break
             try:
-                async with self._slots:
-                    self.snapshots += 1
-                    snapshot = await self._rest.order_book(symbol)
-                if book.set_snapshot(snapshot):
+                if book.set_snapshot(await self._snapshot(symbol)):
                     break
             except ATMError as error:
                 logger.info("%s: no snapshot of the book: %s", symbol, error)
@@ -207,9 +246,16 @@ class BookFeed:
 
     def _flush(self) -> None:
         self._is_scheduled = False
-        for symbol in self._changed & self.books.keys():
-            book = self.books[symbol]
-            bids, asks = book.top(self._levels.get(symbol, 0))
-            message = WholeBook(symbol, book.time_ms, book.update_id, book.is_synchronised, book.gaps, bids, asks)
-            self._emit(message, symbol)
-        self._changed.clear()
+        due, self._changed = self._changed & self.books.keys(), set()
+        self._tell(due)
+
+    def _tell(self, due: set[str]) -> None:
+        """One book a turn of the loop: a large one takes a millisecond, in which nothing else happens."""
+        symbol = due.pop() if due else ""
+        if (book := self.books.get(symbol)) is not None:
+            levels = self._levels.get(symbol, 0)
+            short, (bids, asks) = book.is_short(levels), book.top(levels)
+            state = book.time_ms, book.update_id, book.is_synchronised, book.gaps
+            self._emit(WholeBook(symbol, *state, bids, asks, short), symbol)
+        if due:
+            self._loop.call_soon(self._tell, due)

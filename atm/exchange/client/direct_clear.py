@@ -104,9 +104,10 @@ class DirectClear:
         return True
 
     async def _ask(self, call: Call) -> Any:
-        kind = RequestClass.ACCOUNT if call.method == "GET" else RequestClass.ORDERS
+        """Looks as well have the reserve of orders: of all moments this is the one not to wait behind comparisons."""
+        orders = RequestClass.ORDERS
         try:
             async with asyncio.timeout(PATIENCE_S):
-                return await self._rest.call(call.method, call.version, call.path, call.parameters, kind, math.inf)
+                return await self._rest.call(call.method, call.version, call.path, call.parameters, orders, math.inf)
         except TimeoutError:
             raise Unknown(f"no answer to {call.path} in time") from None

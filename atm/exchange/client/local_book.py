@@ -65,10 +65,12 @@ class LocalBook:
         self._lowest, self._highest = 0.0, float("inf")
         self._waiting: dict[int, DepthEvent] = {}
         self._is_snapshot = self._is_worn = False
+        self._is_cut = False
         self._old = 0
 
     def take(self, event: DepthEvent) -> None:
         """A difference has come."""
+        self._is_cut = False
         if not self.is_synchronised:
             self._waiting[event.last_id] = event
             if len(self._waiting) > self._most_waiting:
@@ -80,6 +82,7 @@ class LocalBook:
             self._old += 1
             if self._old > MOST_OLD or event.time_ms < self.time_ms - SET_BACK_MS:
                 self.interrupt()
+                self._is_cut = False
                 self._waiting[event.last_id] = event
         else:
             self.gaps += 1
@@ -87,7 +90,10 @@ class LocalBook:
             self._waiting = {event.last_id: event}
 
     def set_snapshot(self, snapshot: DepthSnapshot) -> bool:
-        """A snapshot has come. False: it is too old or a difference is missing after it, and another one is needed."""
+        """A snapshot has come. False: it is too old or a difference is missing after it, and another one is needed; or no difference has
+        come since the book was interrupted, so that nobody knows how long it would be right."""
+        if self._is_cut:
+            return False
         if self.is_synchronised and snapshot.update_id < self.update_id:
             return True
         later = sorted((each for each in self._waiting.values() if each.last_id >= snapshot.update_id), key=_last_id)
@@ -106,6 +112,7 @@ class LocalBook:
     def interrupt(self) -> None:
         """The connection is a new one, or the exchange counts anew: what was waiting belongs to another time."""
         self.is_synchronised = False
+        self._is_cut = True
         self._old = 0
         self._waiting.clear()
 
@@ -113,6 +120,12 @@ class LocalBook:
         """(bids, asks), best first, at most so many of each."""
         bids, asks = nlargest(levels, self._bids), nsmallest(levels, self._asks)
         return tuple((price, self._bids[price]) for price in bids), tuple((price, self._asks[price]) for price in asks)
+
+    def is_short(self, levels: int) -> bool:
+        """Whether a side knows fewer levels than so many, although the exchange may have more behind them."""
+        return (self._lowest > 0.0 and len(self._bids) < levels) or (
+            self._highest < float("inf") and len(self._asks) < levels
+        )
 
     def _follows(self, event: DepthEvent) -> bool:
         if self._is_snapshot:

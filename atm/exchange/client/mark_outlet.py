@@ -75,7 +75,7 @@ class MarkOutlet:
         while queue and self._waiting.get(symbol) is queue:
             batch = list(queue)
             lacking = [event.bar.open_time for event, closed in batch if not closed.whole]
-            found = await self._patiently_asked(symbol, lacking) if lacking else None
+            found = await self._patiently_asked(symbol, lacking, queue, len(batch)) if lacking else None
             if self._waiting.get(symbol) is not queue:
                 return
             for event, closed in batch:
@@ -89,14 +89,24 @@ class MarkOutlet:
         if self._waiting.get(symbol) is queue:
             del self._waiting[symbol]
 
-    async def _patiently_asked(self, symbol: str, lacking: Sequence[int]) -> dict[int, Mark] | None:
-        """What the exchange has of minutes; None when it cannot be asked, or not now."""
+    async def _patiently_asked(
+        self, symbol: str, lacking: Sequence[int], queue: _Waiting, asked_for: int
+    ) -> dict[int, Mark] | None:
+        """What the exchange has of minutes; None when it cannot be asked, or not now. Minutes of long ago may take their time as long as
+        no other bar waits behind the `asked_for` first ones of the queue."""
+        asking = asyncio.create_task(self._asked(symbol, lacking))
         try:
-            async with asyncio.timeout(PATIENCE_S if len(lacking) <= RECENT_MINUTES else None):
-                return await self._asked(symbol, lacking)
-        except TimeoutError:
-            logger.warning("%s: %d minutes have no mark price: the exchange does not answer", symbol, len(lacking))
-            return None
+            waits = len(lacking) <= RECENT_MINUTES
+            while not (await asyncio.wait((asking,), timeout=PATIENCE_S))[0]:
+                if waits:
+                    logger.warning(
+                        "%s: %d minutes have no mark price: the exchange does not answer", symbol, len(lacking)
+                    )
+                    return None
+                waits = len(queue) > asked_for
+            return await asking
+        finally:
+            asking.cancel()
 
     async def _asked(self, symbol: str, lacking: Sequence[int]) -> dict[int, Mark] | None:
         """What the exchange has of minutes; None when it cannot be asked."""

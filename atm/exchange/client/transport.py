@@ -165,6 +165,8 @@ class FuturesTransport(AsyncClient):  # type: ignore[misc]  # the library is unt
             await self._gate.enter(REQUEST_CLASS.get(), price)
             if self._clock.now_ms(self._wall_ms()) > SEND_BEFORE_MS.get():
                 raise Unavailable("the request was held back for too long and not sent")
+            if self.session.closed:  # the account's keys have changed while it waited
+                raise Unavailable("the connection was given up before the request was sent")
             # The library adds time and signature to the very dictionary it is given: each attempt gets its own.
             sent = kwargs if parameters is None else {**kwargs, "data": dict(parameters)}
             answer = await self._attempt(placing, method, uri, signed, force_params, sent)

@@ -169,7 +169,11 @@ class UserStream:
             logger.warning("a new user stream cannot be had: %s", new)
             self._loop.call_later(self._times.relief_retry, self._stale.set)
             return old, False
-        await old.close()
+        try:
+            await old.close()
+        except asyncio.CancelledError:
+            await new.close()
+            raise
         self._stands()
         return new, True
 

@@ -1,4 +1,5 @@
-"""The accounts of the demo exchange with their keys. A secret is shown once, when its pair is made, and then forgotten."""
+"""The accounts of the demo exchange with the beginnings of their keys. A pair is shown once, when it is made, and then
+forgotten."""
 
 from __future__ import annotations
 
@@ -12,7 +13,6 @@ from atm.model.demo_state import DemoAccount, DemoCommand, DemoDeposit, DemoKeyP
 from atm.model.errors import Invalid
 
 ASK_S = 5.0
-SHOWN_OF_KEY = 10
 RESET = "demo.reset"
 
 
@@ -59,8 +59,8 @@ class AccountsCard:
         ui.text(balance)
         holdings = ui.t("demo.holdings", positions=account.positions, orders=account.open_orders)
         ui.text(holdings, ui.colors.muted, size=ui.theme.SMALL)
-        for number, key in enumerate(account.keys):
-            self._draw_key(ui, f"demo.key.{account.name}.{number}", key)
+        for key in account.keys:
+            ui.text(f"{ui.t('demo.api_key')}  {key}", ui.colors.muted, size=ui.theme.SMALL)
         actions = (
             ("key", ui.t("demo.make_key"), ui.t("form.sending") if self._making else ""),
             ("deposit", ui.t("demo.deposit_dots"), ""),
@@ -73,13 +73,6 @@ class AccountsCard:
             if widgets.button(ui, f"demo.{name}.{account.name}", label, why_not=why):
                 self._act(ui, name, account.name)
         imgui.pop_style_var()
-
-    def _draw_key(self, ui: Ui, mark: str, key: str) -> None:
-        shown = key if len(key) <= SHOWN_OF_KEY else f"{key[:SHOWN_OF_KEY]}…"
-        imgui.align_text_to_frame_padding()
-        ui.text(f"{ui.t('demo.api_key')}  {shown}", ui.colors.muted, size=ui.theme.SMALL)
-        imgui.same_line()
-        _copy_button(ui, mark, key)
 
     def _act(self, ui: Ui, name: str, account: str) -> None:
         self._account = account

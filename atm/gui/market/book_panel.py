@@ -19,6 +19,8 @@ SILENT_S = 10.0
 """A book that is streamed comes twice a second."""
 QUIET_S = 60.0
 """Differences come when something changes: of a thin market rarely, but not as rarely as this."""
+BEHIND_S = 3.0
+"""Differences of a market that has changed come within this time."""
 FOLLOW_MS = 20_000
 """What is followed must be asked for again within 60 s."""
 ASK_S = 5.0
@@ -45,8 +47,10 @@ class BookPanel:
             whole = ui.model.whole_books.get(symbol)
             if whole is None:
                 ui.text(ui.t("market.book_coming"), ui.colors.muted, size=ui.theme.SMALL)
-            elif not whole.is_synchronised or is_old(ui.model, symbol, whole.time_ms, QUIET_S):
+            elif is_behind(ui.model, whole):
                 ui.text(ui.t("market.book_behind"), ui.colors.warning, size=ui.theme.SMALL)
+            elif whole.is_short:
+                ui.text(ui.t("market.book_short"), ui.colors.muted, size=ui.theme.SMALL)
             if whole is not None and whole.bids and whole.asks:
                 book = whole
         elif _is_off(ui.model, symbol):
@@ -140,6 +144,17 @@ def is_old(model: ReadModel, symbol: str, book_ms: int, seconds: float) -> bool:
     mark = model.marks.get(symbol)
     speed = model.demo.state.speed if model.demo is not None else 1.0
     return mark is not None and mark.time_ms - book_ms > seconds * 1000 * speed
+
+
+def is_behind(model: ReadModel, whole: WholeBook) -> bool:
+    """Whether a whole book is not the market's: it says so, or the best twenty levels have gone on to other prices without it."""
+    best, speed = model.books.get(whole.symbol), model.demo.state.speed if model.demo is not None else 1.0
+    moved = (
+        best is not None
+        and best.time_ms - whole.time_ms > BEHIND_S * 1000 * speed
+        and (best.bids[:1], best.asks[:1]) != (whole.bids[:1], whole.asks[:1])
+    )
+    return not whole.is_synchronised or moved or is_old(model, whole.symbol, whole.time_ms, QUIET_S)
 
 
 def short(value: float, decimals: int) -> str:

@@ -8,7 +8,7 @@ from imgui_bundle import imgui
 
 from atm.gui import icons, widgets
 from atm.gui.read_model import AccountView
-from atm.gui.sealing import sealed_for
+from atm.gui.sealing import forget, sealed_for
 from atm.gui.theme import Color
 from atm.gui.ui import Ui
 from atm.ipc.activation_messages import KEYS, NEW_PASSWORD, PASSWORD, activation_purpose
@@ -47,7 +47,7 @@ class ActivationCard:
         name = view.snapshot.name
         if name != self._account:
             self._account = name
-            self._typed.clear()
+            self._forget()
         state = ui.model.activation(name)
         self._state(ui, state)
         is_on = state.status in (ActivationStatus.ACTIVE, ActivationStatus.BLOCKED)
@@ -59,7 +59,7 @@ class ActivationCard:
         chosen = widgets.segments(ui, "activation.form", form, [(each, ui.t(f"activation.{each}")) for each in forms])
         if chosen != self._form:
             self._form = chosen
-            self._typed.clear()
+            self._forget()
             ui.commands.forget(SEND)
         self._fields(ui, is_on)
         why = self._why_not(ui, state, is_on)
@@ -174,7 +174,13 @@ class ActivationCard:
             )
         done = "done.activation_file_written" if self._form in ("make", "rotate") else ""
         ui.commands.send(BINANCE_API, request, SEND, done, {"account": name}, timeout_s=_FILE_S)
-        self._typed = {kept: typed[kept] for kept in _OPEN_FIELDS if kept in typed}
+        self._forget(_OPEN_FIELDS)
+
+    def _forget(self, but: tuple[str, ...] = ()) -> None:
+        """Drop what was typed, and its copies where it was secret."""
+        typed, self._typed = self._typed, {kept: self._typed[kept] for kept in but if kept in self._typed}
+        passwords = tuple(typed.get(name, "") for name in ("password", "new_password"))
+        forget(typed.get("key", "").strip(), typed.get("secret", "").strip(), passwords)
 
 
 def status_badge(ui: Ui, name: str) -> None:

@@ -32,13 +32,14 @@ class Asked:
 
 @dataclass
 class Answer:
-    """body: bytes as they are, anything else as JSON."""
+    """body: bytes as they are, anything else as JSON; delay: seconds until it is sent."""
 
     body: Any = field(default_factory=dict)
     status: int = 200
     headers: dict[str, str] = field(default_factory=dict)
     content_type: str = "application/json"
     hang: bool = False
+    delay: float = 0.0
 
 
 class LoopbackExchange:
@@ -95,6 +96,8 @@ class LoopbackExchange:
             answer = planned(asked)
         else:
             answer = planned.pop(0) if len(planned) > 1 else planned[0]
+        if answer.delay:
+            await asyncio.sleep(answer.delay)
         if answer.hang:
             assert request.transport is not None
             request.transport.abort()

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from atm.exchange.client.book_feed import BookFeed, BookTimes
+from atm.exchange.client.local_book import LocalBook
 from atm.exchange.client.rest import FuturesClient
 from atm.exchange.client.supervisor import StreamTimes
 from atm.exchange.demo.book import book_at, price_of
@@ -136,4 +137,113 @@ async def test_an_ask_that_is_not_renewed_ends(exchange: Any) -> None:
         await exchange.wait_for_sockets(1)
         await exchange.wait_for_sockets(0)
         assert feed.books == {}
+        await feed.close()
+
+
+def sides(update_id: int, best: int, count: int) -> dict[str, Any]:
+    """A snapshot with so many levels of each side."""
+    return {
+        "lastUpdateId": update_id, "E": update_id,
+        "bids": [[str(best - place), "1"] for place in range(count)],
+        "asks": [[str(best + 1 + place), "1"] for place in range(count)],
+    }  # fmt: skip
+
+
+async def test_a_snapshot_that_was_under_way_when_the_connection_was_cut_counts_for_nothing(
+    exchange: Any, tools: Any
+) -> None:
+    stream, listener = f"{SYMBOL.lower()}@depth", Listener()
+    exchange.answer("GET", "/fapi/v1/depth", tools.Answer(sides(15, 5_000, 10), delay=0.5))
+    async with FuturesClient(exchange.addresses) as rest:
+        feed = BookFeed(rest, exchange.addresses.stream, listener.take, FAST)
+        feed.follow("page", (SYMBOL,), 10)
+        await exchange.wait_for_sockets(1)
+        await exchange.send(stream, difference(11, 20, 10, ("0.9", "3")))
+        async with asyncio.timeout(5):
+            while not exchange.asked_for("/fapi/v1/depth"):
+                await asyncio.sleep(0.01)
+        exchange.cut()
+        await exchange.wait_for_sockets(1)
+        await asyncio.sleep(0.7)
+        assert not listener.books[SYMBOL].is_synchronised and feed.snapshots == 1
+        await feed.close()
+
+
+async def test_a_book_that_knows_too_few_levels_says_so_and_has_more_fetched(exchange: Any, tools: Any) -> None:
+    stream, listener = f"{SYMBOL.lower()}@depth", Listener()
+    answers = (tools.Answer(sides(15, 5_000, 1_000)), tools.Answer(sides(35, 5_000, 1_000), delay=0.3))
+    exchange.answer("GET", "/fapi/v1/depth", *answers)
+    async with FuturesClient(exchange.addresses) as rest:
+        feed = BookFeed(rest, exchange.addresses.stream, listener.take, FAST)
+        feed.follow("page", (SYMBOL,), 1_000)
+        await exchange.wait_for_sockets(1)
+        await exchange.send(stream, difference(11, 20, 10, ("5000", "3")))
+        await listener.until(lambda: SYMBOL in listener.books and listener.books[SYMBOL].is_synchronised)
+        assert not listener.books[SYMBOL].is_short and len(listener.books[SYMBOL].bids) == 1_000
+        await exchange.send(stream, difference(21, 30, 20, ("5000", "0")))
+        await listener.until(lambda: listener.books[SYMBOL].is_short)
+        assert listener.books[SYMBOL].is_synchronised, "what it knows is right"
+        await listener.until(lambda: not listener.books[SYMBOL].is_short)
+        assert (listener.books[SYMBOL].update_id, feed.snapshots) == (35, 2)
+        await exchange.send(stream, difference(31, 40, 30, ("5000", "0")))
+        await listener.until(lambda: listener.books[SYMBOL].is_short)
+        assert feed.snapshots == 2, "not more often than the weight is worth"
+        await feed.close()
+
+
+async def test_who_begins_to_record_gets_a_snapshot_of_every_book_that_is_right(exchange: Any, tools: Any) -> None:
+    stream, listener = f"{SYMBOL.lower()}@depth", Listener()
+    exchange.answer("GET", "/fapi/v1/depth", *(tools.Answer(sides(at, 5_000, 10)) for at in (15, 25)))
+    async with FuturesClient(exchange.addresses) as rest:
+        feed = BookFeed(rest, exchange.addresses.stream, listener.take, FAST)
+        feed.follow("page", (SYMBOL,), 10)
+        await exchange.wait_for_sockets(1)
+        await exchange.send(stream, difference(11, 20, 10, ("5000", "3")))
+        await listener.until(lambda: SYMBOL in listener.books and listener.books[SYMBOL].is_synchronised)
+        feed.take_snapshots()
+        await listener.until(lambda: listener.books[SYMBOL].update_id == 25)
+        assert listener.books[SYMBOL].is_synchronised and feed.snapshots == 2
+        await feed.close()
+
+
+async def test_many_books_are_told_in_turns_that_let_others_run_between(exchange: Any) -> None:
+    names, told = [f"S{number}USDT" for number in range(20)], []
+    turns = 0
+
+    async def others() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    async with FuturesClient(exchange.addresses) as rest:
+        feed = BookFeed(rest, exchange.addresses.stream, lambda event, _: told.append((event.symbol, turns)), FAST)
+        await asyncio.sleep(0.05)  # the keeper has looked
+        feed.books = {name: LocalBook() for name in names}
+        beside = asyncio.create_task(others())
+        for name in names:
+            feed._touch(name)
+        async with asyncio.timeout(5):
+            while len(told) < len(names):
+                await asyncio.sleep(0.01)
+        beside.cancel()
+        assert {symbol for symbol, _ in told} == set(names)
+        assert len({turn for _, turn in told}) == len(names)
+        await feed.close()
+
+
+async def test_a_defect_that_ends_the_following_is_told(exchange: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    failed: list[BaseException] = []
+    async with FuturesClient(exchange.addresses) as rest:
+        feed = BookFeed(rest, exchange.addresses.stream, Listener().take, FAST, fail=failed.append)
+
+        async def broken(*_: object) -> None:
+            raise ZeroDivisionError
+
+        monkeypatch.setattr(feed.supervisor, "collect", broken)
+        feed.follow("page", (SYMBOL,), 10)
+        async with asyncio.timeout(5):
+            while not failed:
+                await asyncio.sleep(0.01)
+        assert isinstance(failed[0], ZeroDivisionError)
         await feed.close()

@@ -189,6 +189,25 @@ def test_beyond_the_range_of_its_snapshot_a_book_knows_nothing() -> None:
     assert book.update_id == 14 and book.top(2)[0] == ((89.0, 1.0), (88.0, 2.0))
 
 
+def test_a_snapshot_alone_makes_no_book_right_whose_connection_is_cut() -> None:
+    exchange, book = synchronised()
+    book.interrupt()
+    assert not book.set_snapshot(exchange.snapshot())
+    assert not book.is_synchronised
+    book.take(exchange.move())
+    assert book.set_snapshot(exchange.snapshot()) and exchange.is_equal(book)
+
+
+def test_a_side_with_fewer_levels_than_asked_for_says_so_where_there_may_be_more() -> None:
+    book = LocalBook()
+    book.take(DepthEvent(1, "X", 9, 9, 8, (), ()))
+    book.set_snapshot(DepthSnapshot(10, 1, levels(100.0, -1.0, 60), levels(101.0, 1.0, 8), 60))
+    assert not book.is_short(60)  # the exchange has no ninth ask
+    assert book.is_short(61)
+    book.take(DepthEvent(2, "X", 11, 11, 10, ((100.0, 0.0), (1.0, 5.0)), ()))
+    assert book.is_synchronised and book.is_short(60) and not book.is_short(59)
+
+
 def test_a_side_that_was_told_whole_is_never_worn() -> None:
     book = LocalBook()
     book.set_snapshot(DepthSnapshot(10, 1, levels(100.0, -1.0, 3), levels(101.0, 1.0, 60), 60))

@@ -161,6 +161,23 @@ async def test_a_request_that_is_kept_waiting_by_the_rate_budget_does_not_keep_r
     assert out.left == [(2, None), (3, None)]
 
 
+async def test_minutes_of_long_ago_wait_for_their_marks_until_a_new_bar_waits_behind_them(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(mark_outlet, "PATIENCE_S", 0.02)
+    old = range(mark_outlet.RECENT_MINUTES + 2)
+    out = Outside()
+    out.exchange.goes_on.clear()
+    out.publish(*old)
+    await out.until(lambda: bool(out.exchange.asked))
+    await asyncio.sleep(0.1)
+    assert out.left == [], "nothing else waits"
+    out.publish(500)
+    await out.until(lambda: len(out.left) == len(old) + 1)
+    assert [minute for minute, _ in out.left] == [*old, 500]
+    assert all(mark is None for _, mark in out.left)
+
+
 async def test_bars_of_a_symbol_that_is_not_wanted_any_more_do_not_leave() -> None:
     out = Outside()
     out.exchange.goes_on.clear()

@@ -414,6 +414,23 @@ async def test_closing_lets_nobody_wait(exchange: Any) -> None:
         await waiting
 
 
+async def test_a_request_that_was_held_back_until_the_client_was_closed_was_not_sent(exchange: Any, tools: Any) -> None:
+    """Keys of an account have changed while a request of its old client waited behind a shared gate."""
+    async with FuturesClient(exchange.addresses) as market:
+        client = FuturesClient(exchange.addresses, Credentials(tools.KEY, tools.SECRET), shared=market)
+        market.budget.set_limits(weight=1)
+        waiting = asyncio.create_task(client.server_time())
+        await asyncio.sleep(0)
+        await client.close()
+        market.budget.set_limits(weight=2_400)
+        market.gate.reconsider()
+        with pytest.raises(Unavailable, match="given up before the request was sent"):
+            await waiting
+        with pytest.raises(Unavailable, match="given up"):
+            await client.place(TICKET)
+    assert not exchange.asked
+
+
 @pytest.mark.parametrize("body", [b"", {}, [], {"serverTime": "soon"}, {"symbols": []}])
 async def test_an_answer_without_what_was_asked_for_is_unavailable(
     client: FuturesClient, exchange: Any, tools: Any, body: Any

@@ -8,6 +8,9 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
+
+from atm.exchange.client.connection import StreamSocket
 from atm.exchange.client.rest import FuturesClient
 from atm.exchange.client.supervisor import StreamTimes
 from atm.exchange.client.transport import Credentials
@@ -155,3 +158,28 @@ def test_a_renewal_before_the_exchange_cuts_leaves_no_moment_without_a_stream() 
         assert scene.stream.connections == 2
 
     play(scene, UserStreamTimes(streams=StreamTimes(renewal=600.0, renewal_jitter=60.0)))
+
+
+def test_a_stream_that_is_closed_while_it_is_relieved_leaves_no_connection_open(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def scene(scene: Scene) -> None:
+        assert len(scene.exchange.streams.subscribers) == 1
+        closing = asyncio.Event()
+        closes = StreamSocket.close
+
+        async def slowly(socket: StreamSocket) -> None:
+            if not closing.is_set():
+                closing.set()
+                await asyncio.sleep(60.0)
+            await closes(socket)
+
+        monkeypatch.setattr(StreamSocket, "close", slowly)
+        scene.stream.doubt()
+        await closing.wait()
+        assert scene.stream.connections == 2
+        await scene.stream.close()
+        await asyncio.sleep(5.0)
+        assert not scene.exchange.streams.subscribers
+
+    play(scene)

@@ -8,7 +8,7 @@ import msgspec
 import pytest
 from imgui_bundle import imgui
 
-from atm.gui.market.book_panel import is_old
+from atm.gui.market.book_panel import is_behind, is_old
 from atm.gui.market.symbol_list import lines_of
 from atm.gui.pages.market import MarketPage
 from atm.gui.read_model import ReadModel
@@ -157,6 +157,16 @@ def test_the_whole_book_is_followed_while_it_is_wanted_and_shown(pilot: Pilot, e
     pilot.ui.model.apply(WholeBook("FILUSDT", MARKET_MS, 1, False, 0, ((3.0, 5.0),), ((3.1, 5.0),)))
     pilot.show(PageName.MARKET)
     assert exchange.followed()[-1] == ("FILUSDT",)
+
+
+def test_a_whole_book_is_behind_once_the_best_levels_go_on_to_other_prices_without_it(pilot: Pilot) -> None:
+    model = pilot.ui.model
+    best, speed = model.books["FILUSDT"], model.demo.state.speed if model.demo is not None else 1.0
+    for age_s, price, behind in ((3.0, 9.0, False), (3.1, 9.0, True), (59.0, best.bids[0][0], False)):
+        bids = ((price, best.bids[0][1]),)
+        whole = WholeBook("FILUSDT", best.time_ms - int(age_s * 1_000 * speed), 1, True, 0, bids, best.asks)
+        assert is_behind(model, whole) is behind, (age_s, price)
+    assert is_behind(model, msgspec.structs.replace(whole, is_synchronised=False))
 
 
 def test_a_book_that_stands_still_while_the_mark_goes_on_is_old_at_the_speed_of_the_market(pilot: Pilot) -> None:
