@@ -220,10 +220,15 @@ class Session:
             reply = self.program.ask(BINANCE_API, DeactivateAccount(account))
             assert "failed" not in reply, reply
 
-    def wait_until_wiped(self) -> None:
-        """What is asked waits for the end of overwriting once that has begun."""
-        time.sleep(2 * HANG_UP_S)
-        wait_until("memory is overwritten", self.has_manager)
+    def wait_until_wiped(self, since: int) -> None:
+        """Until memory was overwritten more often than so many times, and is not any more."""
+        wait_until("memory is overwritten", lambda: self.times_wiped() > since)
+        before = -1
+        while before != (before := self.times_wiped()):
+            time.sleep(8 * HANG_UP_S)
+
+    def times_wiped(self) -> int:
+        return (self.program.home / "logs" / f"{BINANCE_API}.log").read_text().count("places overwritten")
 
     def crash(self, name: str, number: signal.Signals) -> None:
         """End a process as a fault of its own would, and wait for its successor."""

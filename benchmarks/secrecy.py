@@ -75,8 +75,9 @@ def measure(folder: Path, trade_s: float = TRADED_S) -> Outcome:
         killed = program.command("kill-switch")
         assert killed.returncode == 0, killed.stderr
         program.command("doctor")
+        before = session.times_wiped()
         session.deactivate(*ACCOUNTS)
-        session.wait_until_wiped()
+        session.wait_until_wiped(before)
         _look(session, outcome, "after deactivation")
         assert program.end() == 0
     finally:

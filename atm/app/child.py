@@ -8,6 +8,8 @@ import logging
 import os
 import signal
 import sys
+import time
+from collections.abc import Callable
 
 import psutil
 
@@ -19,6 +21,7 @@ from atm.ipc.messages import BINANCE_API, GUI, NOTIFIER, Done, Ping
 from atm.ipc.queues import Channel, ChildTransport
 from atm.model.program import ProgramContext
 
+MEASURE_S = 60.0
 PSS = "pss"
 """What a process that hides its memory says of it, in bytes, when it is asked whether it lives."""
 
@@ -33,7 +36,7 @@ def run_child(
 ) -> None:
     """Import `module` and run its `run(assistant, context)` until it is stopped or main is gone."""
     forbid_core_dumps()
-    hidden = name.partition("-")[0] in _KEEP_SECRETS
+    hidden = sys.platform == "linux" and name.partition("-")[0] in _KEEP_SECRETS
     if hidden:
         hide_memory()
     os.environ.update(environment)
@@ -47,7 +50,8 @@ def run_child(
     assistant = IPCAssistant(name, transport, credit=credit)
 
     if hidden:  # main cannot measure it
-        assistant.answer(Ping, lambda _: Done(parameters={PSS: str(psutil.Process().memory_full_info().pss)}))
+        memory = OwnMemory()
+        assistant.answer(Ping, lambda _: Done(parameters={PSS: str(memory.pss())}))
 
     def ended() -> None:
         credit.close()
@@ -64,6 +68,20 @@ def run_child(
     finally:
         logging.shutdown()
     transport.close()
+
+
+class OwnMemory:
+    """What this process uses, for itself to tell."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._pss, self._due = 0, clock()
+
+    def pss(self) -> int:
+        """Bytes; measured once a minute, since it takes some milliseconds."""
+        if self._clock() >= self._due:
+            self._pss, self._due = psutil.Process().memory_full_info().pss, self._clock() + MEASURE_S
+        return self._pss
 
 
 def die_with(main_pid: int) -> None:
