@@ -71,7 +71,7 @@ class TradeSeen(msgspec.Struct, frozen=True):
 
 class Snapshot(msgspec.Struct, frozen=True, tag=True):
     """An account as REST shows it, its parts asked for one after the other between asked_ms and done_ms. trades: those of
-    `trades_of` symbols since a moment that the request named."""
+    `trades_of` symbols since `since_ms`, a week long at most; cut_of: symbols that have more of them than an answer holds."""
 
     asked_ms: int
     done_ms: int
@@ -81,6 +81,8 @@ class Snapshot(msgspec.Struct, frozen=True, tag=True):
     settings: tuple[SettingsSeen, ...] = ()
     trades: tuple[TradeSeen, ...] = ()
     trades_of: tuple[str, ...] = ()
+    since_ms: int = 0
+    cut_of: tuple[str, ...] = ()
 
 
 AccountFact = PositionSeen | WalletSeen | SettingsSeen

@@ -157,11 +157,13 @@ def _snapshot(request: TakeSnapshot, asked_ms: int, done_ms: int, documents: Seq
     positions, balances, configurations = documents[2 + len(request.trades_of) :]
     found = [live_facts.open_order(entry) for entry in orders]
     found += [live_facts.open_conditional(entry) for entry in conditionals]
+    cut = [name for name, rows in zip(request.trades_of, histories, strict=True) if len(rows) >= TRADES_AT_ONCE]
     return Snapshot(
         asked_ms, done_ms, tuple(order for order in found if order is not None),
         tuple(live_facts.position(entry) for entry in positions if entry.get("positionSide", "BOTH") == "BOTH"),
         live_facts.wallets(balances), tuple(live_facts.settings(entry) for entry in configurations),
         tuple(live_facts.trade(entry) for history in histories for entry in history), request.trades_of,
+        request.since_ms, tuple(cut),
     )  # fmt: skip
 
 

@@ -13,7 +13,7 @@ from decimal import Decimal
 import msgspec
 
 from atm.model.account_facts import SettingsSeen
-from atm.model.journal import WHOLE_ACCOUNT, GivenUp, Halted, Target
+from atm.model.journal import FORCE_CLEAR, KILLED, WHOLE_ACCOUNT, GivenUp, Halted, Target
 from atm.model.live_order import NOTHING, LiveOrder, Purpose
 from atm.model.live_request import Failure, FailureKind, SetLeverage, SetMarginMode
 from atm.model.order import Side
@@ -34,6 +34,8 @@ REDUCE_ONLY_REFUSED = -2022
 MAY_PASS = frozenset((-1001, -1003, -1008, -1015, -1021, -2022, -2023, -4131, -5028))
 """Refusals after which the same may be tried again (exchange §1.8)."""
 LOOK_AT_FILTERS = frozenset((-1111, -4014, -4023, -4164))
+USER_CLOSES = frozenset((FORCE_CLEAR, KILLED))
+"""Reasons of targets that close even what is to be left alone."""
 DAY_MS = 86_400_000
 
 
@@ -109,7 +111,7 @@ class PositionDesk:
         if working:
             self._withdraw(working, target, wanted, now_ms)
             return
-        if halt is not None and halt.hands_off:
+        if halt is not None and halt.hands_off and target.reason not in USER_CLOSES:
             return
         if self._is_waiting(symbol, now_ms):
             return
@@ -138,7 +140,7 @@ class PositionDesk:
     def _change_to_close(self, symbol: str, now_ms: int) -> Decimal:
         """What the target wants closed now and an order can close; 0 for nothing, or while the user wants the symbol left alone."""
         target, halt = self._desk.state.targets.get(symbol), self._desk.halt_of(symbol, now_ms)
-        if target is None or (halt is not None and halt.hands_off):
+        if target is None or (halt is not None and halt.hands_off and target.reason not in USER_CLOSES):
             return NOTHING
         book, instrument = self._desk.book(symbol), self._desk.instruments[symbol]
         change = on_step(self._allowed(symbol, target, halt) - book.own, instrument)

@@ -7,12 +7,13 @@ The exchange's position is a fact. What our fills do not explain of it is booked
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 
 import msgspec
 
 from atm.model.account_facts import OpenOrder, Snapshot
+from atm.model.interval import DAY_MS
 from atm.model.journal import KILLED, WHOLE_ACCOUNT, Adjusted, Halted, LiveState, TargetSet
 from atm.model.live_order import NOTHING, LiveOrder, OrderState
 from atm.model.live_request import Failure, FailureKind, FindOrder, TakeSnapshot
@@ -32,6 +33,8 @@ NOTICE_AFTER = 8
 """Snapshots in a row that could not be taken after which the user is told; a late one is told of at once."""
 TRADES_BEFORE_MS = 2_000
 """How much earlier than an order was sent its fills are looked for (clocks differ)."""
+TRADES_WINDOW_MS = 6 * DAY_MS
+"""How much later than its beginning the answer to a question for fills reaches for certain (it holds a week)."""
 MOST_STRANGERS = 1_000
 """Orders of others that are remembered; one that is forgotten is asked for again."""
 PROOFS_WITH_DIFFERENCE = 3
@@ -148,11 +151,18 @@ class Reconciler:
         if now_ms < self._next_ms:
             return
         symbols = tuple(sorted({order.intent.symbol for order in lost} | self._suspicions.keys()))
-        # Fills of every order that can have moved a doubtful position, however long ago it was sent.
-        moving = [order.sent_ms for order in self._desk.unfinished() if order.intent.symbol in symbols]
-        since_ms = min([*moving, *(each.since_ms for each in self._suspicions.values()), now_ms])
-        if self._desk.ask(TakeSnapshot(symbols, since_ms - TRADES_BEFORE_MS), "snapshot", now_ms, self._patience_ms):
+        request = TakeSnapshot(symbols, self._trades_since(lost, symbols, now_ms))
+        if self._desk.ask(request, "snapshot", now_ms, self._patience_ms):
             self._next_ms = now_ms + (AGAIN_MS if lost or self._suspicions else EVERY_MS)
+
+    def _trades_since(self, lost: Sequence[LiveOrder], symbols: Sequence[str], now_ms: int) -> int:
+        """From when on fills are asked for: from before the oldest order that may have been placed; else those of the last day that an
+        order of a doubtful position can have made."""
+        if lost:
+            return min(order.sent_ms for order in lost) - TRADES_BEFORE_MS
+        moving = [order.sent_ms for order in self._desk.unfinished() if order.intent.symbol in symbols]
+        oldest_ms = min([*moving, *(each.since_ms for each in self._suspicions.values()), now_ms])
+        return max(oldest_ms, now_ms - DAY_MS) - TRADES_BEFORE_MS
 
     def failed(self, failure: Failure, now_ms: int) -> None:
         """A snapshot could not be taken, or did not come in time (its outcome is unknown)."""
@@ -225,6 +235,8 @@ class Reconciler:
                 continue
             if snapshot.asked_ms < order.absent_ms or order.intent.symbol in unknown:
                 continue
+            if order.intent.symbol in snapshot.cut_of or not 0 <= order.sent_ms - snapshot.since_ms <= TRADES_WINDOW_MS:
+                continue  # its fill may be among those that the answer does not hold
             proofs = self._proofs[order.client_id] = self._proofs.get(order.client_id, 0) + 1
             if order.intent.symbol not in differing or proofs >= PROOFS_WITH_DIFFERENCE:
                 self._desk.record(NotPlaced(order.client_id, now_ms))

@@ -9,6 +9,7 @@ from atm.model.journal import JournalEntry
 from atm.model.live_order import LiveOrder
 from atm.model.live_request import Failure
 from atm.model.order_facts import Declined, Intended, Sent
+from atm.simulators.orders import network
 from atm.simulators.orders.exchange import MINUTES, SYMBOLS
 from atm.simulators.orders.network import Network
 from atm.simulators.orders.plan import Faults, Kill, plan
@@ -112,6 +113,7 @@ def test_it_finds_positions_that_are_believed_although_they_are_old(monkeypatch:
 
 def test_it_finds_snapshots_that_are_never_waited_for_long_enough(monkeypatch: pytest.MonkeyPatch) -> None:
     faults = Faults(snapshot_slow=1.0)
+    monkeypatch.setattr(network, "SLOW_SNAPSHOT_MS", (16_000, 50_000))
     assert not _violations(range(1, 4), faults)
     monkeypatch.setattr(reconciliation, "LONGEST_PATIENCE_MS", 15_000)
     assert any("not compared" in line for line in _violations(range(1, 9), faults))

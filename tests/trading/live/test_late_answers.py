@@ -132,3 +132,46 @@ def test_a_fill_of_the_short_message_gets_its_commission_and_is_logged_once() ->
     known = [e for e in bench.entries if isinstance(e, Filled) and e.fill.commission is not None]
     assert len(known) == 1
     assert bench.account.state.orders[name].is_complete
+
+
+def test_fills_are_asked_for_where_a_lost_order_could_have_made_them_however_long_a_stop_rests() -> None:
+    """The history answers with a week from the moment on that is named: a month ago it would not hold what a lost order has done."""
+    bench = _holding(100)
+    stop = _stop_row(bench)
+    bench.wait(31 * 86_400_000)
+    bench.snapshot(100, (stop,))
+    bench.aim(150)
+    number, placed = bench.asks(PlaceOrder)
+    sent_ms, name = bench.now_ms, placed.intent.client_id
+    bench.answer(number, failure=Failure(FailureKind.UNKNOWN))
+    for _ in range(25):
+        bench.wait(1_000)
+        for asked, flight in list(bench.account._desk.flights.items()):
+            if isinstance(flight.request, QueryOrder) and flight.request.client_id == name:
+                bench.answer(asked, failure=Failure(FailureKind.NOT_FOUND, -2013))
+    wanted = [each for _, each in bench.asked if isinstance(each, TakeSnapshot) and each.trades_of][-1]
+    assert sent_ms - 10_000 < wanted.since_ms < sent_ms
+
+
+def test_a_history_that_does_not_reach_an_order_proves_nothing_of_it() -> None:
+    bench = Bench()
+    bench.snapshot()
+    bench.aim(100)
+    number, _ = bench.asks(PlaceOrder)
+    bench.answer(number, failure=Failure(FailureKind.UNKNOWN))
+    for cut in (True, False):
+        for _ in range(30):
+            bench.wait(1_000)
+            for asked, flight in list(bench.account._desk.flights.items()):
+                request = flight.request
+                if isinstance(request, QueryOrder):
+                    bench.answer(asked, failure=Failure(FailureKind.NOT_FOUND, -2013))
+                elif isinstance(request, TakeSnapshot):
+                    taken = Snapshot(
+                        bench.now_ms, bench.now_ms, (), (), trades_of=request.trades_of, since_ms=request.since_ms,
+                        cut_of=request.trades_of if cut else (),
+                    )  # fmt: skip
+                    bench.do(bench.account.answered(Answer(asked, bench.now_ms, snapshot=taken), bench.now_ms))
+        orders = [each.intent.attempt for _, each in bench.asked if isinstance(each, PlaceOrder)]
+        assert orders[: 1 + (not cut)] == [0, 1][: 1 + (not cut)]
+        assert len(orders) == 1 or not cut

@@ -7,7 +7,7 @@ from typing import TypeVar
 import msgspec
 
 from atm.model.account_facts import OpenOrder, PositionSeen, SettingsSeen, Snapshot, WalletSeen
-from atm.model.journal import Adjusted, Halted, JournalEntry, LiveState, Target
+from atm.model.journal import FORCE_CLEAR, Adjusted, Halted, JournalEntry, LiveState, Target
 from atm.model.live_order import OrderState, Purpose
 from atm.model.live_request import (
     Answer,
@@ -71,7 +71,7 @@ class Bench:
         positions = (PositionSeen(X, Decimal(amount), Decimal(2), self.now_ms),) if amount else ()
         taken = Snapshot(
             self.now_ms, self.now_ms, orders, positions, (WalletSeen("USDT", Decimal(10_000), self.now_ms),),
-            (SettingsSeen(X, leverage, isolated),), (), request.trades_of,
+            (SettingsSeen(X, leverage, isolated),), (), request.trades_of, request.since_ms,
         )  # fmt: skip
         self.do(self.account.answered(Answer(number, self.now_ms, snapshot=taken), self.now_ms))
 
@@ -253,6 +253,15 @@ def test_a_change_by_hand_stops_the_symbol() -> None:
     bench.do(bench.account.resume(X, bench.now_ms))
     _, closing = bench.asks(PlaceOrder)
     assert closing.intent.quantity == 60
+
+
+def test_what_the_user_closes_is_closed_although_the_symbol_is_left_alone() -> None:
+    bench = _change_by_hand(OutsidePolicy.STOP)
+    before = len(bench.asked)
+    target = Target(X, Decimal(0), bench.now_ms, reason=FORCE_CLEAR)
+    bench.do(bench.account.aim(target, bench.now_ms))
+    closing = [request.intent for _, request in bench.asked[before:] if isinstance(request, PlaceOrder)]
+    assert [each.quantity for each in closing] == [60]
 
 
 def test_a_stop_that_fires_ends_the_decision() -> None:
