@@ -34,7 +34,7 @@ from atm.model.account import AccountSetup, TradeRecord
 from atm.model.activation import ActivationStatus
 from atm.model.errors import ATMError, Unavailable
 from atm.model.instrument import Instrument
-from atm.model.journal import FORCE_CLEAR, KILLED, WHOLE_ACCOUNT, Halted, LiveState, Target, Transferred
+from atm.model.journal import FORCE_CLEAR, KILLED, WHOLE_ACCOUNT, Halted, LiveState, Target, TargetSet, Transferred
 from atm.model.live_order import NOTHING
 from atm.model.live_request import (
     Answer,
@@ -76,7 +76,6 @@ class _Live(msgspec.Struct):
     setup: LiveSetup
     account: LiveAccount
     log: TradeLog
-    stopped: dict[str, int] = {}
     steps: list[Step] = []
     records: list[TradeRecord] = []
 
@@ -108,6 +107,7 @@ class LiveDesk:
         self._owed: dict[str, dict[str, Deed]] = {}
         self._refused: set[str] = set()
         self._is_due = False
+        self._stopped: dict[str, dict[str, int]] = {}
         self._instruments: dict[str, Instrument] = {}
         self._time: tuple[int, float, float] | None = None
         self._marks: dict[str, float] = {}
@@ -133,10 +133,14 @@ class LiveDesk:
     # --- accounts ---------------------------------------------------------------------------------------------
 
     def open(
-        self, setup: AccountSetup, trade: Mapping[str, TradeConfiguration], instruments: Mapping[str, Instrument]
+        self,
+        setup: AccountSetup,
+        trade: Mapping[str, TradeConfiguration],
+        instruments: Mapping[str, Instrument],
+        since_ms: int = 0,
     ) -> None:
-        """Take an actual account up from its journal, or go on with another set-up. Raises ATMError; what goes on already is then taken up
-        with the new set-up later."""
+        """Take an actual account up from its journal, or go on with another set-up. since_ms: up to when its engine has been told of stops.
+        Raises ATMError; what goes on already is then taken up with the new set-up later."""
         symbols = {
             position.symbol: SymbolSetup(trade[position.trade].leverage, trade[position.trade].isolated)
             for position in setup.positions
@@ -145,14 +149,18 @@ class LiveDesk:
         self._watch(symbols)
         is_known = setup.name in self._setups
         self._setups[setup.name] = LiveSetup.of(symbols, setup.live)
+        stopped = self._stopped.setdefault(setup.name, {})
         try:
-            self._start(setup.name)
+            before = self._start(setup.name)
         except ATMError:
             if is_known:
                 self._lose(setup.name)
             else:
-                del self._setups[setup.name]
+                self.close(setup.name)
             raise
+        if not is_known:
+            known = (each for each in before.values() if each.time_ms >= since_ms)
+            stopped.update({each.target.symbol: each.stopped for each in known})
         self._connect(setup.name)
 
     def take_instruments(self, changed: Mapping[str, Instrument]) -> None:
@@ -165,6 +173,7 @@ class LiveDesk:
         """Let an account go; its orders and stops on the exchange stay."""
         self._live.pop(name, None)
         self._owed.pop(name, None)
+        self._stopped.pop(name, None)
         if self._setups.pop(name, None) is not None:
             self._assistant.request_async(BINANCE_API, CloseLiveAccount(name), lambda _: None)
 
@@ -173,8 +182,9 @@ class LiveDesk:
         live = self._live.get(name)
         if live is None or not live.account.is_ready:
             return None
+        stopped = self._stopped[name]
         held = {
-            symbol: Held(float(book.own), self._entry(live, symbol), live.stopped.get(symbol, 0))
+            symbol: Held(float(book.own), self._entry(live, symbol), stopped.get(symbol, 0))
             for symbol, book in live.account.state.books.items()
         }
         return Facts(
@@ -200,7 +210,7 @@ class LiveDesk:
 
     def consumed(self, name: str) -> None:
         """The engine has taken the facts in: stops of the exchange are told once."""
-        self._live[name].stopped.clear()
+        self._stopped[name].clear()
 
     @staticmethod
     def _entry(live: _Live, symbol: str) -> float:
@@ -282,15 +292,18 @@ class LiveDesk:
     def _is_killed(self, name: str) -> bool:
         return any(halt.scope == WHOLE_ACCOUNT and halt.reason == KILLED for halt in self.halts(name))
 
-    def _start(self, name: str) -> None:
+    def _start(self, name: str) -> dict[str, TargetSet]:
+        """From the journal; returns what stops had closed before."""
         setup = self._setups[name]
         if name in self._live and not self._commit(name):
             raise Unavailable(f"the journal of the account {name} cannot be written")
         state = restored(self._journal.load(name))
         trades = TradeLog(state, self._last_trades(name))
         self._live[name] = _Live(setup, self._make(name, setup, self._instruments, state), trades)
+        stopped = dict(state.stopped)
         if self._time is not None:
             self._begin(name)
+        return stopped
 
     def _begin(self, name: str) -> None:
         if self._do(name, self._live[name].account.start(self.now_ms)):
@@ -406,8 +419,8 @@ class LiveDesk:
     def _tell(self, name: str, notice: LiveNotice) -> None:
         severity = Severity.CRITICAL if notice.urgent else Severity.WARNING
         self._notify(severity, notice.key, name, account=name, scope=notice.scope or name, details=notice.details)
-        if notice.stopped and name in self._live:
-            self._live[name].stopped[notice.scope] = notice.stopped
+        if notice.stopped:
+            self._stopped[name][notice.scope] = notice.stopped
 
     # --- events -----------------------------------------------------------------------------------------------
 

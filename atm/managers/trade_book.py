@@ -141,7 +141,7 @@ class AccountBook:
         self._watch(account)
         if setup != stored.setup:
             self._database.accounts.put(setup)
-        self._take_up(setup)
+        self._take_up(setup, stored.market_ms)
         return account
 
     def _make(self, setup: AccountSetup, engine: AccountEngine) -> VirtualAccount:
@@ -170,10 +170,10 @@ class AccountBook:
         actual = account.actual if isinstance(account, ActualAccount) else None
         account.watch = self._box.engine(account.setup, account.engine, actual, analysis, trade, self.instruments)
 
-    def _take_up(self, setup: AccountSetup) -> None:
-        """An actual account on the exchange, by a set-up that is stored. Raises ATMError."""
+    def _take_up(self, setup: AccountSetup, since_ms: int = 0) -> None:
+        """An actual account on the exchange, by a set-up that is stored; since_ms: the market time of what is stored. Raises ATMError."""
         if setup.kind is not AccountKind.VIRTUAL:
-            self.live.open(setup, self.configurations.trade, self.instruments)
+            self.live.open(setup, self.configurations.trade, self.instruments, since_ms)
 
     # --- what is asked ----------------------------------------------------------------------------------------
 

@@ -38,10 +38,11 @@ class Target(msgspec.Struct, frozen=True):
 
 
 class TargetSet(msgspec.Struct, frozen=True, tag=True):
-    """From now on this target holds."""
+    """From now on this target holds. stopped: side (±1) of a position that a stop has closed, which is why it does."""
 
     target: Target
     time_ms: int
+    stopped: int = 0
 
 
 class Adjusted(msgspec.Struct, frozen=True, tag=True):
@@ -122,7 +123,8 @@ class Book(msgspec.Struct):
 
 
 class LiveState(msgspec.Struct):
-    """Everything that survives a crash. orders: those that are not complete and the newest complete ones, by client id; transfers: the
+    """Everything that survives a crash. stopped: what stops have closed since the decision of the symbol;
+    orders: those that are not complete and the newest complete ones, by client id; transfers: the
     newest ones."""
 
     orders: dict[str, LiveOrder] = {}
@@ -130,6 +132,7 @@ class LiveState(msgspec.Struct):
     targets: dict[str, Target] = {}
     halts: dict[str, Halted] = {}
     given_up: dict[str, GivenUp] = {}
+    stopped: dict[str, TargetSet] = {}
     equity: EquityMarked | None = None
     transfers: tuple[Transferred, ...] = ()
 

@@ -11,10 +11,11 @@ import pytest
 
 from atm.exchange.client.rest import FuturesClient, with_brackets
 from atm.exchange.client.transport import Credentials
+from atm.ipc.messages import TRADE
 from atm.managers import live_desk
 from atm.model.account import TradeRecord
 from atm.model.errors import Unavailable
-from atm.model.journal import KILLED, JournalEntry, Target
+from atm.model.journal import KILLED, JournalEntry, Target, TargetSet
 from atm.model.risk import LiveRules, RiskLimits
 from atm.storage.orders import OrderJournal
 from tests.exchange.client.test_client_demo import demo
@@ -114,3 +115,21 @@ async def test_a_removed_account_is_not_taken_up_again(managers: Refused) -> Non
     managers.desk._again("first")
     assert not managers.desk.knows("first")
     assert managers.desk.facts("first") is None
+
+
+async def test_a_stop_out_that_no_minute_has_heard_of_is_told_after_a_start(managers: Refused) -> None:
+    await managers.ready()
+    managers.aim("50")
+    await managers.until(lambda: managers.quantity() == 50.0)
+    stopped_ms = managers.desk.now_ms
+    managers.journal.append("first", [TargetSet(Target(X, Decimal(0), managers.decision_ms), stopped_ms, stopped=1)])
+    for since_ms, told in ((stopped_ms, 1), (stopped_ms + 1, 0)):
+        managers.bus.kill(TRADE)
+        managers.desk = live_desk.LiveDesk(
+            managers.bus.assistant(TRADE), managers.journal, managers._notify, lambda: None
+        )
+        managers.desk.open(SETUP, {"t": TRADE_CONFIGURATION}, managers.instruments, since_ms)
+        await managers.ready()
+        assert managers.desk.facts("first").held[X].stopped == told
+        managers.desk.consumed("first")
+        assert managers.desk.facts("first").held[X].stopped == 0

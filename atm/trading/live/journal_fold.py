@@ -16,7 +16,6 @@ from atm.model.journal import (
     JournalEntry,
     LiveState,
     Resumed,
-    Target,
     TargetSet,
     Transferred,
 )
@@ -43,7 +42,7 @@ def apply(state: LiveState, entry: JournalEntry) -> LiveState:
         case Checkpoint():
             return entry.state
         case TargetSet():
-            _aim(state, entry.target)
+            _aim(state, entry)
         case Adjusted():
             _adjust(state, entry)
         case Halted():
@@ -63,8 +62,13 @@ def apply(state: LiveState, entry: JournalEntry) -> LiveState:
     return state
 
 
-def _aim(state: LiveState, target: Target) -> None:
+def _aim(state: LiveState, entry: TargetSet) -> None:
+    target, before = entry.target, state.targets.get(entry.target.symbol)
     state.targets[target.symbol] = target
+    if entry.stopped:
+        state.stopped[target.symbol] = entry
+    elif before is None or target.decision_ms != before.decision_ms:
+        state.stopped.pop(target.symbol, None)
     given_up = state.given_up.get(target.symbol)
     if given_up is not None and given_up.decision_ms != target.decision_ms:
         del state.given_up[target.symbol]

@@ -170,8 +170,8 @@ class StopDesk:
         target = self._desk.state.targets.get(symbol)
         decision_ms = max(target.decision_ms if target else 0, self._desk.book(symbol).minute_ms)
         if target is None or target.quantity:
-            self._desk.record(TargetSet(Target(symbol, NOTHING, decision_ms, reason=reason), now_ms))
             stopped = 1 if stop.intent.side is Side.SELL else -1
+            self._desk.record(TargetSet(Target(symbol, NOTHING, decision_ms, reason=reason), now_ms, stopped))
             self._desk.note("notice.live_stopped_out", symbol, reason, urgent=True, stopped=stopped)
 
     # --- the invariant ----------------------------------------------------------------------------------------
