@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from atm.gui.texts import Texts
 
 ROOT = Path(__file__).parent.parent.parent
-BENCH_SETTINGS = ("minutes", "hours", "symbols", "rate", "speed", "seeds", "from", "seed")
+BENCH_SETTINGS = ("minutes", "hours", "symbols", "rate", "speed", "seeds", "from", "seed", "runs", "programs")
 _TABLES = {
     "trades": "every fill with the signal that caused it",
     "trips": "every round trip with its excursions",
