@@ -7,6 +7,7 @@ rightly make it give that process up.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -28,6 +29,7 @@ MAIN, EXCHANGE = "main", "demo-exchange"
 NAMES = ("binance_api", "data", "trade", "simulation", "neural_network", "analyzer-0", EXCHANGE)
 LOOK_S = 0.03
 CALM_S = 0.2
+END_S = 10.0
 
 
 def until(holds: Callable[[], Any], seconds: float) -> Any:
@@ -47,6 +49,7 @@ class KillProgram:
         self.home, self.speed = home, speed
         self._arguments = (str(home), str(assets), f"{speed:g}", str(os.getpid()))
         self._process: subprocess.Popen[bytes] | None = None
+        self._known: dict[str, int] = {}
         self.rest = ""
 
     def start(self) -> None:
@@ -64,7 +67,8 @@ class KillProgram:
         except ATMError:
             return {}
         self.rest = told["rest"]
-        return {**told["processes"], MAIN: told["pid"]}
+        self._known = {**told["processes"], MAIN: told["pid"]}
+        return self._known
 
     def is_up(self) -> bool:
         """Whether all processes run."""
@@ -81,13 +85,19 @@ class KillProgram:
                 return 0
         return pid
 
-    def kill_main(self) -> None:
-        """SIGKILL to the main process; the others die of it."""
+    def kill_main(self) -> list[str]:
+        """SIGKILL to the main process, of which the others must die; returns those that did not."""
         assert self._process is not None
-        tree = self._tree()
+        tree, names = self._tree(), {pid: name for name, pid in self._known.items()}
+        for each in tree:
+            _signal(each, signal.SIGCONT)  # who is stopped by a signal could not end
         self._process.kill()
         self._process.wait(30)
-        psutil.wait_procs(tree, 10)
+        until(lambda: not any(map(_lives, tree)), END_S)
+        alive = list(filter(_lives, tree))
+        for each in alive:
+            _signal(each, signal.SIGKILL)
+        return [names.get(each.pid, f"process {each.pid}") for each in alive]
 
     def close(self) -> None:
         """Nothing is left."""
@@ -95,13 +105,10 @@ class KillProgram:
             return
         tree = self._tree()
         for each in tree:
-            try:
-                each.kill()
-            except psutil.NoSuchProcess:
-                continue
+            _signal(each, signal.SIGKILL)
         self._process.kill()
         self._process.wait(30)
-        psutil.wait_procs(tree, 10)
+        psutil.wait_procs(tree, END_S)
 
     def _tree(self) -> list[psutil.Process]:
         assert self._process is not None
@@ -129,6 +136,18 @@ class KillProgram:
     def market_ms(self) -> int:
         """The exchange's clock, 0 while it does not answer."""
         return int(self.demo().get("market_ms", 0))
+
+
+def _lives(process: psutil.Process) -> bool:
+    try:
+        return bool(process.status() != psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return False
+
+
+def _signal(process: psutil.Process, number: signal.Signals) -> None:
+    with contextlib.suppress(psutil.NoSuchProcess):
+        process.send_signal(number)
 
 
 def _run(home: Path, assets: Path, speed: float, parent: int) -> int:

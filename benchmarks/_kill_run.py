@@ -48,12 +48,13 @@ class World:
     def __init__(self, folder: Path, speed: float, stopped: threading.Event) -> None:
         self.folder, self._stopped, self._speed = folder, stopped, speed
         home = folder / "home"
-        self.program = KillProgram(home, make_assets(folder / "program" / "assets"), speed)
+        self.program = KillProgram(home, make_assets(folder / "program" / "assets", speed), speed)
         make_home(home)
         self._home = home
         self.books = {name: Books(name) for name in ACCOUNTS}
         self._down: list[tuple[float, float]] = []
         self._story: list[str] = []
+        self._found: list[str] = []
         self._began = time.monotonic()
 
     def open(self) -> None:
@@ -125,12 +126,12 @@ class World:
 
     def run(self, plan: Plan) -> Outcome:
         """One run; never raises what a dying program causes."""
-        self._story, self._began = [], time.monotonic()
+        self._story, self._found, self._began = [], [], time.monotonic()
         self._tell(str(plan))
         before = self.sentence.decisions, self.sentence.excused
         hit = self._reach[plan.instant](self, plan)
         self._tell("the instant was reached" if hit else "the instant was missed")
-        found = self._recover(plan)
+        found = self._found + self._recover(plan)
         struck = time.monotonic()
         looks: list[list[str]] = []
 
@@ -173,14 +174,15 @@ class World:
         self._hurt(plan.network)
         others = [name for name in plan.victims if name != MAIN]
         if plan.frozen_s:
-            for name in plan.victims:
+            for name in (*others, *(name for name in plan.victims if name == MAIN)):
                 self.program.send(name, signal.SIGSTOP)
             time.sleep(plan.frozen_s)
         for name in others:
             self._tell(f"{name} ({self.program.send(name, signal.SIGKILL)}) killed")
         if MAIN in plan.victims:
-            self.program.kill_main()
+            left = self.program.kill_main()
             self._tell("the whole program killed")
+            self._found += [f"{each} lived on after main was killed" for each in left]
             self.program.start()
 
     def _hurt(self, network: str) -> None:
@@ -225,9 +227,8 @@ class World:
         waiting = until(intended, 6)
         self._tell(f"journalled and not sent: {len(waiting or ())} orders, {marks}")
         self._strike(plan)
-        for name, pid in (("binance_api", api),):
-            if name not in plan.victims and MAIN not in plan.victims and pid:
-                self.program.send(name, signal.SIGCONT)
+        if api and "binance_api" not in plan.victims and MAIN not in plan.victims:
+            self.program.send("binance_api", signal.SIGCONT)
         return bool(waiting)
 
     def _held(self, plan: Plan) -> bool:

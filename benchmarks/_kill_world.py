@@ -67,8 +67,9 @@ class Market:
         return float(np.sign(gap)) * (MUCH if abs(gap) > FAR else LITTLE)
 
 
-def make_assets(folder: Path) -> Path:
-    """The program's assets, with this market as the sample."""
+def make_assets(folder: Path, speed: float) -> Path:
+    """The program's assets, with this market as the sample. The exchange's limits of requests count by real minutes: what is allowed in
+    one grows with the speed, as what an account asks for does."""
     folder.mkdir(parents=True)
     for each in (ROOT / "assets").iterdir():
         if each.name != "sample":
@@ -84,7 +85,11 @@ def make_assets(folder: Path) -> Path:
         for each in entry["filters"]:
             if each["filterType"] == "PRICE_FILTER":
                 each["tickSize"] = each["minPrice"] = "0.0001"
-    (sample / "exchange_info.json").write_text(json.dumps({**info, "symbols": entries}))
+    limits = [
+        {**each, "limit": int(each["limit"] * speed)} if each["rateLimitType"] == "REQUEST_WEIGHT" else each
+        for each in info["rateLimits"]
+    ]
+    (sample / "exchange_info.json").write_text(json.dumps({**info, "symbols": entries, "rateLimits": limits}))
     brackets = json.loads((ROOT / "assets/sample/leverage_brackets.json").read_text())["FILUSDT"]
     (sample / "leverage_brackets.json").write_text(json.dumps(dict.fromkeys(SYMBOLS, brackets)))
     store = MarketStore(sample, read_only=False)

@@ -116,6 +116,10 @@ class Campaign:
         with self._lock:
             self.outcomes.append(outcome)
         seed = outcome.plan.seed
+        state = (
+            f"{len(outcome.violations)} violations" if outcome.violations else "well" if outcome.hit else "missed it"
+        )
+        print(f"{seed:5d}  {outcome.seconds:5.1f} s  {state}  {outcome.plan}", file=sys.stderr, flush=True)
         for violation in outcome.violations:
             print(f"--seed {seed}: {violation}", file=sys.stderr)
         if outcome.violations:

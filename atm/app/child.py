@@ -85,10 +85,10 @@ class OwnMemory:
 
 
 def die_with(main_pid: int) -> None:
-    """Linux ends this process when main dies, however it dies (elsewhere the ended inbox does it)."""
+    """Linux ends this process when its parent dies. On paper that is the fork server, which outlives main for as long as any process
+    that it has made; so whoever has no inbox, whose end tells of main's, has to watch main as well."""
     if sys.platform != "linux":
         return
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    # forkserver is the parent on paper; it dies with main, which this thread of life then notices.
     if os.getppid() == 1 and main_pid != 1:
         sys.exit(1)

@@ -9,8 +9,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import os
 import signal
-import sys
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -60,7 +60,7 @@ def serve_child(
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     die_with(main_pid)
-    look_s = None if sys.platform == "linux" else _LOOK_S
+    look_s = None if hasattr(os, "pidfd_open") else _LOOK_S
 
     def is_over() -> bool:
         return not psutil.pid_exists(main_pid)
@@ -77,6 +77,7 @@ def serve_child(
             (signal.SIGTERM,),
             look_s,
             recorded=recorded,
+            owner=main_pid,
         )
     )
 
@@ -98,6 +99,15 @@ def _market(
     yield recorded_session(recorded, instruments, info)
 
 
+def _end_with(owner: int, ended: asyncio.Event, loop: asyncio.AbstractEventLoop) -> None:
+    """Set `ended` when another process is gone. The fork server does not end with it: it lives as long as any process that it has
+    made, and so would this one, which takes no part in the queues that end the others."""
+    try:
+        loop.add_reader(os.pidfd_open(owner), ended.set)
+    except ProcessLookupError:
+        ended.set()
+
+
 async def _serve(
     port: int,
     speed: float,
@@ -110,9 +120,12 @@ async def _serve(
     look_s: float | None = _LOOK_S,
     faults: FaultSchedule | None = None,
     recorded: Path | None = None,
+    owner: int = 0,
 ) -> None:
     ended = asyncio.Event()
     loop = asyncio.get_running_loop()
+    if owner and hasattr(os, "pidfd_open"):
+        _end_with(owner, ended, loop)
     # Signals can only be taken in the main thread, and not on Windows: there `is_over` alone ends the server.
     with contextlib.suppress(NotImplementedError, RuntimeError, ValueError):
         for number in signals:

@@ -7,6 +7,7 @@ import hashlib
 import hmac
 import re
 from collections.abc import Mapping
+from typing import Any
 from urllib.parse import unquote_plus
 
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
@@ -144,6 +145,12 @@ def weight(method: str, path: str, given: Mapping[str, str]) -> int:
     if method == "GET" and path in _MODES:
         return 30
     return _WEIGHTS.get(path, 1)
+
+
+def weight_limit(info: Mapping[str, Any]) -> int:
+    """Weight a minute that an answer of exchangeInfo states."""
+    stated = (each for each in info.get("rateLimits", ()) if each["rateLimitType"] == "REQUEST_WEIGHT")
+    return next((int(each["limit"]) for each in stated), WEIGHT_LIMIT)
 
 
 class Counters:

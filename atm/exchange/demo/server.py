@@ -15,7 +15,7 @@ import msgspec
 from aiohttp import web
 
 from atm.exchange.demo import administration, control, documents, passage, state_file
-from atm.exchange.demo.access import RateLimits
+from atm.exchange.demo.access import RateLimits, weight_limit
 from atm.exchange.demo.clock import DEFAULT_START_MS, MarketClock
 from atm.exchange.demo.engine import Engine
 from atm.exchange.demo.fault_effects import FaultEffects
@@ -100,7 +100,7 @@ class DemoExchange:
         passage.compile_kernels(self.engine)
         info = {**exchange_info, "symbols": symbols}
         self.rest = Rest(
-            self.engine, info, RateLimits(), self._present_ms, wall_ms,
+            self.engine, info, RateLimits(weight_limit(info)), self._present_ms, wall_ms,
             lambda: self.clock.speed == 1 and not self.clock.paused, self._after_request,
         )  # fmt: skip
         self._stirred = asyncio.Event()

@@ -14,7 +14,7 @@ import aiohttp
 import pytest
 from yarl import URL
 
-from atm.exchange.demo.access import RateLimits, weight
+from atm.exchange.demo.access import RateLimits, weight, weight_limit
 from atm.exchange.demo.refusal import ExchangeRefusal
 from atm.exchange.demo.server import DemoExchangeOptions, running_demo_exchange
 from atm.model.interval import HOUR_MS, MINUTE_MS
@@ -194,6 +194,12 @@ async def test_weight_is_counted_then_refused_then_banned(ask: Asker) -> None:
     assert all(content["code"] == -1003 for _, content, _ in answers)
     assert answers[0][2]["Retry-After"] and f"banned until {WALL_MS + 120_000:.0f}" in answers[-1][1]["msg"]
     assert (await ask.raw("GET", "/fapi/v1/ping"))[0] == 418
+
+
+def test_the_weight_that_exchange_info_states_holds() -> None:
+    stated = {"rateLimitType": "REQUEST_WEIGHT", "interval": "MINUTE", "intervalNum": 1, "limit": 9_000}
+    assert weight_limit({"rateLimits": [stated]}) == 9_000
+    assert weight_limit({}) == 2_400
 
 
 def test_bans_grow_and_order_limits_are_per_account() -> None:
