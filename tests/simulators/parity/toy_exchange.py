@@ -122,7 +122,8 @@ def lived(folder: Path, exchange: ToyExchange, minutes: int = 600) -> tuple[Reco
         if row is not None:
             account.barrier.add_row(key, row.close_time, tuple(row.values.tolist()))
         assert account.process(1) == 1
-        waits = next(iter(account.take_targets()), None)
+        waits = next(iter(account.targets.values()), None)
+        account.committed()
     account.mark(DAY_BEGAN)
     progress = account.progress(lambda _: {key: int(bars.open_time[0])})
     first, after = progress.record.segments
