@@ -24,6 +24,10 @@ from atm.simulators.parity.orders import Order, Pair, pairs
 C = MoneyCause
 _SAME = 1e-9
 """Quantities nearer than this are equal."""
+EXCHANGE_PRICE = 5e-9
+"""Entry prices of an exchange have eight decimals: each unit of a position may be off by half of the last."""
+EXCHANGE_AMOUNT = 1e-8
+"""What it books has eight decimals as well: profit and commission of a fill."""
 
 
 @dataclass(frozen=True)
@@ -130,8 +134,18 @@ class _Ledger:
         self._add({C.FUNDING: backtest.funding - live.funding, C.STOP_LEVEL: live.credits - backtest.credits})
         rest = self._rest(live) - scene.moved
         is_moved = not scene.is_closed and any(abs(amount) > _SAME for amount in self._unfilled(live).values())
-        self._add({C.OUTSIDE: scene.moved, C.OUTSIDE if is_moved else C.UNEXPLAINED: _rounded(rest)})
+        is_rounding = not scene.is_closed and abs(rest) <= self._exactness()
+        cause = C.ROUNDING if is_rounding else C.OUTSIDE if is_moved else C.UNEXPLAINED
+        self._add({C.OUTSIDE: scene.moved})
+        self._add({cause: _rounded(rest)})
         self._add({C.UNEXPLAINED: -_rounded(self._rest(backtest))})
+
+    def _exactness(self) -> float:
+        """How far the exchange's own rounding of entry prices and bookings may have moved the equity of live."""
+        held = (*self._scene.held.values(), *self._live.held.values())
+        fills = self._live.fills
+        units = sum(abs(quantity) for quantity, _ in held) + sum(fill.quantity for fill in fills)
+        return EXCHANGE_PRICE * units + 2 * EXCHANGE_AMOUNT * len(fills)
 
     def _rest(self, side: Books) -> float:
         """What a side has at the end beyond what its fills, fees, funding and credits make."""

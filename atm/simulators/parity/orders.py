@@ -108,8 +108,8 @@ def _same_stop(live: Order, backtest: Order) -> bool:
 
 
 def _same_level(live: Order, backtest: Order) -> bool:
-    """What the backtest fills at a level inside a minute, an actual account wants at the minute's close."""
-    if backtest.decision_ms or backtest.is_stop or not live.decision_ms or not _same_side(live, backtest):
+    """What the backtest fills at a level or stop inside a minute, an actual account wants at the minute's close."""
+    if backtest.decision_ms or not live.decision_ms or not _same_side(live, backtest):
         return False
     return backtest.time_ms < live.decision_ms <= backtest.time_ms + MINUTE_MS
 

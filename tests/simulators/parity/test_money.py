@@ -126,6 +126,26 @@ def test_funding_transfers_and_what_nobody_can_explain() -> None:
     assert report(books(entry, extra=-0.01), books(entry)).unexplained == pytest.approx(-0.01)
 
 
+def test_what_an_exchange_rounds_is_no_mystery_but_for_a_virtual_account() -> None:
+    """Eight decimals of an entry price, on 4,000 units, bought and held: 4e-5."""
+    entry = [fill(4_000.0, 100.0)]
+    found = report(books(entry, extra=3.9e-5), books(entry))
+    assert found.causes == {"ROUNDING": pytest.approx(3.9e-5, rel=1e-3)} and found.unexplained == 0.0
+    assert report(books(entry, extra=4.1e-5), books(entry)).unexplained == pytest.approx(4.1e-5, rel=1e-3)
+    scene = Scene(BEGIN, 1_000.0, 1_000.0, {}, RULES, OPENS, is_closed=True)
+    assert attributed(scene, books(entry, extra=3.9e-5), books(entry)).unexplained == pytest.approx(3.9e-5, rel=1e-3)
+
+
+def test_a_stop_inside_a_minute_is_the_exit_that_an_actual_account_wants_at_its_close() -> None:
+    entry = fill(2.0, 100.0)
+    stop = fill(-2.0, 99.0, time=DECIDED + MINUTE, decided=0, reason=TradeReason.STOP_IMMEDIATE)
+    closed = fill(-2.0, 98.5, time=DECIDED + 2 * MINUTE + 120, decided=DECIDED + 2 * MINUTE, reason=TradeReason.EXIT)
+    found = report(books([entry, closed]), books([entry, stop]))
+    assert found.pairs == 2
+    # the market rose by 2 from minute to minute, the price that was got did not
+    assert found.causes == {"LATENCY": pytest.approx(4.0), "STOP_LEVEL": pytest.approx(-5.0)}
+
+
 def test_a_position_that_changed_without_a_fill_came_from_outside() -> None:
     live = books([fill(2.0, 100.0)])
     changed = Books(live.fills, live.wallet + 1.0, {"A": (1.0, 100.0)}, 0.0)
