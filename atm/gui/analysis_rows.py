@@ -78,6 +78,16 @@ def analysis_rows(model: ReadModel, now_ms: int) -> list[AnalysisRow]:
     return sorted(rows, key=lambda row: (row.symbol, row.configuration))
 
 
+def state_of(model: ReadModel, ready: AnalysisReady) -> str:
+    """What its analyzer said last, unless that has died, or has begun anew without it: then it waits for an analyzer."""
+    process, load = model.processes.get(ready.analyzer), model.analyzers.get(ready.analyzer)
+    if process is None or ready.state == "failed":
+        return ready.state
+    carried = load is not None and any(each.analysis == ready.analysis for each in load.analyses)
+    gone = process.state != "running" or (ready.state == "running" and not carried)
+    return "waiting" if gone else ready.state
+
+
 def counts(rows: list[AnalysisRow]) -> Counter[str]:
     """How many analyses are in each state."""
     return Counter(row.state for row in rows)
@@ -105,15 +115,14 @@ def _row(
     now_ms: int,
 ) -> AnalysisRow:
     code, start, last = configuration_of(ready), ready.start_ms, ready.last_close_time
-    analyzer = model.processes.get(ready.analyzer)
-    alive = analyzer is None or analyzer.state == "running"
+    state = state_of(model, ready)
     ranges = model.coverage.get(ready.symbol, ())
     return AnalysisRow(
         analysis=ready.analysis,
         symbol=ready.symbol,
         configuration=code,
-        analyzer=ready.analyzer if alive else "",
-        state=ready.state if alive else "waiting",
+        analyzer=ready.analyzer if state == ready.state else "",
+        state=state,
         last_close_ms=last,
         minute_us=loads.get(ready.analysis, float("nan")),
         accounts=users.get((ready.symbol, code), ()),

@@ -13,7 +13,9 @@ from atm.gui.ui import PageName
 from atm.ipc.messages import (
     ActivationKey,
     ActivationState,
+    AnalysisLoad,
     AnalysisReady,
+    AnalyzerLoad,
     LiveShown,
     NoticeRaised,
     OrderTypesShown,
@@ -40,6 +42,8 @@ def make_actual(model: ReadModel, halts: tuple[Halted, ...] = ()) -> None:
     view.setup = replace(view.setup, kind=AccountKind.ACTUAL)
     for symbol in filled.SYMBOLS:
         model.apply(AnalysisReady(f"{symbol}/DEMO-15M", symbol, "analyzer-0", "running"))
+    loads = tuple(AnalysisLoad(f"{symbol}/DEMO-15M", 20.0, 30.0) for symbol in filled.SYMBOLS)
+    model.apply(AnalyzerLoad("analyzer-0", loads))
     model.apply(LiveShown("paper-1", filled.live_view()))
 
 

@@ -74,6 +74,10 @@ def test_an_analysis_of_a_dead_analyzer_waits_for_another() -> None:
     row = row_of(model)
     assert (row.state, row.analyzer) == ("waiting", "")
     assert counts(analysis_rows(model, 2 * DAY_MS)) == {"waiting": 3}
+    model.apply(ProcessState("analyzer-0", "running", 8, 1))
+    assert row_of(model).state == "waiting", "the new process has not taken it yet"
+    model.apply(load)
+    assert row_of(model).state == "running"
 
 
 def test_one_that_has_ended_is_gone() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from atm.gui.analysis_rows import state_of
 from atm.gui.read_model import AccountView, ReadModel
 from atm.model.account import AccountKind, PositionState
 from atm.model.activation import ActivationReason, ActivationStatus
@@ -80,10 +81,10 @@ def _of_analysis(model: ReadModel, view: AccountView, symbol: str) -> list[Suspe
     ready = model.analyses.get(f"{symbol}/{setup.analysis}")
     if ready is None:
         return [Suspension("why.no_analysis")]
-    if ready.state == "running":
+    state = state_of(model, ready)
+    if state == "running":
         return []
-    grave = ready.state == "failed"
-    return [Suspension(_ANALYSIS.get(ready.state, "why.no_analysis"), details=ready.error, grave=grave)]
+    return [Suspension(_ANALYSIS.get(state, "why.no_analysis"), details=ready.error, grave=state == "failed")]
 
 
 def _of_live(model: ReadModel, view: AccountView, symbol: str) -> list[Suspension]:
