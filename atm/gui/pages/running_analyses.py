@@ -50,7 +50,7 @@ class RunningAnalyses:
         found, analyzers = counts(rows), analyzer_rows(ui.model)
         alive = sum(row.state == "running" for row in analyzers)
         tones = {"running": ui.colors.good, "failed": ui.colors.bad}
-        loads = [row.minute_us for row in rows if not math.isnan(row.minute_us)]
+        loads = [row.minute_us for row in rows if row.minute_us > 0]
         mean = sum(loads) / len(loads) if loads else math.nan
         widgets.stats(
             ui,
@@ -143,7 +143,7 @@ def state_tone(ui: Ui, state: str) -> Color:
 
 
 def _microseconds(value: float) -> str:
-    return formats.UNKNOWN if math.isnan(value) else f"{formats.number(value, 0)} µs"
+    return formats.UNKNOWN if math.isnan(value) or not value else f"{formats.number(value, 0)} µs"
 
 
 def _analysis_table(ui: Ui) -> Table[AnalysisRow]:
@@ -202,7 +202,7 @@ def _analyzer_table(ui: Ui) -> Table[AnalyzerRow]:
             Column(t("running.state"), lambda r: t(f"process.{r.state}"), lambda r: r.state, right=False, color=tone),
             Column(t("running.count"), lambda r: str(len(r.analyses)), lambda r: len(r.analyses), width=0.7),
             Column(
-                t("running.minute"), lambda r: f"{formats.number(r.minute_us, 0)} µs", lambda r: r.minute_us, width=1.1
+                t("running.minute"), lambda r: _microseconds(r.minute_us), lambda r: r.minute_us, width=1.1
             ),
             Column(t("running.memory"), lambda r: formats.size(r.memory), lambda r: r.memory, width=0.8),
             Column(
