@@ -52,7 +52,8 @@ class IncomeState(msgspec.Struct, frozen=True):
     since_ms, until_ms: everything in between has been asked for; totals: of all that is stored, by asset; opening: wallet less total, by
     asset, when both were first known together; wallets, expected: by asset, the exchange's balances and what opening and totals made at
     the newest moment `checked_ms` that proves something: when they agreed, or had disagreed often enough; doubts: how often in a row
-    they have disagreed while the wallets stood still.
+    they have disagreed while the wallets stood still; opened_ms: up to when the first reading asked, late: what was told after it of the
+    time before it, by asset: the first wallet may have had that already.
     """
 
     since_ms: int = 0
@@ -63,13 +64,17 @@ class IncomeState(msgspec.Struct, frozen=True):
     expected: dict[str, Decimal] = {}
     checked_ms: int = 0
     doubts: int = 0
+    opened_ms: int = 0
+    late: dict[str, Decimal] = {}
 
     def with_records(self, fresh: Iterable[IncomeRecord]) -> IncomeState:
         """The state with records that were not stored before."""
-        totals = dict(self.totals)
+        totals, late = dict(self.totals), dict(self.late)
         for record in fresh:
             totals[record.asset] = totals.get(record.asset, NOTHING) + record.amount
-        return msgspec.structs.replace(self, totals=totals)
+            if record.time_ms <= self.opened_ms:
+                late[record.asset] = late.get(record.asset, NOTHING) + record.amount
+        return msgspec.structs.replace(self, totals=totals, late=late)
 
     def reckoned(self) -> dict[str, Decimal]:
         """By asset, the wallets that the records make: what there was at the beginning and all income since."""

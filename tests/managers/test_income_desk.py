@@ -124,11 +124,12 @@ def test_transfers_are_told_to_the_account_and_an_unexplained_difference_once_to
     stage.heard(LiveHeard(NAME, (WalletSeen("USDT", D(1), 1, "DEPOSIT", D(250)),)), key=NAME)
     stage.run(60)
     assert stage.told == [Transferred("USDT", D(250), stage.booked[0].time_ms, 1)]
-    assert [(each["text"], each["kind"], each["amount"]) for each in stage.notices] == [
-        ("notice.income_differs", "COMMISSION", "-0.5")
-    ]
-    stage.run(9 * HOUR_MS / 1_000)
-    assert len(stage.notices) == 1
+    assert not stage.notices, "the log may still get the fill"
+    for _ in range(2):
+        stage.run(8 * HOUR_MS / 1_000)
+        assert [(each["text"], each["kind"], each["amount"]) for each in stage.notices] == [
+            ("notice.income_differs", "COMMISSION", "-0.5")
+        ]
     assert stage.database.income.count(NAME) == 2
 
 

@@ -34,6 +34,8 @@ from atm.model.live_order import NOTHING
 
 SETTLES_MS = MINUTE_MS
 """A fill younger than this need not have its income yet."""
+STRANGE_MS = 3 * MINUTE_MS
+"""A fill that our log lacks is strange when it is older: until then the log may get it, or an outside change explain it."""
 ADJUSTED_WITHIN_MS = 10 * MINUTE_MS
 """How long after a fill of others its position is booked as an outside change at the latest."""
 FUNDING_SHARE = Decimal("1e-3")
@@ -132,12 +134,12 @@ def _fills(records: Sequence[IncomeRecord], own: OwnRecords, state: IncomeState)
         agreeing += not found
     clears = {(each.symbol, each.time_ms // 1_000) for each in records if each.kind == INSURANCE_CLEAR}
     for (symbol, trade_id), theirs in told.items():
-        lines += [
-            IncomeLine(
-                each.time_ms, each.kind, symbol, each.asset, each.amount, None, _stranger(each, own, clears), trade_id
-            )
-            for each in theirs
-        ]
+        for each in theirs:
+            cause = _stranger(each, own, clears)
+            if cause.is_explained or each.time_ms <= state.until_ms - STRANGE_MS:
+                lines.append(
+                    IncomeLine(each.time_ms, each.kind, symbol, each.asset, each.amount, None, cause, trade_id)
+                )
     for (day_ms, asset), paid in other_fees.items():
         lines.append(IncomeLine(day_ms, COMMISSION, "", asset, paid, paid, IncomeCause.FEE_ASSET))
     return lines, agreeing
@@ -185,7 +187,7 @@ def _funding(records: Sequence[IncomeRecord], own: OwnRecords, state: IncomeStat
     stamps = {(symbol, ms) for symbol, ms in own.settled if state.since_ms < ms <= until_ms}
     for symbol, stamp_ms in sorted(paid.keys() | stamps):
         line = _payment(symbol, stamp_ms, paid.get((symbol, stamp_ms)), own)
-        if line is not None:
+        if line is not None and (line.cause is not IncomeCause.UNKNOWN_FILL or stamp_ms <= until_ms - STRANGE_MS):
             lines.append(line)
     return lines
 

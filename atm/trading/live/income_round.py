@@ -78,12 +78,23 @@ class IncomeRound:
         if not state.checked_ms:
             assets = wallets.keys() | state.totals.keys()
             opening = {asset: wallets.get(asset, NOTHING) - state.totals.get(asset, NOTHING) for asset in assets}
-            state = replace(state, opening=opening)
+            state = replace(state, opening=opening, opened_ms=self.now_ms)
+        earlier = _opened_earlier(state)
+        if state.late and not agrees(wallets, state.reckoned()) and agrees(wallets, earlier.reckoned()):
+            state = earlier
         expected = state.reckoned()
         doubts = 0 if agrees(wallets, expected) else state.doubts + 1
         if 0 < doubts < SURE_DOUBTS:
             return replace(state, doubts=doubts)
+        if not doubts:
+            state = replace(state, late={})
         return replace(state, wallets=wallets, expected=expected, checked_ms=self.now_ms, doubts=doubts)
+
+
+def _opened_earlier(state: IncomeState) -> IncomeState:
+    """As if what was told late had been in the first wallet."""
+    opening = {asset: amount - state.late.get(asset, NOTHING) for asset, amount in state.opening.items()}
+    return replace(state, opening=opening, late={})
 
 
 def agrees(wallets: Mapping[str, Decimal], reckoned: Mapping[str, Decimal]) -> bool:

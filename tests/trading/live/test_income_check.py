@@ -84,6 +84,13 @@ def test_a_fill_that_our_log_lacks_is_told_apart(
     assert bool(found.open) == (cause is IncomeCause.UNKNOWN_FILL)
 
 
+def test_a_strange_fill_is_one_when_the_log_had_time_to_get_it() -> None:
+    strange = [*INCOME, income(20, "COMMISSION", "-0.2", 3 * HOUR_MS, 9)]
+    for age_ms, lines in ((MINUTE_MS, 0), (4 * MINUTE_MS, 1)):
+        found = check(strange, OwnRecords(TRADES), IncomeState(T, T + 3 * HOUR_MS + age_ms))
+        assert len(found.open) == lines
+
+
 def test_fees_in_another_asset_agree_and_are_said_with_their_amount_by_day() -> None:
     paid = [
         trade(1, HOUR_MS, 0.0, 0.0, other_fee=0.00002, other_fee_asset="BNB"),

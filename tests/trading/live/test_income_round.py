@@ -93,6 +93,28 @@ def test_a_record_that_is_told_late_is_doubted_twice_and_then_a_difference_until
     assert (state.doubts, state.wallets == state.expected, reading.proves(state)) == (0, True, True)
 
 
+def test_what_the_first_wallet_had_and_was_told_late_is_no_difference() -> None:
+    exchange = Exchange([record(1, "-3", NOW - 500)])
+    exchange.told = []
+    state = exchange.answer(IncomeRound(IncomeState(), NOW - 5_000, NOW), IncomeState())
+    exchange.told = exchange.booked
+    reading = IncomeRound(state, 0, NOW + MINUTE_MS)
+    state = exchange.answer(reading, state)
+    assert (state.doubts, state.late, reading.proves(state)) == (0, {}, True)
+    assert state.wallets == state.expected == {"USDT": D(997)}
+
+
+def test_what_the_first_wallet_did_not_have_yet_is_no_difference_either() -> None:
+    """Funding that is booked some seconds after the stamp which it names."""
+    exchange = Exchange([])
+    state = exchange.answer(IncomeRound(IncomeState(), NOW - 5_000, NOW), IncomeState())
+    exchange.booked = exchange.told = [record(1, "-3", NOW - 2_000)]
+    reading = IncomeRound(state, 0, NOW + MINUTE_MS)
+    state = exchange.answer(reading, state)
+    assert (state.doubts, state.late, reading.proves(state)) == (0, {}, True)
+    assert state.wallets == state.expected == {"USDT": D(997)}
+
+
 @given(amounts=st.lists(st.integers(-(10**12), 10**12), max_size=30), cut=st.integers(0, 30))
 def test_opening_and_income_make_the_wallet_wherever_the_first_reading_was(amounts: list[int], cut: int) -> None:
     """Amounts in units of 1e-8."""
