@@ -59,9 +59,11 @@ class AccountIncome(Reply, frozen=True):
 
 
 class ReconcileIncome(Request, frozen=True):
-    """To trade: read the income of an actual account now. → Done when it is stored and compared"""
+    """To trade: read the income of an actual account now. anew: the wallets are taken as they are then, and what income makes of them is
+    reckoned from there on. → Done when it is stored and compared"""
 
     account: str
+    anew: bool = False
 
 
 class ProbeOrders(Request, frozen=True):

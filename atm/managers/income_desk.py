@@ -25,7 +25,7 @@ from atm.ipc.messages import (
 from atm.model.account_facts import WalletSeen
 from atm.model.activation import ActivationStatus
 from atm.model.errors import ATMError, Unavailable
-from atm.model.income import TRANSFERS, IncomeLine, IncomeRecord, IncomeState, ReadPage
+from atm.model.income import TRANSFERS, WALLET, IncomeLine, IncomeRecord, IncomeState, ReadPage
 from atm.model.interval import DAY_MS
 from atm.model.journal import Transferred
 from atm.model.notice import Severity
@@ -89,6 +89,7 @@ class IncomeDesk:
         self._clocks: dict[str, IncomeClock] = {}
         self._readings: dict[str, _Reading] = {}
         self._asked: dict[str, list[Deferred]] = {}
+        self._anew: set[str] = set()
         self._told: dict[tuple[object, ...], None] = {}
         assistant.subscribe(LiveHeard, self._on_heard)
         assistant.subscribe(LiveMissed, lambda event: self._clock(event.account).heard(live.now_ms))
@@ -113,6 +114,8 @@ class IncomeDesk:
         if request.account not in self._live.names():
             raise Unavailable(f"the account {request.account} is not connected")
         deferred = Deferred()
+        if request.anew:
+            self._anew.add(request.account)
         self._asked.setdefault(request.account, []).append(deferred)
         self._clock(request.account).wanted(self._live.now_ms)
         return deferred
@@ -138,6 +141,9 @@ class IncomeDesk:
         except ATMError as error:
             self._failed(name, str(error))
             return
+        if name in self._anew:
+            self._anew.discard(name)
+            state = state.anew()
         asked = self._asked.pop(name, [])
         self._readings[name] = _Reading(IncomeRound(state, begun_ms - SECOND_MS, now_ms), state, asked)
         self._ask(name)
@@ -220,5 +226,5 @@ class IncomeDesk:
 
 
 def _key(name: str, line: IncomeLine) -> tuple[object, ...]:
-    at = 0 if line.kind == "WALLET" else line.time_ms
+    at = 0 if line.kind == WALLET else line.time_ms
     return name, line.kind, line.symbol, line.asset, at, line.trade_id, line.difference

@@ -20,6 +20,8 @@ PAGE_RECORDS = 1_000
 """The most that the exchange tells at once."""
 COMMISSION, REALIZED_PNL, FUNDING_FEE = "COMMISSION", "REALIZED_PNL", "FUNDING_FEE"
 INSURANCE_CLEAR, TRANSFER = "INSURANCE_CLEAR", "TRANSFER"
+WALLET = "WALLET"
+"""Stands for the balance itself among the types of income."""
 FUNDING_KINDS = frozenset((FUNDING_FEE, "SPECIAL_FUNDING_FEE"))
 TRANSFERS = frozenset((
     TRANSFER, "INTERNAL_TRANSFER", "CROSS_COLLATERAL_TRANSFER", "COIN_SWAP_DEPOSIT", "COIN_SWAP_WITHDRAW",
@@ -75,6 +77,10 @@ class IncomeState(msgspec.Struct, frozen=True):
             if record.time_ms <= self.opened_ms:
                 late[record.asset] = late.get(record.asset, NOTHING) + record.amount
         return msgspec.structs.replace(self, totals=totals, late=late)
+
+    def anew(self) -> IncomeState:
+        """The same records, and an opening balance that is still to be found."""
+        return msgspec.structs.replace(self, opening={}, late={}, checked_ms=0, doubts=0)
 
     def reckoned(self) -> dict[str, Decimal]:
         """By asset, the wallets that the records make: what there was at the beginning and all income since."""

@@ -144,6 +144,23 @@ def test_a_wallet_that_nothing_explains_is_told_after_it_was_seen_three_times(st
     assert (notice["kind"], notice["amount"]) == ("WALLET", "-3")
 
 
+def test_a_balance_that_stays_unexplained_is_taken_as_it_is_when_the_user_wants_it(stage: Stage) -> None:
+    stage.run(5)
+    stage.balance -= D(3)
+    for _ in range(3):
+        stage.user.request_async(TRADE, ReconcileIncome(NAME), lambda _: None)
+        stage.run(5)
+    state = stage.database.income.state(NAME)
+    assert (state.wallets, state.expected) == ({"USDT": D(997)}, {"USDT": D(1_000)})
+    stage.user.request_async(TRADE, ReconcileIncome(NAME, anew=True), lambda _: None)
+    stage.run(5)
+    stage.book(1, "COMMISSION", "-0.5", trade_id=7)
+    stage.user.request_async(TRADE, ReconcileIncome(NAME), lambda _: None)
+    stage.run(5)
+    state = stage.database.income.state(NAME)
+    assert state.wallets == state.expected == {"USDT": D("996.5")}
+
+
 def test_no_answer_is_tried_again_and_whoever_asked_is_told(stage: Stage) -> None:
     stage.refuses = True
     replies: list[Reply] = []

@@ -20,6 +20,7 @@ from atm.model.income import (
     INSURANCE_CLEAR,
     REALIZED_PNL,
     TRANSFER,
+    WALLET,
     IncomeCheck,
     IncomeLine,
     IncomeSum,
@@ -27,7 +28,7 @@ from atm.model.income import (
 from atm.model.interval import HOUR_MS
 
 RECONCILE_S = 120.0
-NAMED = (COMMISSION, REALIZED_PNL, FUNDING_FEE, INSURANCE_CLEAR, TRANSFER, "WALLET")
+NAMED = (COMMISSION, REALIZED_PNL, FUNDING_FEE, INSURANCE_CLEAR, TRANSFER, WALLET)
 """Types with a name of their own; of others the exchange's word is shown."""
 SUMS_SHARE = 0.32
 LINES_WIDTH = 840.0
@@ -96,7 +97,9 @@ class IncomeTab:
         imgui.same_line(0, ui.px(12))
         label = ui.t("income.reading" if self.asking else "income.reconcile")
         if widgets.button(ui, "income.reconcile", label, why_not=label if self.asking else ""):
-            self._ask(ui, name)
+            self._ask(ui, ReconcileIncome(name))
+        if found is not None and any(line.kind == WALLET for line in found.open):
+            self._anew(ui, name)
         if self.error:
             ui.wrapped(f"{icons.WARNING}  {self.error}", ui.colors.warning)
         if found is not None:
@@ -126,16 +129,27 @@ class IncomeTab:
             figures.append((ui.t("income.wallet_difference", asset=asset), _money(difference), color))
         widgets.stats(ui, figures, 150)
 
-    def _ask(self, ui: Ui, name: str) -> None:
+    def _anew(self, ui: Ui, name: str) -> None:
+        """Where a balance is not explained for good: reckon from the present one on."""
+        imgui.same_line(0, ui.px(8))
+        if widgets.button(
+            ui, "income.anew", ui.t("income.anew"), why_not=ui.t("income.reading") if self.asking else ""
+        ):
+            imgui.open_popup("income.anew.confirm")
+        consequence = ui.t("income.anew_about")
+        if widgets.confirmation(ui, "income.anew.confirm", ui.t("income.anew"), consequence, ui.t("income.anew")):
+            self._ask(ui, ReconcileIncome(name, anew=True))
+
+    def _ask(self, ui: Ui, request: ReconcileIncome) -> None:
         self.asking, self.error = True, ""
 
         def answered(reply: Reply) -> None:
-            if name == self._name:
+            if request.account == self._name:
                 self.asking = False
                 self._number += 1
                 self.error = reply.message if isinstance(reply, Failed) else ""
 
-        ui.ask(TRADE, ReconcileIncome(name), answered, RECONCILE_S)
+        ui.ask(TRADE, request, answered, RECONCILE_S)
 
     # --- the tables
 

@@ -21,6 +21,7 @@ from atm.model.income import (
     REALIZED_PNL,
     TOLERANCE,
     TRANSFERS,
+    WALLET,
     IncomeCause,
     IncomeCheck,
     IncomeLine,
@@ -40,7 +41,6 @@ ADJUSTED_WITHIN_MS = 10 * MINUTE_MS
 """How long after a fill of others its position is booked as an outside change at the latest."""
 FUNDING_SHARE = Decimal("1e-3")
 """The mark price that funding is settled at is not recorded to the last digit: so much of an amount is no difference."""
-WALLET = "WALLET"
 QUOTES = ("USDT", "USDC", "FDUSD", "BUSD", "BTC")
 """Assets that symbols are quoted in."""
 

@@ -15,7 +15,17 @@ from atm.gui.results import AccountRecords, SimulationResult
 from atm.gui.stored import Stored
 from atm.gui.texts import Texts
 from atm.gui.ui import PageName
-from atm.ipc.messages import TRADE, AccountReviewed, Failed, ReconcileIncome, Reply, Request, ReviewAccount, TradeLogged
+from atm.ipc.messages import (
+    TRADE,
+    AccountReviewed,
+    Done,
+    Failed,
+    ReconcileIncome,
+    Reply,
+    Request,
+    ReviewAccount,
+    TradeLogged,
+)
 from atm.ipc.shared_array import SharedArrays
 from atm.model.account import AccountKind, TradeReason
 from atm.model.account_review import ReviewCheck
@@ -304,6 +314,11 @@ def test_income_shows_sums_and_differences_and_is_read_when_it_is_asked_for() ->
     answers[-1](Failed("Unavailable", "the account paper-1 is not connected"))
     pilot.frames(2)
     assert (tab.asking, tab.error) == (False, "the account paper-1 is not connected")
+    pilot.click("income.anew")
+    pilot.click("income.anew.confirm.confirm")
+    assert asked[-1] == (TRADE, ReconcileIncome("paper-1", anew=True))
+    answers[-1](Done())
+    pilot.frames(2)
     pilot.click("export.csv")
     assert pilot.sees("export.copy")
     reviewer.arrays.close()
