@@ -26,7 +26,8 @@ from atm.trading.live.order_desk import OrderDesk
 
 EVERY_MS = 60_000
 AGAIN_MS = 2_000
-RETRY_MS = 1_000
+RETRY_MS, LONGEST_RETRY_MS = 1_000, 5_000
+"""After a snapshot that could not be taken; longer after each further one."""
 SHORTEST_PATIENCE_MS, LONGEST_PATIENCE_MS = 15_000, 120_000
 """How long a snapshot is waited for: twice as long after each that did not come, and as the newest one took."""
 NOTICE_AFTER = 8
@@ -120,7 +121,7 @@ class Reconciler:
         self._suspicions: dict[str, _Suspicion] = {}
         self._strangers: deque[tuple[str, int]] = deque(maxlen=MOST_STRANGERS)
         self._proofs: dict[str, int] = {}
-        self._next_ms = self._since_ms = 0
+        self._next_ms = self._since_ms = self._retry_ms = 0
         self._patience_ms = SHORTEST_PATIENCE_MS
         self._failures = 0
 
@@ -148,7 +149,7 @@ class Reconciler:
             del self._proofs[client_id]
         if lost:
             self.soon(now_ms if not self._proofs else self._next_ms)
-        if now_ms < self._next_ms:
+        if now_ms < max(self._next_ms, self._retry_ms):
             return
         symbols = tuple(sorted({order.intent.symbol for order in lost} | self._suspicions.keys()))
         request = TakeSnapshot(symbols, self._trades_since(lost, symbols, now_ms))
@@ -172,7 +173,8 @@ class Reconciler:
             self._desk.note("notice.live_not_compared", WHOLE_ACCOUNT, failure.reason, urgent=not self.ready)
         if is_late:
             self._patience_ms = min(2 * self._patience_ms, LONGEST_PATIENCE_MS)
-        self.soon(now_ms + max(RETRY_MS, failure.retry_after_ms))
+        pause_ms = min(RETRY_MS * self._failures, LONGEST_RETRY_MS)
+        self._next_ms = self._retry_ms = now_ms + max(pause_ms, failure.retry_after_ms)
 
     def found_stranger(self, symbol: str, order_id: int) -> None:
         """An order of the history is not ours."""
