@@ -15,6 +15,8 @@ from atm.app.control import ask_running
 from atm.model.endpoint import Addresses, Endpoint
 from atm.model.errors import ATMError
 from atm.model.program import ProgramContext
+from atm.storage.flight_log import segments
+from atm.storage.home import black_box
 
 PACKAGES = ("pygame-ce", "imgui-bundle", "python-binance", "numpy", "numba", "sqlalchemy", "pyarrow", "torch")
 LEAST_FREE_BYTES = 2_000_000_000
@@ -37,6 +39,7 @@ def examine(context: ProgramContext) -> list[Finding]:
         _disk(context),
         _database(context),
         _store(context),
+        _black_box(context),
         *_indicators(context),
         *_packages(),
         _running(running),
@@ -75,6 +78,16 @@ def _store(context: ProgramContext) -> Finding:
     store = open_store(context)
     minutes = {symbol: sum(r.minutes for r in store.coverage(symbol)) for symbol in store.symbols()}
     return Finding("market store", True, ", ".join(f"{s} {m:,} min" for s, m in minutes.items()) or "empty")
+
+
+def _black_box(context: ProgramContext) -> Finding:
+    if not context.black_box_bytes:
+        return Finding("black box", True, "switched off (blackBoxMB is 0)")
+    files = segments(black_box(context.home))
+    size = sum(path.stat().st_size for path in files)
+    return Finding(
+        "black box", True, f"{len(files)} segments, {size / 1e6:.1f} MB of {context.black_box_bytes / 1e6:g} MB"
+    )
 
 
 def _indicators(context: ProgramContext) -> list[Finding]:

@@ -27,12 +27,18 @@ from atm.trading.black_box.incident import SUFFIX, Wanted
 
 log = logging.getLogger(__name__)
 
-CAUSES = frozenset(("notice.live_unprotected", "notice.live_risk_stop", "notice.killed"))
-"""Notices of an account after which an incident is exported by itself."""
+CAUSES = {
+    "notice.live_unprotected": 3_600.0,
+    "notice.live_risk_stop": 3_600.0,
+    "notice.killed": 3_600.0,
+    "notice.parity_failed": 26 * 3_600.0,
+}
+"""Notices of an account after which an incident is exported by itself, and how much before is exported, in seconds: a day that cannot be
+explained is looked at after its end."""
 AFTER_S = 30.0
 """From the notice to the export: what follows from it belongs to it."""
-REACH_S = 3_600.0
-"""How much before is exported; of one account there is no second one in that time."""
+PAUSE_S = 3_600.0
+"""Of one account there is no second export by itself in that time."""
 MOST_AUTOMATIC = 20
 """Files that are kept of those made by itself."""
 _AUTOMATIC = "auto-"
@@ -81,7 +87,7 @@ class IncidentKeeper:
         notice, account = event.notice, event.notice.subject
         if notice.text not in CAUSES or not self._context.black_box_bytes:
             return
-        if self._clock() - self._made.get(account, float("-inf")) < REACH_S:
+        if self._clock() - self._made.get(account, float("-inf")) < PAUSE_S:
             return
         self._made[account] = self._clock()
         self._assistant.call_later(AFTER_S, lambda: self._by_itself(account, notice.text))
@@ -103,7 +109,7 @@ class IncidentKeeper:
             )  # fmt: skip
             self._assistant.publish(NoticeRaised(said))
 
-        self._begin(self._wanted(account, REACH_S + AFTER_S, cause), path, finished)
+        self._begin(self._wanted(account, CAUSES[cause] + AFTER_S, cause), path, finished)
 
     def _wanted(self, account: str, last_s: float, reason: str) -> Wanted:
         now_ms = self._wall_ms()

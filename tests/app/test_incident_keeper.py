@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from atm.app.incident_keeper import AFTER_S, MOST_AUTOMATIC, REACH_S, IncidentKeeper
+from atm.app.incident_keeper import AFTER_S, MOST_AUTOMATIC, PAUSE_S, IncidentKeeper
 from atm.ipc.local import LocalBus
 from atm.ipc.messages import MAIN, Done, ExportIncident, Failed, NoticeRaised, Reply
 from atm.model.endpoint import Addresses, Endpoint
@@ -107,13 +107,21 @@ def test_an_alarm_is_exported_with_what_follows_it_and_once_an_hour(main: Main) 
         (["first"], "notice.live_unprotected"),
         (["second"], "notice.live_unprotected"),
     ]
-    assert main.made[0][0].to_ms - main.made[0][0].from_ms == (REACH_S + AFTER_S) * 1000
+    assert main.made[0][0].to_ms - main.made[0][0].from_ms == (3_600 + AFTER_S) * 1000
     assert [each.text for each in main.notices if "incident" in each.text] == ["notice.incident_exported"] * 2
-    main.wait(REACH_S)
+    main.wait(PAUSE_S)
     main.alarm("first")
     main.wait(AFTER_S + 1)
     main.exported(1)
     assert len(main.made) == 3
+
+
+def test_of_a_day_that_cannot_be_explained_the_day_is_exported(main: Main) -> None:
+    main.alarm("first", "notice.parity_failed")
+    main.wait(AFTER_S + 1)
+    main.exported(1)
+    ((wanted, _),) = main.made
+    assert wanted.to_ms - wanted.from_ms >= 24 * 3_600_000
 
 
 def test_files_made_by_itself_are_bounded(main: Main, tmp_path: Path) -> None:

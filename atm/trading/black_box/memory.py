@@ -1,5 +1,5 @@
-"""The whole memory of a live account as plain data, and back: the journalled state and everything that is only in memory (flights,
-prices, pauses, suspicions). An account that is given it goes on exactly as the one it was taken from.
+"""The memory of a live account as plain data, and back: everything beside its journalled state (flights, prices, pauses, suspicions). An
+account that is made of the same state and given the memory goes on exactly as the one it was taken from.
 
 Values are a closed set: numbers, text, Decimal, enumerations and structs of the account's own modules, and collections of them. What
 is read can make nothing else, whoever wrote it.
@@ -22,12 +22,13 @@ from atm.trading.live.live_account import LiveAccount
 
 TAG = "~"
 _MODULES = ("atm.model.", "atm.trading.live.")
-_LEFT_OUT = frozenset(("name", "setup", "instruments", "_unfinished"))
+_LEFT_OUT = frozenset(("name", "setup", "instruments", "state", "_unfinished"))
 """Attributes that are given otherwise, or that follow from others."""
 
 
 def memory_of(account: LiveAccount, own: frozenset[str] = frozenset()) -> dict[str, Any]:
-    """Everything that the account and its parts remember. own: attributes that a class derived from it has added."""
+    """Everything that the account and its parts remember, but the journalled state. own: attributes that a class derived from it has
+    added."""
     parts = _parts(account)
     known = {id(part) for part in parts.values()}
     found = {"account": _attributes(account, own, known)}
@@ -37,7 +38,7 @@ def memory_of(account: LiveAccount, own: frozenset[str] = frozenset()) -> dict[s
 
 
 def remember(account: LiveAccount, memory: dict[str, Any]) -> None:
-    """Give an account that was just made, of the same name, set-up and instruments, a memory. Raises Invalid."""
+    """Give an account that was just made, of the same name, set-up, instruments and state, a memory. Raises Invalid."""
     _fill(account, memory["account"])
     parts = _parts(account)
     if parts.keys() != memory.keys() - {"account"}:

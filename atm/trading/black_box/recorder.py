@@ -203,9 +203,9 @@ class FlightRecorder:
         self._run = self._run or self._log.number
         self._tables.clear()
         self._is_open = True
-        self._has_told = False
         self.write("", Segment(FORMAT, atm.__version__, os.getpid()))
         self._states(fresh=is_first)
+        self._has_told = False
 
     def _states(self, *, fresh: bool) -> None:
         self._next_states = self._clock() + STATES_S
@@ -217,9 +217,11 @@ class FlightRecorder:
 
     def _live_state(self, account: RecordedAccount, *, fresh: bool) -> None:
         if self._is_open:
-            table = self._table(account.known_instruments)
+            if account.box_table not in self._tables:
+                account.box_table = self._table(account.known_instruments)
             memory = memory_of(account, OWN)
-            self.write(account.box_name, LiveMemory(account.box_at, account.box_setup, table, memory, fresh))
+            setup, table, state = account.box_setup, account.box_table, account.state
+            self.write(account.box_name, LiveMemory(account.box_at, setup, table, state, memory, fresh))
 
     def _engine_state(self, watch: EngineWatch, *, fresh: bool) -> None:
         if self._is_open:
@@ -235,7 +237,8 @@ class FlightRecorder:
         return name
 
 
-OWN = frozenset(("box", "box_name", "box_setup", "box_at", "_box_inside", "_box_prices", "_box_quiet"))
+OWN = frozenset(("box", "box_name", "box_setup", "box_at", "box_table", "_box_inside", "_box_prices", "_box_quiet"))
+"""Attributes that are not the account's."""
 
 
 class RecordedAccount(LiveAccount):
@@ -252,6 +255,7 @@ class RecordedAccount(LiveAccount):
     ) -> None:
         super().__init__(name, setup, instruments, state)
         self.box, self.box_name, self.box_setup, self.box_at = recorder, name, setup, 0
+        self.box_table = ""
         self._box_inside = False
         self._box_prices: dict[str, PriceSeen] = {}
         self._box_quiet: list[QuietTick] = []
@@ -316,6 +320,7 @@ class RecordedAccount(LiveAccount):
 
     def reload(self, instruments: Mapping[str, Instrument]) -> None:
         LiveAccount.reload(self, instruments)
+        self.box_table = ""
         if not instruments:
             return
         given = Reloaded(tuple(instruments.values()))

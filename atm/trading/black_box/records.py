@@ -18,7 +18,7 @@ from atm.model.analysis_configuration import AnalysisConfiguration
 from atm.model.bars import Bar
 from atm.model.flow import Flow
 from atm.model.instrument import Instrument
-from atm.model.journal import Target, Transferred
+from atm.model.journal import LiveState, Target, Transferred
 from atm.model.live_request import Answer
 from atm.model.mark import Mark
 from atm.model.risk import LiveSetup
@@ -132,11 +132,12 @@ class InstrumentTable(msgspec.Struct, frozen=True, tag="instruments"):
 
 
 class LiveMemory(msgspec.Struct, frozen=True, tag="live_state"):
-    """A live account. fresh: it was made anew; otherwise a replay has to have come to the same memory."""
+    """A live account. state: journalled; memory: the rest; fresh: it was made anew; otherwise a replay has to have come to the same."""
 
     at: int
     setup: LiveSetup
     table: str
+    state: LiveState
     memory: dict[str, Any]
     fresh: bool
 

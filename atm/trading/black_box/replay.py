@@ -161,9 +161,10 @@ def _live_state(
 ) -> None:
     if account.live is not None and not record.fresh:
         found.steps += 1
+        _same("the state", ENCODER.encode(record.state), ENCODER.encode(account.live.state))
         _same("the memory", ENCODER.encode(record.memory), ENCODER.encode(memory_of(account.live)))
         return
-    account.live = LiveAccount(name, record.setup, instruments)
+    account.live = LiveAccount(name, record.setup, instruments, record.state)
     remember(account.live, record.memory)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -25,14 +26,14 @@ ASSETS = Path(__file__).parents[3] / "assets"
 FOREVER = Wanted(0, 10**15)
 
 
-class _RecordedRun(Run):
+class RecordedRun(Run):
     """A seed whose account is recorded; the recorder's clocks are the simulation's."""
 
-    def __init__(self, seed: int, folder: Path, segment: int = 60_000) -> None:
+    def __init__(self, seed: int, folder: Path, stopped: Callable[[str], None] = lambda _: None) -> None:
         super().__init__(plan(seed, SYMBOLS, MINUTES), ASSETS)
-        self.log = FlightLog(folder, FlightLimits(segment=segment), lambda: self.scheduler.now_ms)
+        self.log = FlightLog(folder, FlightLimits(segment=60_000), lambda: self.scheduler.now_ms)
         self.recorder = FlightRecorder(
-            self.log, lambda: self.scheduler.now_ms / 40, lambda: self.scheduler.now_ms, Redactor()
+            self.log, lambda: self.scheduler.now_ms / 40, lambda: self.scheduler.now_ms, Redactor(), stopped
         )
 
     def _tick(self) -> None:
@@ -41,7 +42,7 @@ class _RecordedRun(Run):
 
 
 def recorded(seed: int, folder: Path, monkeypatch: pytest.MonkeyPatch, wanted: Wanted = FOREVER) -> Incident:
-    made = _RecordedRun(seed, folder / "box")
+    made = RecordedRun(seed, folder / "box")
     monkeypatch.setattr(simulation, "LiveAccount", made.recorder.live)
     outcome = made.go()
     assert not outcome.violations
