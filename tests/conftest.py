@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from atm.app import process_table
 from tests.display import some_display
 
 settings.register_profile("atm", deadline=None, derandomize=True)
@@ -20,6 +21,12 @@ def home(tmp_path: Path) -> Path:
     folder = tmp_path / "home"
     folder.mkdir()
     return folder
+
+
+@pytest.fixture
+def light_children(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Children that need no kernels are not kept waiting for them: the fork server would compile them first where none are cached."""
+    monkeypatch.setattr(process_table, "PRELOAD", ())
 
 
 @pytest.fixture(scope="session")

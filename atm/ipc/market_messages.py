@@ -53,7 +53,8 @@ class Liquidation(Event, frozen=True):
 class LookAtMarket(Request, frozen=True):
     """To binance_api: tell the 24 hours of all symbols (DayTickers) and the open interest of one (OpenInterest) as they are now. → Done
 
-    What is younger than 10 s is not asked for again. An exchange that has no open interest tells none.
+    The one's 24 hours and open interest are not asked for again while they are younger than 10 s, those of the others while they are
+    younger than two minutes. An exchange that has no open interest tells none.
     """
 
     symbol: str

@@ -7,12 +7,14 @@ from collections.abc import Callable, Coroutine
 
 from atm.exchange.client.rest import FuturesClient
 from atm.ipc.assistant import Deferred, IPCAssistant
-from atm.ipc.messages import DayTickers, Done, LookAtMarket, OpenInterest
+from atm.ipc.messages import DayTicker, DayTickers, Done, LookAtMarket, OpenInterest
 from atm.model.errors import ATMError, Refused, Unavailable
 
 logger = logging.getLogger(__name__)
 
 FRESH_S = 10.0
+ALL_FRESH_S = 120.0
+"""All symbols cost 40 of the weight, the one in sight 1."""
 MOST_REMEMBERED = 100
 
 
@@ -27,7 +29,9 @@ class MarketDesk:
         clock: Callable[[], float],
     ) -> None:
         self._assistant, self._rest, self._spawn, self._clock = assistant, rest, spawn, clock
-        self._tickers_s = float("-inf")
+        self._tickers: dict[str, DayTicker] = {}
+        self._all_s = self._one_s = float("-inf")
+        self._one = ""
         self._interest_s: dict[str, float] = {}
         self._has_interest = True
         assistant.answer(LookAtMarket, self._on_look)
@@ -39,15 +43,27 @@ class MarketDesk:
 
     async def _look(self, symbol: str, answer: Deferred) -> None:
         try:
-            if self._clock() - self._tickers_s >= FRESH_S:
-                self._tickers_s = self._clock()
-                self._assistant.publish(DayTickers(await self._rest.day_tickers()))
+            await self._tell_tickers(symbol)
             if symbol and self._has_interest:
                 await self._tell_interest(symbol)
         except ATMError as error:
             answer.fail(error)
         else:
             answer.reply(Done())
+
+    async def _tell_tickers(self, symbol: str) -> None:
+        """All symbols, newer ones where they are old, else with the one in sight anew."""
+        now_s = self._clock()
+        if now_s - self._all_s >= ALL_FRESH_S:
+            self._all_s = self._one_s = now_s
+            self._tickers = {each.symbol: each for each in await self._rest.day_tickers()}
+        elif symbol in self._tickers and (now_s - self._one_s >= FRESH_S or symbol != self._one):
+            self._one_s = now_s
+            self._tickers |= {each.symbol: each for each in await self._rest.day_ticker(symbol)}
+        else:
+            return
+        self._one = symbol
+        self._assistant.publish(DayTickers(tuple(self._tickers.values())))
 
     async def _tell_interest(self, symbol: str) -> None:
         now_s = self._clock()

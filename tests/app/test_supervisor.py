@@ -28,6 +28,8 @@ from atm.model.endpoint import Addresses, Endpoint
 from atm.model.errors import Refused, Unavailable
 from atm.model.program import ProgramContext
 
+pytestmark = pytest.mark.usefixtures("light_children")
+
 CHILD = "tests.app.obedient_child"
 
 

@@ -7,6 +7,8 @@ import threading
 import time
 from pathlib import Path
 
+import pytest
+
 from atm.app.process_table import Program
 from atm.app.supervisor import Supervisor
 from atm.ipc.messages import Done, LastStored, LastStoredReply, ProcessState, Reply, StopAnalysis
@@ -23,6 +25,7 @@ def _stored(supervisor: Supervisor, name: str) -> dict[str, int]:
     return reply.open_time
 
 
+@pytest.mark.usefixtures("light_children")
 def test_a_receiver_that_stands_still_makes_the_sender_wait_and_loses_nothing(home: Path) -> None:
     context = ProgramContext(home, home, Endpoint.DEMO, Addresses("", ""), 1, 1, ("X",), headless=True)
     programs = tuple(Program(name, CHILD) for name in ("data", "trade", "simulation"))

@@ -11,8 +11,6 @@ import pytest
 
 from atm.exchange.client import direct_clear
 from atm.exchange.client.rate_budget import RequestClass
-from atm.exchange.client.rest import FuturesClient, with_brackets
-from atm.exchange.client.transport import Credentials
 from atm.ipc.messages import BINANCE_API, TRADE, AccountUpdated, Done, Failed, KillSwitch, NoticeRaised, Reply
 from atm.managers import kill_desk
 from atm.managers.live_desk import LiveDesk
@@ -21,8 +19,7 @@ from atm.model.account import AccountKind, AccountSnapshot
 from atm.model.endpoint import Endpoint
 from atm.model.errors import Invalid, Unavailable
 from atm.model.journal import KILLED, Adjusted
-from tests.exchange.client.test_client_demo import demo
-from tests.managers.test_live_desk import SETUP, TRADE_CONFIGURATION, Managers, X
+from tests.managers.test_live_desk import SETUP, TRADE_CONFIGURATION, Managers, X, on_demo
 
 FAR = {"symbol": X, "side": "BUY", "type": "LIMIT", "timeInForce": "GTC", "quantity": "50", "price": "2.5"}
 
@@ -86,16 +83,8 @@ class Killable(Managers):
 
 @pytest.fixture
 async def managers(home: Path) -> AsyncIterator[Killable]:
-    async with demo(speed=1) as addresses, FuturesClient(addresses, Credentials("demo", "demo")) as market:
-        await market.synchronise()
-        listed = with_brackets(await market.exchange_info(), await market.leverage_brackets())
-        made = Killable(home, addresses, market, {each.symbol: each for each in listed})
-        try:
-            yield made
-        finally:
-            for task in list(made.tasks):
-                task.cancel()
-            await made.exchange.close()
+    async with on_demo(Killable, home) as made:
+        yield made
 
 
 async def test_with_the_trade_manager_alive_everything_is_closed_by_the_journal_and_nothing_opened_until_resumed(

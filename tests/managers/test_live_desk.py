@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from decimal import Decimal
 from pathlib import Path
+from typing import TypeVar
 
 import msgspec
 import numpy as np
@@ -97,18 +99,28 @@ class Managers:
         return None if facts is None or X not in facts.held else facts.held[X].quantity
 
 
-@pytest.fixture
-async def managers(home: Path) -> AsyncIterator[Managers]:
+M = TypeVar("M", bound=Managers)
+
+
+@asynccontextmanager
+async def on_demo(kind: type[M], home: Path) -> AsyncIterator[M]:
+    """Managers of a kind on a demo exchange of their own."""
     async with demo(speed=1) as addresses, FuturesClient(addresses, Credentials("demo", "demo")) as market:
         await market.synchronise()
         listed = with_brackets(await market.exchange_info(), await market.leverage_brackets())
-        made = Managers(home, addresses, market, {each.symbol: each for each in listed})
+        made = kind(home, addresses, market, {each.symbol: each for each in listed})
         try:
             yield made
         finally:
             for task in list(made.tasks):
                 task.cancel()
             await made.exchange.close()
+
+
+@pytest.fixture
+async def managers(home: Path) -> AsyncIterator[Managers]:
+    async with on_demo(Managers, home) as made:
+        yield made
 
 
 async def test_a_target_crosses_the_managers_and_survives_the_death_of_each(managers: Managers) -> None:

@@ -9,14 +9,16 @@ from atm.exchange.client.rest import FuturesClient
 from atm.exchange.demo.server import DemoExchangeOptions, running_demo_exchange
 from atm.ipc.local import LocalBus
 from atm.ipc.messages import BINANCE_API, DayTickers, Done, LookAtMarket, OpenInterest, Reply
-from atm.managers.market_desk import FRESH_S, MarketDesk
+from atm.managers.market_desk import ALL_FRESH_S, FRESH_S, MarketDesk
 from atm.storage.market_store import MarketStore
 from atm.storage.sample import load_exchange_info, load_instruments
 
 ASSETS = Path(__file__).parents[2] / "assets"
 
 
-async def test_all_symbols_are_told_once_in_ten_seconds_with_the_open_interest_of_the_one_in_sight() -> None:
+async def test_all_symbols_are_asked_for_every_two_minutes_and_the_one_in_sight_with_its_open_interest_after_ten_seconds() -> (
+    None
+):
     arguments = MarketStore(ASSETS / "sample"), load_instruments(ASSETS), load_exchange_info(ASSETS)
     bus, now_s = LocalBus(), [100.0]
     api, page = bus.assistant(BINANCE_API), bus.assistant("gui")
@@ -38,19 +40,33 @@ async def test_all_symbols_are_told_once_in_ten_seconds_with_the_open_interest_o
             await asyncio.gather(*tasks)
             bus.pump()
 
+        def used() -> int:
+            return client.budget.used_weight(client.gate.now_ms())
+
         await look()
         await look()
-        assert len(told) == 1 and replies == [Done(), Done()]
+        assert len(told) == 1 and replies == [Done(), Done()] and used() == 40 + 1
         now_s[0] += FRESH_S
         await look()
-        assert len(told) == 2 and {each.symbol for each in interest} == {"NEARUSDT"} and interest[0].quantity > 0
+        assert used() == 40 + 1 + 1 + 1, "the one in sight alone"
+        await look("FILUSDT")
+        assert used() == 40 + 1 + 1 + 1 + 1 + 1
+        await look("FILUSDT")
+        assert len(told) == 3 and used() == 40 + 1 + 1 + 1 + 1 + 1
+        assert all(len(each.tickers) == 3 for each in told)
+        now_s[0] += ALL_FRESH_S
+        await look()
+        assert used() >= 80, "all of them again"
+        assert (
+            len(told) == 4
+            and {each.symbol for each in interest} == {"NEARUSDT", "FILUSDT"}
+            and interest[0].quantity > 0
+        )
         await look("UNKNOWNUSDT")
-        assert replies[-1] == Done() and {each.symbol for each in interest} == {"NEARUSDT"}, (
+        assert replies[-1] == Done() and {each.symbol for each in interest} == {"NEARUSDT", "FILUSDT"}, (
             "a missing one is no failure"
         )
-        used = client.budget.used_weight(client.gate.now_ms())
     by_name = {ticker.symbol: ticker for ticker in told[-1].tickers}
     assert set(by_name) == {"AVAXUSDT", "FILUSDT", "NEARUSDT"}
     near = by_name["NEARUSDT"]
     assert near.low <= near.last <= near.high and -0.5 < near.change < 0.5 and near.quote_volume > near.volume
-    assert used >= 80  # 40 for each time that all symbols were asked for

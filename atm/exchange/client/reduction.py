@@ -231,10 +231,6 @@ class StreamReduction:
                 messages.append(BookTop(symbol, slot.book.time_ms, slot.book.bids, slot.book.asks))
         return messages
 
-    def take_changed(self) -> list[OpenBar | BookTop | MarkPrice | LastTrade]:
-        """The newest state of everything that has changed since the last call."""
-        return self.changes(self.take_touched())
-
 
 def bar_of(event: KlineEvent) -> Bar:
     """The bar of a kline event as a value."""

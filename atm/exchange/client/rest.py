@@ -195,6 +195,11 @@ class FuturesClient:
         with _requests(RequestClass.HISTORY):
             return answers.day_tickers(await self._library.futures_ticker())
 
+    async def day_ticker(self, symbol: str) -> tuple[DayTicker, ...]:
+        """The last 24 hours of one symbol (weight 1)."""
+        with _requests(RequestClass.HISTORY):
+            return answers.day_tickers([await self._library.futures_ticker(symbol=symbol)])
+
     async def open_interest(self, symbol: str) -> tuple[float, int]:
         """(contracts held open in the base asset, its time). Raises Refused where the exchange tells none."""
         with _requests(RequestClass.HISTORY):

@@ -77,9 +77,6 @@ class _Runner:
         self._watch.follow(plan.streams, asyncio.get_running_loop().time())
         self._changed.set()
 
-    def renew(self) -> None:
-        self._renew.set()
-
     def hurry(self) -> None:
         """Do not wait any longer before the next try."""
         self._hurried.set()
@@ -261,11 +258,6 @@ class StreamSupervisor:
                 self._runners[number] = _Runner(self, plan)
             elif runner.plan != plan:
                 runner.follow(plan)
-
-    def renew(self) -> None:
-        """Renew all connections now, overlapping."""
-        for runner in self._runners.values():
-            runner.renew()
 
     def hurry(self) -> None:
         """The exchange is back: connections that wait for their next try have it now."""

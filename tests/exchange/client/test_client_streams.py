@@ -53,16 +53,21 @@ def reduction() -> StreamReduction:
     return reduction
 
 
+def changed(reduction: StreamReduction) -> list[Any]:
+    """The newest state of everything that has changed since it was asked last."""
+    return reduction.changes(reduction.take_touched())
+
+
 def test_samples_of_the_specification_become_messages(reduction: StreamReduction, tools: Any) -> None:
     for name, payload in (("aggTrade", TRADE), ("markPrice@1s", MARK), ("depth20@500ms", DEPTH)):
         assert reduction.feed(frame(f"btcusdt@{name}", payload), 1.0) == f"btcusdt@{name}"
     reduction.feed(frame("btcusdt@kline_1m", tools.kline("BTCUSDT", T0, closed=False, close=1.5)), 2.0)
-    messages = {type(message): message for message in reduction.take_changed()}
+    messages = {type(message): message for message in changed(reduction)}
     assert messages[LastTrade] == LastTrade("BTCUSDT", 1790771371153, 60250.0, 4.704, True)
     assert messages[MarkPrice] == MarkPrice("BTCUSDT", 1562305380000, 60250.0, 60238.1049597, 0.0001, 1790784000000)
     assert messages[BookTop] == BookTop("BTCUSDT", 1790771371200, ((60249.9, 10.0), (60249.8, 2.0)), ((60250.0, 0.5),))
     assert messages[OpenBar].bar.row() == (1.0, 2.0, 0.5, 1.5, 114.602, 9615538.6678, 2239.0, 48.488, 4068722.1036)
-    assert reduction.take_changed() == []
+    assert changed(reduction) == []
     assert reduction.newest_s == 2.0
 
 
@@ -72,7 +77,7 @@ def test_only_the_newest_state_leaves_but_every_closed_bar(reduction: StreamRedu
     reduction.feed(frame("x", tools.kline("BTCUSDT", T0, closed=True)), 0.0)
     reduction.feed(frame("x", tools.kline("BTCUSDT", T0 + 60_000, closed=True)), 0.0)
     reduction.feed(frame("x", tools.kline("BTCUSDT", T0 + 120_000, closed=False, close=7)), 0.0)
-    (message,) = reduction.take_changed()
+    (message,) = changed(reduction)
     assert isinstance(message, OpenBar) and message.bar.close == 7
     assert [bar.open_time for _, bar in reduction.take_closed()] == [T0, T0 + 60_000]
     assert reduction.take_closed() == []
@@ -88,7 +93,7 @@ def test_what_a_second_connection_delivers_late_is_dropped(reduction: StreamRedu
     reduction.feed(frame("x", {**DEPTH, "u": 159, "b": []}), 0.0)
     reduction.feed(frame("x", tools.kline("BTCUSDT", T0, closed=False, close=1.5, event_time=T0 + 10)), 0.0)
     reduction.feed(frame("x", tools.kline("BTCUSDT", T0, closed=False, close=1.1, event_time=T0 + 9)), 0.0)
-    newest = {type(message): message for message in reduction.take_changed()}
+    newest = {type(message): message for message in changed(reduction)}
     assert (newest[LastTrade].price, newest[MarkPrice].mark_price) == (60250.0, 60250.0)
     assert len(newest[BookTop].bids) == 2 and newest[OpenBar].bar.close == 1.5
     assert reduction.counters.stale == 4
@@ -104,7 +109,7 @@ def test_a_tolerant_reader_counts_what_it_does_not_know(reduction: StreamReducti
         reduction.feed(content, 0.0)
     counters = reduction.counters
     assert (counters.messages, counters.controls, counters.unknown, counters.unreadable) == (10, 2, 4, 4)
-    assert reduction.take_changed() == []
+    assert changed(reduction) == []
 
 
 def test_closed_bars_that_nobody_takes_are_bounded(reduction: StreamReduction, tools: Any) -> None:
@@ -116,7 +121,7 @@ def test_closed_bars_that_nobody_takes_are_bounded(reduction: StreamReduction, t
 def test_a_symbol_no_longer_collected_leaves_nothing(reduction: StreamReduction) -> None:
     reduction.feed(frame("x", TRADE), 0.0)
     reduction.collect({"ETHUSDT"})
-    assert reduction.take_changed() == []
+    assert changed(reduction) == []
 
 
 # --- clock ------------------------------------------------------------------------------------------------------
@@ -274,11 +279,11 @@ async def test_a_market_that_is_held_is_silent_without_being_dead(exchange: Any,
 async def test_renewal_overlaps_and_closes_the_old_socket_when_all_streams_have_come(
     exchange: Any, streams: Streams, seen: Seen
 ) -> None:
-    supervisor = streams(StreamTimes(overlap=30.0))
+    supervisor = streams(StreamTimes(overlap=30.0, renewal=1.5, renewal_jitter=0.0))
     await supervisor.collect(["BTCUSDT"])
     await seen.until(lambda: supervisor.connected == 2)
     await exchange.wait_for_sockets(2)
-    supervisor.renew()
+    supervisor.times = StreamTimes(overlap=30.0)  # this once
     await exchange.wait_for_sockets(4)
     await exchange.send("btcusdt@depth20@500ms", DEPTH)
     await exchange.wait_for_sockets(3)  # /public is done, /market waits for its three streams
@@ -350,11 +355,10 @@ async def test_a_stream_that_is_silent_alone_is_asked_for_anew_and_then_gets_ano
 
 
 async def test_a_renewal_that_fails_is_tried_again_soon(exchange: Any, streams: Streams, seen: Seen) -> None:
-    supervisor = streams(StreamTimes(stagger=0.0, overlap=0.05, renewal_retry=0.05))
+    supervisor = streams(StreamTimes(stagger=0.0, overlap=0.05, renewal=1.0, renewal_jitter=0.0, renewal_retry=0.05))
     await supervisor.collect(["BTCUSDT"])
     await seen.until(lambda: supervisor.connected == 2)
     exchange.refuse_sockets = 3
-    supervisor.renew()
     async with asyncio.timeout(5):
         while supervisor.renewals < 2:
             await asyncio.sleep(0.01)

@@ -15,24 +15,12 @@ from atm.exchange.client.transport import Credentials
 from atm.exchange.demo.server import DemoExchange, DemoExchangeOptions, running_demo_exchange, serving
 from atm.ipc.messages import ClosedBar, ConnectionState, Event
 from atm.ipc.virtual_loop import VirtualRunner
-from atm.model.bars import Bar, Bars, Source, TimeRange
+from atm.model.bars import Source
 from atm.model.interval import MINUTE_MS
+from tests.exchange.client.test_client_user_stream import Recording
 
 T0 = 1_694_131_200_000  # 2023-09-08 00:00 UTC
 INFO = Path(__file__).parents[3] / "assets" / "sample" / "exchange_info.json"
-
-
-class Recording:
-    def symbols(self) -> list[str]:
-        return ["FILUSDT"]
-
-    def coverage(self, symbol: str) -> tuple[TimeRange, ...]:
-        return (TimeRange(T0 - 60 * MINUTE_MS, T0 + 60 * MINUTE_MS),)
-
-    def read(self, symbol: str, start_ms: int, end_ms: int) -> Bars:
-        row = (3.0, 3.004, 2.997, 3.001, 1_000.0, 3_000.0, 50.0, 500.0, 1_500.0)
-        minutes = range(T0 - 60 * MINUTE_MS, T0 + 60 * MINUTE_MS, MINUTE_MS)
-        return Bars.of((Bar(ms, *row) for ms in minutes), Source.SAMPLE).between(start_ms, end_ms)
 
 
 async def five_minutes(wall_ms: Callable[[], float], log: list[tuple[float, str]]) -> None:
