@@ -70,13 +70,13 @@ class ActualAccount(VirtualAccount):
         known = self._known
         self._before(minute, rows)
         if self.recorder is not None:
-            self.recorder.facts(minute.open_ms, known.held, known.wallets, known.equity)
+            self.recorder.facts(known.held, known.wallets, known.equity)
         targets = self.actual.minute(minute.open_ms, minute.bars, rows, known.held, known.wallets)
         if self.watch is not None:
             self.watch.actual_minute(minute.open_ms, minute.bars, rows, known.held, known.wallets, targets)
         for target in targets:
             self.targets[target.symbol] = target
-        self._after(minute)
+        self._after()
         # A stop of the exchange is told once, to the first minute after it.
         held = {symbol: msgspec.structs.replace(each, stopped=0) for symbol, each in known.held.items()}
         self._known = msgspec.structs.replace(known, held=held)

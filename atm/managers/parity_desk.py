@@ -128,7 +128,7 @@ class ParityDesk:
         database.parity.put_day(day)
         if day.verdict is Verdict.UNEXPLAINED:
             parameters = {"account": name, "day": format_time(day_ms)[:10], "decisions": str(day.differing)}
-            amount = 0.0 if day.money is None else day.money.unexplained
+            amount = 0.0 if day.money is None else day.money.unexplained or day.money.difference
             self._tell("notice.parity_failed", name, {**parameters, "amount": f"{amount:.8g}"})
         drift = self._drift(database, name)
         self._assistant.publish(ParityUpdated(name, _head(day), drift), key=name)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import struct
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from typing import Protocol
-
-import numpy as np
 
 from atm.managers.minute_barrier import Minute
 from atm.managers.trade_setups import Configurations
@@ -27,8 +27,13 @@ from atm.trading.core_version import core_version
 from atm.trading.decision_trace import Floats, bar_digest, row_digest, traced
 from atm.trading.engine import AccountEngine, Ints
 
-_DIGESTS = 4 * (HOUR_MS // MINUTE_MS)
+_DIGEST = struct.Struct("<I")
+_DIGESTS = _DIGEST.size * (HOUR_MS // MINUTE_MS)
 """Bytes of an hour of digests."""
+
+
+MOST_PENDING = 1_440
+"""Minutes that wait for their digests while nothing can be stored."""
 
 
 class Recorded(Protocol):
@@ -39,6 +44,19 @@ class Recorded(Protocol):
 
     @property
     def market_ms(self) -> int: ...
+
+
+@dataclass(slots=True)
+class _Minute:
+    """What a minute was worked with, until it is stored. wanted: `traced` after it, None when the engine has failed."""
+
+    engine: AccountEngine
+    minute: Minute
+    rows: Mapping[str, Floats]
+    due: tuple[str, ...]
+    newest_ms: int
+    facts: MinuteFacts | None = None
+    wanted: Floats | None = None
 
 
 class ParityRecorder:
@@ -53,6 +71,8 @@ class ParityRecorder:
         self._facts: MinuteFacts | None = None
         self._engine: AccountEngine | None = None
         self._reads: dict[str, Ints] = {}
+        self._pending: list[_Minute] = []
+        self._breaks: set[int] = set()
 
     def resume(self, hour: HourRecord | None) -> None:
         """Go on in an hour that is stored."""
@@ -86,49 +106,34 @@ class ParityRecorder:
         self, account: Recorded, minute: Minute, rows: Mapping[str, Floats], due: Iterable[str], newest_ms: int
     ) -> None:
         """The engine is about to work a minute. rows: its inputs; due: analyses that have a row at its close; newest_ms: how far the
-        market is."""
+        market is. Digests are made when they are stored, after what was decided is on its way."""
         if minute.open_ms % DAY_MS == 0:
             self._begin(account, minute.open_ms, DAY_BEGAN, ())
-        hour, place = self._place(minute.open_ms)
-        for symbol in account.engine.symbols:
-            bar = minute.bars.get(symbol)
-            _put(hour.bars, symbol, place, MISSING if bar is None else bar_digest(bar))
-        for analysis in due:
-            row = rows.get(analysis)
-            read = self._read(account.engine, analysis)
-            _put(hour.rows, analysis, place, MISSING if row is None else row_digest(row[read]))
-        if newest_ms > minute.open_ms:
-            hour.late[place] = (newest_ms - minute.open_ms) // MINUTE_MS
+        self._pending.append(_Minute(account.engine, minute, rows, tuple(due), newest_ms))
 
-    def facts(self, open_ms: int, held: Mapping[str, Held], wallets: Mapping[str, float], equity: float) -> None:
+    def facts(self, held: Mapping[str, Held], wallets: Mapping[str, float], equity: float) -> None:
         """What the exchange says of an actual account before this minute."""
         told = {symbol: HeldFact(each.quantity, each.entry, each.stopped) for symbol, each in held.items()}
-        hour, _ = self._place(open_ms)
-        last = self._facts
-        if last is None or not hour.facts or (last.held, last.wallets) != (told, wallets):
-            self._facts = MinuteFacts(open_ms, told, dict(wallets), equity)
-            hour.facts.append(self._facts)
+        minute = self._pending[-1]
+        minute.facts = MinuteFacts(minute.minute.open_ms, told, dict(wallets), equity)
 
-    def after(self, engine: AccountEngine, open_ms: int) -> None:
-        """The engine has worked a minute."""
-        hour, _ = self._place(open_ms)
-        for symbol, row in zip(engine.symbols, traced(engine), strict=True):
-            now = row.tobytes()
-            if self._last.get(symbol) != now:
-                self._last[symbol] = now
-                hour.decisions.append((open_ms, symbol, now))
+    def after(self, engine: AccountEngine) -> None:
+        """The engine has worked the minute."""
+        self._pending[-1].wanted = traced(engine)
+        if len(self._pending) >= MOST_PENDING:
+            self._flush()
 
     # --- storing ----------------------------------------------------------------------------------------------
 
-    def progress(self, starts: Mapping[str, int]) -> RecordProgress:
-        """What is to be stored now. starts: first minute of each analysis, as far as it is known."""
-        for hour in self._dirty.values():
-            hour.starts.update({key: value for key, value in starts.items() if key in hour.rows})
-        return RecordProgress(tuple(self._segments.values()), tuple(self._dirty.values()))
-
-    def wants_starts(self) -> set[str]:
-        """Analyses of which the first minute is not recorded in the hours that are to be stored."""
-        return {key for hour in self._dirty.values() for key in hour.rows if key not in hour.starts}
+    def progress(self, starts: Callable[[Iterable[str]], Mapping[str, int]]) -> RecordProgress:
+        """What is to be stored now. starts: tells the first minutes of analyses, as far as they are known."""
+        self._flush()
+        hours = self._dirty.values()
+        lacking = {key for hour in hours for key in hour.rows if key not in hour.starts}
+        found = starts(lacking) if lacking else {}
+        for hour in hours:
+            hour.starts.update({key: value for key, value in found.items() if key in hour.rows})
+        return RecordProgress(tuple(self._segments.values()), tuple(hours))
 
     def saved(self) -> None:
         """The progress was stored."""
@@ -137,11 +142,51 @@ class ParityRecorder:
 
     # --- parts ------------------------------------------------------------------------------------------------
 
+    def _flush(self) -> None:
+        for minute in self._pending:
+            self._take(minute)
+        self._pending.clear()
+
+    def _take(self, worked: _Minute) -> None:
+        open_ms = worked.minute.open_ms
+        if open_ms in self._breaks:
+            self._breaks.discard(open_ms)
+            self._last.clear()  # a segment is read by itself: its first minute says all
+        hour, place = self._place(open_ms)
+        for symbol in worked.engine.symbols:
+            bar = worked.minute.bars.get(symbol)
+            _put(hour.bars, symbol, place, MISSING if bar is None else bar_digest(bar))
+        for analysis in worked.due:
+            row = worked.rows.get(analysis)
+            read = self._read(worked.engine, analysis)
+            _put(hour.rows, analysis, place, MISSING if row is None else row_digest(row[read]))
+        if worked.newest_ms > open_ms:
+            hour.late[place] = (worked.newest_ms - open_ms) // MINUTE_MS
+        self._take_facts(hour, worked.facts)
+        self._take_wanted(hour, worked)
+
+    def _take_facts(self, hour: HourRecord, told: MinuteFacts | None) -> None:
+        last = self._facts
+        if told is None:
+            return
+        if last is None or not hour.facts or (last.held, last.wallets) != (told.held, told.wallets):
+            self._facts = told
+            hour.facts.append(told)
+
+    def _take_wanted(self, hour: HourRecord, worked: _Minute) -> None:
+        if worked.wanted is None:
+            return
+        for symbol, row in zip(worked.engine.symbols, worked.wanted, strict=True):
+            now = row.tobytes()
+            if self._last.get(symbol) != now:
+                self._last[symbol] = now
+                hour.decisions.append((worked.minute.open_ms, symbol, now))
+
     def _begin(self, account: Recorded, begin_ms: int, why: str, cleared: tuple[str, ...]) -> None:
         known = self._segments.get(begin_ms)
         whys = (why,) if known is None else tuple(dict.fromkeys((*known.why, why)))
         gone = cleared if known is None else tuple(dict.fromkeys((*known.cleared, *cleared)))
-        self._last.clear()  # a segment is read by itself: its first minute says all
+        self._breaks.add(begin_ms)
         self._segments[begin_ms] = self._segment(account, begin_ms, whys, gone)
 
     def _segment(self, account: Recorded, begin_ms: int, why: tuple[str, ...], cleared: tuple[str, ...]) -> Segment:
@@ -181,4 +226,4 @@ class ParityRecorder:
 def _put(digests: dict[str, bytearray], key: str, place: int, digest: int) -> None:
     if key not in digests:
         digests[key] = bytearray(_DIGESTS)
-    np.frombuffer(digests[key], "<u4")[place] = digest
+    _DIGEST.pack_into(digests[key], _DIGEST.size * place, digest)

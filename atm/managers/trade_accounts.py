@@ -184,7 +184,7 @@ class VirtualAccount:
         rows = {key: self._inputs(key, values, close) for key, values in minute.rows.items()}
         self._before(minute, rows)
         equity = self.engine.minute(minute.open_ms, minute.bars, rows)
-        self._after(minute)
+        self._after()
         if self.watch is not None:
             self.watch.minute(minute.open_ms, minute.bars, rows, equity)
         if close % EQUITY_STEP_MS == 0:
@@ -195,9 +195,9 @@ class VirtualAccount:
             due = self.barrier.due(minute.open_ms + MINUTE_MS)
             self.recorder.before(self, minute, rows, due, self.barrier.newest_ms)
 
-    def _after(self, minute: Minute) -> None:
+    def _after(self) -> None:
         if self.recorder is not None:
-            self.recorder.after(self.engine, minute.open_ms)
+            self.recorder.after(self.engine)
 
     def _inputs(self, analysis: str, values: tuple[float, ...], close_ms: int) -> Floats:
         row = np.array((*values, self._intervals[analysis].elapsed(close_ms)))
@@ -208,7 +208,7 @@ class VirtualAccount:
         state = AccountState(self.setup, self.engine.dump(), self.engine.method_versions).dump()
         record = NOTHING_RECORDED
         if self.recorder is not None:
-            record = self.recorder.progress(starts(self.recorder.wants_starts()))
+            record = self.recorder.progress(starts)
         return Progress(self.market_ms, state, list(self._unsaved.trades), list(self._unsaved.equity), record)
 
     def saved(self, now: float) -> list[TradeRecord]:

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -71,6 +72,7 @@ def returns_threshold(baseline: Floats, horizon: int = HORIZON, paths: int = PAT
     return _level(steps)
 
 
+@cache
 def share_threshold(shares: tuple[float, float], horizon: int = HORIZON, paths: int = PATHS) -> float:
     """Of a likelihood ratio of two shares, see the module."""
     random = np.random.default_rng(SEED)
