@@ -56,11 +56,7 @@ def live_books(day: RecordedDay, market: DayMarket) -> Books:
     before = day.facts_before()
     told = [*([before] if before is not None else []), *facts]
     wallet, held = _told(day, told[-1]) if told else _state(end)
-    if day.income is None:
-        paid = _told_funding(day, market, told, fills)
-    else:
-        paid = -math.fsum(float(each.amount) for each in day.income if each.kind in FUNDING_KINDS)
-    return Books(fills, wallet, held, paid, 0.0, wishes)
+    return Books(fills, wallet, held, _funding(day, market, told, fills), 0.0, wishes)
 
 
 def backtest_books(day: RecordedDay, worked: Worked) -> Books:
@@ -163,34 +159,40 @@ def _mark(bar: Bar) -> float:
     return bar.close if bar.mark is None or math.isnan(bar.mark.close) else bar.mark.close
 
 
+def _funding(day: RecordedDay, market: DayMarket, told: Sequence[MinuteFacts], fills: Sequence[TradeRecord]) -> float:
+    """What an actual account has paid, by the exchange's records where they are known. The stamps at which the day begins and ends are
+    booked about when its wallets were told, before or after: there the wallets themselves say."""
+    ends = (day.begin_ms, day.end_ms)
+    if day.income is None:
+        return _told_funding(day, told, fills, sorted({*_stamps(day, market), *ends}))
+    inside = [each for each in day.income if all(abs(each.time_ms - end) >= MINUTE_MS for end in ends)]
+    booked = [-float(each.amount) for each in inside if each.kind in FUNDING_KINDS]
+    return math.fsum((*booked, _told_funding(day, told, fills, ends)))
+
+
 def _told_funding(
-    day: RecordedDay, market: DayMarket, told: Sequence[MinuteFacts], fills: Sequence[TradeRecord]
+    day: RecordedDay, told: Sequence[MinuteFacts], fills: Sequence[TradeRecord], stamps: Sequence[int]
 ) -> float:
-    """Funding that an actual account has paid: what changed its wallet over a stamp at which it held something, and was no fill."""
-    stamps = _stamps(day, market)
+    """What changed the wallets over a stamp at which something was held, and was no fill."""
     paid = []
     for one, other in pairwise(told):
         from_ms, to_ms = one.open_ms + MINUTE_MS, other.open_ms + MINUTE_MS
-        if not any(from_ms <= stamp < to_ms and _holds(one, symbols) for stamp, symbols in stamps.items()):
+        if not any(each.quantity for each in one.held.values()) or not any(from_ms <= s <= to_ms for s in stamps):
             continue
         booked = [fill.profit - fill.fee for fill in fills if from_ms <= fill.time_ms < to_ms]
         paid.append(math.fsum((*booked, _wallet(day, one), -_wallet(day, other))))
     return math.fsum(paid)
 
 
-def _holds(facts: MinuteFacts, symbols: set[str]) -> bool:
-    return any(facts.held[symbol].quantity for symbol in symbols & facts.held.keys())
-
-
-def _stamps(day: RecordedDay, market: DayMarket) -> dict[int, set[str]]:
-    """Funding stamps of the day with their symbols: recorded ones, else those of the cost model."""
-    found: dict[int, set[str]] = {}
-    for segment, end_ms in day.spans():
-        for symbol, bars in market.of(segment).items():
-            for time, bar in bars.items():
-                if segment.begin_ms <= time < end_ms and _is_stamp(segment, bar):
-                    found.setdefault(time, set()).add(symbol)
-    return found
+def _stamps(day: RecordedDay, market: DayMarket) -> set[int]:
+    """Funding stamps of the day: recorded ones, else those of the cost model."""
+    return {
+        time
+        for segment, end_ms in day.spans()
+        for bars in market.of(segment).values()
+        for time, bar in bars.items()
+        if segment.begin_ms <= time < end_ms and _is_stamp(segment, bar)
+    }
 
 
 def _is_stamp(segment: Segment, bar: Bar) -> bool:

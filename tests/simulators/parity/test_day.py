@@ -59,6 +59,17 @@ def test_an_actual_day_decides_the_same_and_its_slippage_is_the_difference(tmp_p
     assert result.observations.filled == result.observations.wanted
 
 
+def test_funding_that_is_booked_before_the_end_of_its_minute_is_told_is_funding(tmp_path: Path) -> None:
+    """At the end of the day too, where the stamp is the next day's."""
+    exchange = ToyExchange(slip=0.0001, early=True)
+    day, store = lived(tmp_path, exchange)
+    assert exchange.quantity, "something is held at the end"
+    result = worked_again(day, store)
+    adds_up(result)
+    assert result.money is not None and result.money.unexplained == 0.0
+    assert result.money.causes["FUNDING"] == pytest.approx(-exchange.quantity * exchange.entry * 0.0001, rel=0.2)
+
+
 def test_an_order_that_the_exchange_did_not_fill_is_said_with_its_money(tmp_path: Path) -> None:
     exchange = ToyExchange(slip=0.0001)
     day, _ = lived(tmp_path / "filled", exchange)

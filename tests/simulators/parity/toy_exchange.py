@@ -37,12 +37,14 @@ SETUP = msgspec.structs.replace(
 
 @dataclass
 class ToyExchange:
-    """Fills a target at the next minute's open, `slip` worse, on the tick; every hour `funding` of the notional is paid."""
+    """Fills a target at the next minute's open, `slip` worse, on the tick; every hour `funding` of the notional is paid. early: it is
+    booked before the account hears of the minute before."""
 
     slip: float = 0.0
     fee: float = 0.0005
     funding: float = 0.0001
     unfilled: frozenset[int] = frozenset()
+    early: bool = False
     wallet: float = 10_000.0
     quantity: float = 0.0
     entry: float = 0.0
@@ -67,8 +69,8 @@ class ToyExchange:
 
     def open(self, time_ms: int, price: float, target: Target | None) -> None:
         """A minute opens: funding, then what is wanted."""
-        if self.quantity and time_ms % (60 * MINUTE_MS) == 0:
-            self.wallet -= self.quantity * price * self.funding
+        if not self.early:
+            self.fund(time_ms, price)
         if target is None or target.decision_ms in self.unfilled:
             return
         wanted = float(target.quantity)
@@ -76,6 +78,11 @@ class ToyExchange:
             self._fill(time_ms, -self.quantity, price, target)
         if wanted != self.quantity:
             self._fill(time_ms, wanted - self.quantity, price, target)
+
+    def fund(self, time_ms: int, price: float) -> None:
+        """Book the funding of a stamp."""
+        if self.quantity and time_ms % (60 * MINUTE_MS) == 0:
+            self.wallet -= self.quantity * price * self.funding
 
     def _fill(self, time_ms: int, quantity: float, price: float, target: Target) -> None:
         side = 1 if quantity > 0 else -1
@@ -118,6 +125,8 @@ def lived(folder: Path, exchange: ToyExchange, minutes: int = 600) -> tuple[Reco
         if bar.open_time < begin:
             continue
         exchange.open(bar.open_time, bar.open, waits)
+        if exchange.early:
+            exchange.fund(bar.open_time + MINUTE_MS, bar.close)
         account.barrier.add_bar(SYMBOL, bar)
         if row is not None:
             account.barrier.add_row(key, row.close_time, tuple(row.values.tolist()))
