@@ -149,6 +149,7 @@ class Sentence:
         first = self._next[name] // step * step + step
         for close_ms in range(first, now_ms - step, step):
             self._next[name] = close_ms
+            silent = []
             for symbol in SYMBOLS:
                 target, wanted = journal.targets.get((symbol, close_ms)), self._market.exposure(name, symbol, close_ms)
                 self.decisions += 1
@@ -158,7 +159,9 @@ class Sentence:
                 elif not was_up(close_ms, close_ms + step):
                     self.excused += 1
                 else:
-                    found.append(f"{symbol}: nothing was decided at {close_ms}")
+                    silent.append(symbol)
+            if silent:
+                found.append(f"nothing was decided at {close_ms} of {len(silent)} symbols: {', '.join(silent)}")
         return [f"{name}: {each}" for each in found]
 
 
