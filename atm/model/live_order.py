@@ -141,10 +141,15 @@ class LiveOrder(msgspec.Struct, frozen=True):
         return self.state in (OrderState.SENT, OrderState.UNKNOWN)
 
     @property
+    def has_all_fills(self) -> bool:
+        """Whether every fill of what it has executed is known with its commission."""
+        known = (fill.quantity for fill in self.fills if fill.commission is not None)
+        return sum(known, NOTHING) == self.executed
+
+    @property
     def is_complete(self) -> bool:
         """Ended, and every fill of it is known with its commission."""
-        known = (fill.quantity for fill in self.fills if fill.commission is not None)
-        return self.is_final and sum(known, NOTHING) == self.executed
+        return self.is_final and self.has_all_fills
 
 
 FINAL = frozenset(

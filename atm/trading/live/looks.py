@@ -53,7 +53,10 @@ def need(order: LiveOrder) -> Need:
     has_fired = order.intent.is_conditional and order.order_id != 0
     if at_once or has_fired or order.cancel_asked_ms:
         return Need.ORDER
-    return Need.NOTHING if order.intent.is_conditional else Need.REST
+    if order.intent.is_conditional:
+        return Need.NOTHING
+    # a fill whose event was lost is logged now, not when the order ends, which may be days later
+    return Need.REST if order.has_all_fills or not order.order_id else Need.TRADES
 
 
 def first_look(order: LiveOrder, wanted: Need, now_ms: int) -> Look:

@@ -5,7 +5,7 @@ from decimal import Decimal
 import msgspec
 
 from atm.model.account_facts import PositionSeen, Snapshot, TradeSeen, WalletSeen
-from atm.model.journal import Adjusted
+from atm.model.journal import Adjusted, Target
 from atm.model.live_order import OrderFill, OrderState, Purpose
 from atm.model.live_request import Answer, Failure, FailureKind, PlaceOrder, QueryOrder, QueryTrades, TakeSnapshot
 from atm.model.order import Side
@@ -135,6 +135,35 @@ def test_a_fill_of_the_short_message_gets_its_commission_and_is_logged_once() ->
     known = [e for e in bench.entries if isinstance(e, Filled) and e.fill.commission is not None]
     assert len(known) == 1
     assert bench.account.state.orders[name].is_complete
+
+
+def test_a_fill_of_a_resting_order_that_no_event_told_is_logged_while_it_rests() -> None:
+    bench = Bench()
+    bench.snapshot()
+    bench.account.priced(X, Decimal(2), Decimal(2), bench.now_ms)
+    bench.do(bench.account.aim(Target(X, Decimal(100), bench.now_ms, price=Decimal("1.99")), bench.now_ms))
+    number, placed = bench.asks(PlaceOrder)
+    name = placed.intent.client_id
+    bench.answer(number, Reported(name, OrderState.ACKNOWLEDGED, Decimal(0), bench.now_ms, 77))
+    bench.do(
+        bench.account.learned(
+            [Reported(name, OrderState.PARTIALLY_FILLED, Decimal(40), bench.now_ms, 77)], bench.now_ms
+        )
+    )  # fmt: skip
+    bench.wait(1_600)
+    (number, query), *_ = [(n, each) for n, each in bench.asked if isinstance(each, QueryTrades)]
+    assert query.order_id == 77
+    fill = OrderFill(7, Decimal(40), Decimal("1.99"), bench.now_ms, True, Decimal("0.02"), "USDT")
+    bench.do(
+        bench.account.answered(
+            Answer(number, bench.now_ms, trades=(TradeSeen(X, 77, Side.BUY, fill),)), bench.now_ms
+        )
+    )  # fmt: skip
+    order = bench.account.state.orders[name]
+    assert order.has_all_fills and not order.is_complete and order.fills == (fill,)
+    asked = len(bench.asked)
+    bench.wait(1_600)
+    assert not any(isinstance(each, QueryTrades) for _, each in bench.asked[asked:])
 
 
 def test_fills_are_asked_for_where_a_lost_order_could_have_made_them_however_long_a_stop_rests() -> None:
