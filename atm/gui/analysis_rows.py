@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from atm.gui.read_model import ReadModel
 from atm.ipc.messages import AnalysisReady
@@ -80,12 +80,27 @@ def analysis_rows(model: ReadModel, now_ms: int) -> list[AnalysisRow]:
 
 def state_of(model: ReadModel, ready: AnalysisReady) -> str:
     """What its analyzer said last, unless that has died, or has begun anew without it: then it waits for an analyzer."""
-    process, load = model.processes.get(ready.analyzer), model.analyzers.get(ready.analyzer)
+    process = model.processes.get(ready.analyzer)
     if process is None or ready.state == "failed":
         return ready.state
-    carried = load is not None and any(each.analysis == ready.analysis for each in load.analyses)
+    carried = ready.analysis in model.carried.get(ready.analyzer, ())
     gone = process.state != "running" or (ready.state == "running" and not carried)
     return "waiting" if gone else ready.state
+
+
+@dataclass(slots=True)
+class RowsOnce:
+    """`analysis_rows`, made anew when anything was heard or a second has passed."""
+
+    _of: tuple[int, int, int] = (-1, -1, -1)
+    _rows: list[AnalysisRow] = field(default_factory=list)
+
+    def get(self, model: ReadModel, now_ms: int) -> list[AnalysisRow]:
+        """The same list while nothing has changed."""
+        key = id(model), model.revision, now_ms // 1_000
+        if key != self._of:
+            self._of, self._rows = key, analysis_rows(model, now_ms)
+        return self._rows
 
 
 def counts(rows: list[AnalysisRow]) -> Counter[str]:

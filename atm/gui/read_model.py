@@ -105,8 +105,8 @@ class Toast:
 
 @dataclass(slots=True)
 class ReadModel:
-    """See the module. Times of notices and toasts are wall clock, all others market time. killed: when (wall clock) the kill switch of an
-    account was pressed, until it trades again."""
+    """See the module. Times of notices and toasts are wall clock, all others market time. carried: ids of the analyses of each analyzer;
+    killed: when (wall clock) the kill switch of an account was pressed, until it trades again."""
 
     endpoint: Endpoint = Endpoint.DEMO
     revision: int = 0
@@ -131,6 +131,7 @@ class ReadModel:
     tape: dict[str, deque[LastTrade]] = field(default_factory=dict)
     analyses: dict[str, AnalysisReady] = field(default_factory=dict)
     analyzers: dict[str, AnalyzerLoad] = field(default_factory=dict)
+    carried: dict[str, frozenset[str]] = field(default_factory=dict)
     indicators: IndicatorsUpdated | None = None
     methods: MethodsUpdated | None = None
     accounts: dict[str, AccountView] = field(default_factory=dict)
@@ -298,6 +299,7 @@ class ReadModel:
 
     def _on_load(self, event: AnalyzerLoad) -> None:
         self.analyzers[event.analyzer] = event
+        self.carried[event.analyzer] = frozenset(each.analysis for each in event.analyses)
 
     def _on_indicators(self, event: IndicatorsUpdated) -> None:
         self.indicators = event
@@ -384,6 +386,7 @@ class ReadModel:
         before = self.processes.get(event.name)
         if event.state != "running" or (before is not None and before.pid not in (0, event.pid)):
             self.analyzers.pop(event.name, None)
+            self.carried.pop(event.name, None)
         if event.state == "stopped":
             self.processes.pop(event.name, None)
         else:

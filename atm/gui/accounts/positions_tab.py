@@ -5,9 +5,9 @@ from __future__ import annotations
 from imgui_bundle import ImVec2, imgui
 
 from atm.gui import formats, icons, widgets
-from atm.gui.accounts.suspension import Suspension, suspensions
+from atm.gui.accounts.suspension import Suspension, all_suspensions
 from atm.gui.accounts.wording import protection_word, sentence
-from atm.gui.pages.account_positions import Shown, position_tables
+from atm.gui.pages.account_positions import ON_PAPER, Shown, position_tables
 from atm.gui.read_model import AccountView
 from atm.gui.table import Table
 from atm.gui.ui import PageName, Ui
@@ -29,12 +29,14 @@ class PositionsTab:
         self._tables: dict[str, Table[PositionState]] = {}
         self._shown = Shown()
         self._rows: tuple[PositionState, ...] = ()
+        self._reasons: dict[str, list[Suspension]] = {}
+        self._why_of: tuple[int, str, int] = (0, "", -1)
 
     def draw(self, ui: Ui, view: AccountView) -> None:
         """The inside of the card."""
         if self._language != ui.t.language:
             self._language, self._tables = ui.t.language, position_tables(ui, self._shown)
-        why = {each.symbol: suspensions(ui.model, view, each) for each in view.snapshot.positions}
+        why = self._why(ui, view)
         self._shown.take(ui, view, why)
         self._tools(ui)
         self._find(view)
@@ -42,7 +44,7 @@ class PositionsTab:
             ui.wrapped(ui.t("accounts.not_opened" if view.snapshot.state == "FAILED" else "accounts.no_positions"))
             return
         chosen = next((p for p in view.snapshot.positions if p.symbol == self.selected), None)
-        table = self._tables[self._columns]
+        table = self._tables[self._columns if view.setup.kind is AccountKind.ACTUAL else f"{self._columns}{ON_PAPER}"]
         table.selected = self.selected
         line = imgui.get_frame_height_with_spacing()
         reasons = len(why[chosen.symbol][:MOST_REASONS]) if chosen is not None else 0
@@ -55,6 +57,13 @@ class PositionsTab:
         self._actions(ui, view, chosen)
         if chosen is not None:
             self._about(ui, chosen, why[chosen.symbol])
+
+    def _why(self, ui: Ui, view: AccountView) -> dict[str, list[Suspension]]:
+        """Looked for anew when anything has been heard."""
+        key = (id(ui.model), view.snapshot.name, ui.model.revision)
+        if key != self._why_of:
+            self._why_of, self._reasons = key, all_suspensions(ui.model, view)
+        return self._reasons
 
     def _tools(self, ui: Ui) -> None:
         """Set of columns and search, at the right end of the heading's line."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from atm.gui.analysis_rows import state_of
@@ -32,8 +33,24 @@ class Suspension:
 
 def suspensions(model: ReadModel, view: AccountView, position: PositionState) -> list[Suspension]:
     """Empty when the position may trade."""
-    found = [*_of_account(model, view), *_of_symbol(model, view, position)]
+    return _sorted([*_of_account(model, view), *_of_symbol(model, view, position, _analyses(view))])
+
+
+def all_suspensions(model: ReadModel, view: AccountView) -> dict[str, list[Suspension]]:
+    """Those of every position of an account, by symbol."""
+    common, analyses = _of_account(model, view), _analyses(view)
+    return {
+        each.symbol: _sorted([*common, *_of_symbol(model, view, each, analyses)]) for each in view.snapshot.positions
+    }
+
+
+def _sorted(found: list[Suspension]) -> list[Suspension]:
     return sorted(found, key=lambda each: not each.grave)
+
+
+def _analyses(view: AccountView) -> dict[str, str]:
+    """The id of the analysis of each symbol."""
+    return {each.symbol: f"{each.symbol}/{each.analysis}" for each in view.setup.positions}
 
 
 def _of_account(model: ReadModel, view: AccountView) -> list[Suspension]:
@@ -57,7 +74,9 @@ def _of_account(model: ReadModel, view: AccountView) -> list[Suspension]:
     return found
 
 
-def _of_symbol(model: ReadModel, view: AccountView, position: PositionState) -> list[Suspension]:
+def _of_symbol(
+    model: ReadModel, view: AccountView, position: PositionState, analyses: Mapping[str, str]
+) -> list[Suspension]:
     symbol, found = position.symbol, []
     for halt in view.snapshot.halts:
         if halt.scope in (WHOLE_ACCOUNT, symbol):
@@ -66,7 +85,7 @@ def _of_symbol(model: ReadModel, view: AccountView, position: PositionState) -> 
     instrument = model.instruments.get(symbol)
     if instrument is not None and instrument.status != TRADED:
         found.append(Suspension("why.symbol_status", {"status": instrument.status}, grave=True))
-    found += _of_analysis(model, view, symbol)
+    found += _of_analysis(model, analyses.get(symbol, ""))
     if position.reason == STOPPED:
         found.append(Suspension("why.after_stop"))
     elif position.reason:
@@ -74,11 +93,10 @@ def _of_symbol(model: ReadModel, view: AccountView, position: PositionState) -> 
     return [*found, *_of_live(model, view, symbol)]
 
 
-def _of_analysis(model: ReadModel, view: AccountView, symbol: str) -> list[Suspension]:
-    setup = next((each for each in view.setup.positions if each.symbol == symbol), None)
-    if setup is None:
+def _of_analysis(model: ReadModel, analysis: str) -> list[Suspension]:
+    if not analysis:
         return []
-    ready = model.analyses.get(f"{symbol}/{setup.analysis}")
+    ready = model.analyses.get(analysis)
     if ready is None:
         return [Suspension("why.no_analysis")]
     state = state_of(model, ready)

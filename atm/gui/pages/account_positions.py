@@ -19,6 +19,7 @@ RISKY, CRITICAL = 0.7, 0.9
 """From here on a risk level or a margin ratio is shown as a warning, as a danger; at 1 comes the liquidation."""
 WIDTHS = {"basic": 960.0, "trader": 960.0, "detail": 1_980.0}
 """Of all columns of a set; in a narrower window they are scrolled."""
+ON_PAPER = ".paper"
 BASIC = (
     "symbol",
     "quantity",
@@ -64,17 +65,15 @@ class Shown:
 
 
 def position_tables(ui: Ui, shown: Shown) -> dict[str, Table[PositionState]]:
-    """A table for each set of columns."""
+    """A table for each set of columns; those of virtual accounts, which have no stop on an exchange, by names with `ON_PAPER`."""
     columns = {**_figures(ui), **_set_up(ui, shown)}
-    return {
-        name: Table(
-            f"accounts.positions.{name}" if name != "basic" else "accounts.positions",
-            tuple(columns[each] for each in names),
-            key=lambda p: p.symbol,
-            inner_width=WIDTHS[name],
-        )
-        for name, names in (("basic", BASIC), ("trader", TRADER), ("detail", DETAIL))
-    }
+    found = {}
+    for name, names in (("basic", BASIC), ("trader", TRADER), ("detail", DETAIL)):
+        mark = f"accounts.positions.{name}" if name != "basic" else "accounts.positions"
+        for ending, left_out in (("", ""), (ON_PAPER, "protection")):
+            chosen = tuple(columns[each] for each in names if each != left_out)
+            found[f"{name}{ending}"] = Table(mark, chosen, key=lambda p: p.symbol, inner_width=WIDTHS[name])
+    return found
 
 
 def _figures(ui: Ui) -> dict[str, Column[PositionState]]:

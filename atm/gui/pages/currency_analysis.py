@@ -9,7 +9,7 @@ from imgui_bundle import ImVec2, imgui
 
 from atm.gui import formats, icons, widgets
 from atm.gui.analysis_choice import Known, known_analyses, lines_of
-from atm.gui.analysis_rows import AnalysisRow, analysis_rows
+from atm.gui.analysis_rows import AnalysisRow, RowsOnce
 from atm.gui.chart_analysis import Wish
 from atm.gui.live_chart import LiveChart
 from atm.gui.pages.accounts import newest_first
@@ -38,6 +38,7 @@ class CurrencyAnalysisPage:
         self.account = NO_ACCOUNT
         self.live = LiveChart("currency")
         self._query = ""
+        self._once = RowsOnce()
         self._known: dict[str, Known] = known_analyses(())
         self._known_of: IndicatorsUpdated | None = None
         self._wished: Wish | None = None
@@ -46,7 +47,7 @@ class CurrencyAnalysisPage:
 
     def draw(self, ui: Ui) -> None:
         self._learn(ui)
-        rows = analysis_rows(ui.model, ui.model.market_ms(ui.now_ms))
+        rows = self._once.get(ui.model, ui.model.market_ms(ui.now_ms))
         wanted = ui.take_selection(PageName.ANALYSIS)
         if any(row.analysis == wanted for row in rows):
             self._choose(wanted)
@@ -90,26 +91,32 @@ class CurrencyAnalysisPage:
         found = [row for row in rows if wanted in f"{row.analysis} {row.analyzer}".upper()]
         if not found:
             ui.wrapped(ui.t("live_analysis.none_found"))
-        for row in found:
-            low = imgui.get_cursor_pos()
-            low = ImVec2(low.x, low.y)
-            if imgui.selectable(f"##{row.analysis}", row.analysis == self.selected, 0, ImVec2(0, ui.px(_ROW)))[0]:
-                self._choose(row.analysis)
-            ui.mark(f"live_analysis.pick.{row.analysis}")
-            after = imgui.get_cursor_pos()
-            after = ImVec2(after.x, after.y)
-            imgui.set_cursor_pos(ImVec2(low.x + ui.px(8), low.y + ui.px(4)))
-            ui.text(row.symbol, bold=True)
-            imgui.same_line(0, ui.px(8))
-            ui.text(row.configuration, ui.colors.muted, size=ui.theme.SMALL)
-            imgui.set_cursor_pos(ImVec2(low.x + ui.px(8), low.y + ui.px(25)))
-            ui.text(icons.CIRCLE, state_tone(ui, row.state), size=8)
-            imgui.same_line()
-            said = ui.texts(f"analysis.{row.state}")
-            share = "" if row.progress is None or row.progress >= 1.0 else f"  {formats.percent(row.progress, 0)}"
-            ui.text(f"{said}{share}", ui.colors.muted, size=ui.theme.SMALL)
-            imgui.set_cursor_pos(after)
-            imgui.dummy(ImVec2(0, 0))
+        clipper = imgui.ListClipper()
+        clipper.begin(len(found))
+        while clipper.step():
+            for row in found[clipper.display_start : clipper.display_end]:
+                self._entry(ui, row)
+
+    def _entry(self, ui: Ui, row: AnalysisRow) -> None:
+        low = imgui.get_cursor_pos()
+        low = ImVec2(low.x, low.y)
+        if imgui.selectable(f"##{row.analysis}", row.analysis == self.selected, 0, ImVec2(0, ui.px(_ROW)))[0]:
+            self._choose(row.analysis)
+        ui.mark(f"live_analysis.pick.{row.analysis}")
+        after = imgui.get_cursor_pos()
+        after = ImVec2(after.x, after.y)
+        imgui.set_cursor_pos(ImVec2(low.x + ui.px(8), low.y + ui.px(4)))
+        ui.text(row.symbol, bold=True)
+        imgui.same_line(0, ui.px(8))
+        ui.text(row.configuration, ui.colors.muted, size=ui.theme.SMALL)
+        imgui.set_cursor_pos(ImVec2(low.x + ui.px(8), low.y + ui.px(25)))
+        ui.text(icons.CIRCLE, state_tone(ui, row.state), size=8)
+        imgui.same_line()
+        said = ui.texts(f"analysis.{row.state}")
+        share = "" if row.progress is None or row.progress >= 1.0 else f"  {formats.percent(row.progress, 0)}"
+        ui.text(f"{said}{share}", ui.colors.muted, size=ui.theme.SMALL)
+        imgui.set_cursor_pos(after)
+        imgui.dummy(ImVec2(0, 0))
 
     # --- one analysis
 

@@ -165,7 +165,7 @@ class DatabasePage:
         failed = ui.commands.failure("database.shown")
         if failed is not None:
             imgui.same_line()
-            ui.text(failed.message, ui.colors.bad)
+            ui.text(ui.t.said(failed.message), ui.colors.bad)
 
 
 def used_symbols(ui: Ui) -> list[str]:

@@ -117,4 +117,4 @@ class NotificationCard:
 def _failure(ui: Ui, scope: str) -> None:
     failed = ui.commands.failure(scope)
     if failed is not None:
-        ui.wrapped(failed.message, ui.colors.bad)
+        ui.wrapped(ui.t.said(failed.message), ui.colors.bad)

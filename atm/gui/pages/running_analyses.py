@@ -7,7 +7,7 @@ import math
 from imgui_bundle import ImVec2, imgui
 
 from atm.gui import formats, icons, widgets
-from atm.gui.analysis_rows import STATES, AnalysisRow, AnalyzerRow, analysis_rows, analyzer_rows, counts
+from atm.gui.analysis_rows import STATES, AnalysisRow, AnalyzerRow, RowsOnce, analyzer_rows, counts
 from atm.gui.table import Column, Table
 from atm.gui.theme import Color
 from atm.gui.ui import PageName, Ui
@@ -23,6 +23,7 @@ class RunningAnalyses:
     def __init__(self) -> None:
         self.selected = ""
         self._query = ""
+        self._once = RowsOnce()
         self._language = ""
         self._analyses: Table[AnalysisRow] | None = None
         self._analyzers: Table[AnalyzerRow] | None = None
@@ -34,7 +35,7 @@ class RunningAnalyses:
         if self._language != ui.t.language:
             self._language = ui.t.language
             self._analyses, self._analyzers = _analysis_table(ui), _analyzer_table(ui)
-        rows = analysis_rows(ui.model, ui.model.market_ms(ui.now_ms))
+        rows = self._once.get(ui.model, ui.model.market_ms(ui.now_ms))
         with widgets.card(ui, "state", 0, -1):
             self._state(ui, rows)
         height = imgui.get_content_region_avail().y
