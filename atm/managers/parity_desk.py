@@ -27,7 +27,7 @@ from atm.ipc.messages import (
 )
 from atm.managers.review_desk import Worker
 from atm.managers.trade_accounts import AccountState
-from atm.model.drift import LEAST_BASELINE, DriftSetup, DriftState
+from atm.model.drift import LEAST_BASELINE, DriftSetup, DriftState, DriftTest
 from atm.model.errors import ATMError, Invalid, Refused
 from atm.model.interval import DAY_MS, MINUTE_MS, format_time
 from atm.model.notice import Notice, Severity
@@ -45,6 +45,11 @@ PATIENCE_MS = 10 * MINUTE_MS
 """How long after its end (market time) a day is worked again: what came late is there by then."""
 MOST_DAYS_BEHIND = 7
 """Days that were missed, after the program was off, and are caught up with."""
+_ALARMS = {
+    DriftTest.RETURNS: "notice.drift_returns",
+    DriftTest.SLIPPAGE: "notice.drift_slippage",
+    DriftTest.FILL_RATE: "notice.drift_fill_rate",
+}
 Q = TypeVar("Q", bound=Request)
 
 
@@ -126,20 +131,25 @@ class ParityDesk:
         finally:
             store.close()
         database.parity.put_day(day)
-        if day.verdict is Verdict.UNEXPLAINED:
-            parameters = {"account": name, "day": format_time(day_ms)[:10], "decisions": str(day.differing)}
-            amount = 0.0 if day.money is None else day.money.unexplained or day.money.difference
-            self._tell("notice.parity_failed", name, {**parameters, "amount": f"{amount:.8g}"})
+        self._tell_failure(day)
         drift = self._drift(database, name)
         self._assistant.publish(ParityUpdated(name, _head(day), drift), key=name)
         return day
+
+    def _tell_failure(self, day: ParityDay) -> None:
+        parameters = {"account": day.account, "day": format_time(day.day_ms)[:10], "decisions": str(day.differing)}
+        if day.verdict is Verdict.UNEXPLAINED:
+            amount = 0.0 if day.money is None else day.money.unexplained or day.money.difference
+            self._tell("notice.parity_failed", day.account, {**parameters, "amount": f"{amount:.8g}"})
+        elif day.differing:
+            self._tell("notice.parity_differs", day.account, parameters)
 
     def _drift(self, database: Database, name: str) -> DriftState:
         """How the alarm stands; what is new of it is told."""
         state = _drift_state(database, name)
         fresh = [test for test in state.alarms if test not in state.setup.told]
         for test in fresh:
-            self._tell("notice.drift", name, {"account": name, "test": test.value})
+            self._tell(_ALARMS[test], name, {"account": name})
         if fresh:
             setup = msgspec.structs.replace(state.setup, told=(*state.setup.told, *fresh))
             database.settings.put(_key(name), setup)

@@ -103,8 +103,8 @@ def test_a_drift_is_told_once_stands_and_can_be_reset(ran: Program) -> None:
     database.close()
     for _ in range(2):
         ask(ran, DayOfParity("paper", FIRST, again=True))
-    told = [each.parameters for each in ran.told if each.text == "notice.drift"]  # type: ignore[attr-defined]
-    assert told == [{"account": "paper", "test": "SLIPPAGE"}]
+    told = [(each.text, each.parameters) for each in ran.told if each.text.startswith("notice.drift")]  # type: ignore[attr-defined]
+    assert told == [("notice.drift_slippage", {"account": "paper"})]
     shown = ask(ran, LookAtParity("paper"))
     assert isinstance(shown, ParityShown)
     assert shown.drift.alarms == (DriftTest.SLIPPAGE,)
