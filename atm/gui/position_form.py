@@ -68,10 +68,36 @@ def draw_positions(ui: Ui, mark: str, rows: list[PositionDraft], symbols: Sequen
     imgui.end_table()
     if removed >= 0:
         del rows[removed]
+    _many(ui, mark, rows, symbols)
+    widgets.field_note(ui, error_at(failed, "positions"))
+
+
+def _many(ui: Ui, mark: str, rows: list[PositionDraft], symbols: Sequence[str]) -> None:
+    """One more row, a row for every symbol, all rows like the first, equal shares."""
+    t = ui.t
     full = t("form.most_positions", most=MOST_POSITIONS) if len(rows) >= MOST_POSITIONS else ""
     if widgets.button(ui, f"{mark}.add", f"{icons.ADD} {t('form.add_position')}", why_not=full):
         rows.append(_next(rows, symbols))
-    widgets.field_note(ui, error_at(failed, "positions"))
+    left = [name for name in symbols if name not in {row.symbol for row in rows}]
+    imgui.same_line()
+    if widgets.button(ui, f"{mark}.add_all", t("form.add_all"), why_not=full or ("" if left else t("form.all_added"))):
+        rows.extend(_next(rows, [name]) for name in left[: MOST_POSITIONS - len(rows)])
+    single = t("form.single_row") if len(rows) < 2 else ""
+    imgui.same_line()
+    if widgets.button(ui, f"{mark}.alike", t("form.alike"), why_not=single):
+        make_alike(rows)
+    imgui.same_line()
+    if widgets.button(ui, f"{mark}.even", t("form.even"), why_not=single):
+        for row in rows:
+            row.assumed_ratio = f"{100 // len(rows)}"
+
+
+def make_alike(rows: list[PositionDraft]) -> None:
+    """Every row as the first one, but for its symbol."""
+    first = rows[0]
+    for row in rows[1:]:
+        row.analysis, row.trade = first.analysis, first.trade
+        row.assumed_ratio, row.max_allocated = first.assumed_ratio, first.max_allocated
 
 
 def _next(rows: list[PositionDraft], symbols: Sequence[str]) -> PositionDraft:

@@ -164,3 +164,20 @@ def test_order_types_say_that_they_were_not_tried_that_they_hold_or_what_is_wron
         actual.frames(2)
         assert model.order_types["paper-1"].results == (result,)
         assert actual.sees("probe.title")
+
+
+def test_many_positions_are_assigned_at_once(pilot: Pilot) -> None:
+    pilot.show(PageName.ACCOUNTS)
+    pilot.click("accounts.new")
+    pilot.type("accounts.name", "many")
+    pilot.click("accounts.positions.add_all")
+    pilot.choose("accounts.positions.0.analysis", "DEMO-3M")
+    pilot.type("accounts.positions.0.most", "900")
+    pilot.click("accounts.positions.alike")
+    pilot.click("accounts.positions.even")
+    pilot.click("accounts.create")
+    request = pilot.sent[-1].request
+    assert isinstance(request, PutAccount)
+    made = request.setup.positions
+    assert [each.symbol for each in made] == list(filled.SYMBOLS)
+    assert {(each.analysis, each.assumed_ratio, each.max_allocated) for each in made} == {("DEMO-3M", 0.33, 900.0)}
