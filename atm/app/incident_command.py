@@ -9,13 +9,10 @@ from typing import Any
 
 import msgspec
 
-from atm.app.incident_export import export_incident
 from atm.model.errors import Invalid
+from atm.model.incident import Wanted
 from atm.model.interval import time_span
 from atm.model.program import ProgramContext
-from atm.trading.black_box.incident import Incident, Wanted
-from atm.trading.black_box.replay import replay
-from atm.trading.black_box.story import moment, tell, tell_difference
 
 DEFAULT_MINUTES = 60.0
 
@@ -51,6 +48,9 @@ def run(options: Any, make_context: Callable[[Any], ProgramContext], texts: Call
 
 
 def _export(options: Any, context: ProgramContext) -> int:
+    from atm.app.incident_export import export_incident
+    from atm.trading.black_box.story import moment
+
     accounts = frozenset({options.account} - {""})
     from_ms, to_ms = _span(options)
     path, manifest = export_incident(context, Wanted(from_ms, to_ms, accounts, "asked for by the user"), options.out)
@@ -76,6 +76,9 @@ def _span(options: Any) -> tuple[int, int]:
 
 def _replay(options: Any, context: ProgramContext) -> int:
     from atm.analyzers.installed import install_for
+    from atm.trading.black_box.incident import Incident
+    from atm.trading.black_box.replay import replay
+    from atm.trading.black_box.story import moment, tell_difference
 
     install_for(context)
     found = replay(Incident(options.file).lines())
@@ -91,6 +94,9 @@ def _replay(options: Any, context: ProgramContext) -> int:
 
 
 def _show(options: Any, texts: Any) -> int:
+    from atm.trading.black_box.incident import Incident
+    from atm.trading.black_box.story import moment, tell
+
     incident = Incident(options.file)
     if options.json:
         print(msgspec.json.encode(incident.manifest).decode())

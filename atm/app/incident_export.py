@@ -13,9 +13,10 @@ import atm
 from atm.app.doctor import PACKAGES, examine
 from atm.managers.black_box import redactor_for
 from atm.model.errors import ATMError
+from atm.model.incident import INCIDENT_SUFFIX, Wanted
 from atm.model.program import ProgramContext
 from atm.storage.home import black_box, incidents, logs
-from atm.trading.black_box.incident import SUFFIX, Manifest, Wanted, export
+from atm.trading.black_box.incident import Manifest, export
 from atm.trading.black_box.redaction import Redactor
 
 LOG_TAIL = 400_000
@@ -44,7 +45,7 @@ def export_incident(context: ProgramContext, wanted: Wanted, path: Path | None =
 def file_name(wanted: Wanted, made_ms: int) -> str:
     """Of an incident whose name nobody has chosen."""
     about = "-".join(sorted(wanted.accounts)) or "all"
-    return f"{about[:80]}-{time.strftime('%Y%m%d-%H%M%S', time.gmtime(made_ms / 1000))}{SUFFIX}"
+    return f"{about[:80]}-{time.strftime('%Y%m%d-%H%M%S', time.gmtime(made_ms / 1000))}{INCIDENT_SUFFIX}"
 
 
 def _json(value: object) -> bytes:

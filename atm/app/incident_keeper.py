@@ -16,14 +16,13 @@ from multiprocessing.context import BaseContext
 from pathlib import Path
 
 from atm.app import logs
-from atm.app.incident_export import export_incident
 from atm.ipc.assistant import Deferred, IPCAssistant
 from atm.ipc.messages import LONGEST_EXPORT_S, MAIN, Done, ExportIncident, NoticeRaised
 from atm.model.errors import ATMError, Invalid, Unavailable
+from atm.model.incident import INCIDENT_SUFFIX, Wanted
 from atm.model.notice import Notice, Severity
 from atm.model.program import ProgramContext
 from atm.storage.home import incidents
-from atm.trading.black_box.incident import SUFFIX, Wanted
 
 log = logging.getLogger(__name__)
 
@@ -68,8 +67,8 @@ class IncidentKeeper:
 
     def _on_export(self, request: ExportIncident) -> Deferred:
         folder = incidents(self._context.home)
-        if Path(request.file).name != request.file or not request.file.endswith(SUFFIX):
-            raise Invalid("file", request.file, f"a name without a folder that ends with {SUFFIX}")
+        if Path(request.file).name != request.file or not request.file.endswith(INCIDENT_SUFFIX):
+            raise Invalid("file", request.file, f"a name without a folder that ends with {INCIDENT_SUFFIX}")
         deferred = Deferred()
 
         def finished(error: str) -> None:
@@ -95,13 +94,13 @@ class IncidentKeeper:
     def _by_itself(self, account: str, cause: str) -> None:
         folder = incidents(self._context.home)
         at = time.strftime("%Y%m%d-%H%M%S", time.gmtime(self._wall_ms() / 1000))
-        path = folder / f"{_AUTOMATIC}{at}-{account}{SUFFIX}"
+        path = folder / f"{_AUTOMATIC}{at}-{account}{INCIDENT_SUFFIX}"
 
         def finished(error: str) -> None:
             if error:
                 log.warning("the incident of %s was not exported: %s", account, error)
                 return
-            for old in sorted(folder.glob(f"{_AUTOMATIC}*{SUFFIX}"))[:-MOST_AUTOMATIC]:
+            for old in sorted(folder.glob(f"{_AUTOMATIC}*{INCIDENT_SUFFIX}"))[:-MOST_AUTOMATIC]:
                 old.unlink(missing_ok=True)
             said = Notice(
                 self._wall_ms(), MAIN, Severity.INFO, "notice.incident_exported", {"account": account, "file": path.name},
@@ -161,6 +160,9 @@ def exporter(processes: BaseContext) -> Export:
 
 def _run(context: ProgramContext, wanted: Wanted, path: Path, answer: Connection) -> None:
     os.nice(10) if hasattr(os, "nice") else None
+    # Kernels, which main need not load.
+    from atm.app.incident_export import export_incident
+
     logs.set_up(context.home, "incident")
     try:
         export_incident(context, wanted, path)

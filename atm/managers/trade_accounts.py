@@ -19,7 +19,7 @@ from atm.model.instrument import Instrument
 from atm.model.interval import MINUTE_MS, Interval
 from atm.model.parity_record import NOTHING_RECORDED, RecordProgress
 from atm.model.trade_method import ELAPSED
-from atm.trading.black_box.recorder import EngineWatch
+from atm.trading.black_box.engine_watch import EngineWatch
 from atm.trading.engine import AccountEngine, Floats
 
 log = logging.getLogger(__name__)

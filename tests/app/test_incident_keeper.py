@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
 from pathlib import Path
 
@@ -11,10 +13,10 @@ from atm.app.incident_keeper import AFTER_S, MOST_AUTOMATIC, PAUSE_S, IncidentKe
 from atm.ipc.local import LocalBus
 from atm.ipc.messages import MAIN, Done, ExportIncident, Failed, NoticeRaised, Reply
 from atm.model.endpoint import Addresses, Endpoint
+from atm.model.incident import Wanted
 from atm.model.notice import Notice, Severity
 from atm.model.program import ProgramContext
 from atm.storage.home import incidents
-from atm.trading.black_box.incident import Wanted
 
 
 class Main:
@@ -132,3 +134,9 @@ def test_files_made_by_itself_are_bounded(main: Main, tmp_path: Path) -> None:
     kept = sorted(path.name for path in incidents(tmp_path).iterdir())
     assert len(kept) == MOST_AUTOMATIC
     assert not any(name.endswith("account-0.atmincident") for name in kept)
+
+
+def test_main_loads_no_kernels_for_it() -> None:
+    code = "import sys, atm.app.program, atm.app.command_line; print('loaded', *({'numba', 'sqlalchemy'} & sys.modules.keys()))"
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert found.stdout.split() == ["loaded"]

@@ -18,7 +18,7 @@ from atm.trading.black_box.records import EngineFills, EngineMinute
 from atm.trading.phases import run_minutes
 from tests.managers.trade_harness import ACCOUNT, SYMBOLS, T0, Program, walk
 
-HISTORY, MINUTES = 600, 400
+HISTORY, MINUTES = 300, 240
 
 
 def traded(folder: Path) -> Program:
@@ -26,22 +26,22 @@ def traded(folder: Path) -> Program:
     made = Program(folder, {s: walk(n, HISTORY + MINUTES) for n, s in enumerate(SYMBOLS, 7)}, HISTORY)
     made.seed()
     made.start()
-    made.play(150)
+    made.play(90)
     made.ask(SetTrading("paper", False))
     made.play(10)
     made.ask(SetTrading("paper", True))
-    made.play(60)
+    made.play(40)
     held = [each.symbol for each in made.manager.book.accounts["paper"].engine.snapshot().positions if each.quantity]
     if held:
         made.ask(ForceClear("paper", held[0]))
-    made.play(30)
+    made.play(20)
     made.kill()
     made.start()
-    made.play(100)
+    made.play(50)
     made.ask(
         PutAccount(msgspec.structs.replace(ACCOUNT, name="second", positions=(PositionSetup(SYMBOLS[0], "A5", "T"),)))
     )
-    made.play(50)
+    made.play(30)
     made.wait(20.0)
     assert made.manager is not None
     made.manager.finish()

@@ -10,9 +10,10 @@ from atm.exchange.client.transport import Credentials
 from atm.ipc.messages import TRADE
 from atm.managers.live_desk import LiveDesk
 from atm.model.endpoint import Addresses
+from atm.model.incident import Wanted
 from atm.model.instrument import Instrument
 from atm.storage.flight_log import FlightLimits, FlightLog
-from atm.trading.black_box.incident import Incident, Wanted, export
+from atm.trading.black_box.incident import Incident, export
 from atm.trading.black_box.recorder import FlightRecorder
 from atm.trading.black_box.records import Aimed, LiveCall
 from atm.trading.black_box.replay import replay

@@ -15,10 +15,10 @@ from pathlib import Path
 import msgspec
 
 from atm.model.errors import Invalid, Unavailable
+from atm.model.incident import Wanted
 from atm.storage.flight_log import read_lines, segments
 from atm.trading.black_box.records import FORMAT, LINES, Line
 
-SUFFIX = ".atmincident"
 MANIFEST, RECORDS, README = "manifest.json", "records.jsonl", "README.txt"
 LARGEST_FILE = 2_000_000_000
 """Bytes of one unpacked file that are read: an archive made by somebody else must not fill the memory."""
@@ -52,15 +52,6 @@ class Manifest(msgspec.Struct, frozen=True):
     reason: str
     accounts: dict[str, int]
     files: dict[str, Contents]
-
-
-class Wanted(msgspec.Struct, frozen=True):
-    """Which part of the black box. accounts: empty = all."""
-
-    from_ms: int
-    to_ms: int
-    accounts: frozenset[str] = frozenset()
-    reason: str = ""
 
 
 class _Kind(msgspec.Struct):

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from atm.model.errors import ATMError
 from atm.model.instrument import Instrument
 from atm.trading.actual import ActualEngine
+from atm.trading.black_box.engine_watch import digest_of
 from atm.trading.black_box.memory import memory_of, remember, value_of
-from atm.trading.black_box.recorder import digest_of
 from atm.trading.black_box.records import (
     ENCODER,
     Aimed,

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from atm.simulators.orders import run as simulation
-from atm.trading.black_box.recorder import RecordedAccount
+from atm.trading.black_box.recorded_account import RecordedAccount
 from atm.trading.live.live_account import LiveAccount
 from tests.trading.black_box.test_replay import ASSETS, RecordedRun
 

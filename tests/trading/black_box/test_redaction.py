@@ -15,12 +15,12 @@ from atm.app import incident_export
 from atm.app.incident_export import export_incident
 from atm.model.account import AccountKind, AccountSetup
 from atm.model.endpoint import Addresses, Endpoint
+from atm.model.incident import Wanted
 from atm.model.live_request import Answer, Failure, FailureKind
 from atm.model.program import ProgramContext
 from atm.model.risk import LiveSetup, SymbolSetup
 from atm.storage.flight_log import FlightLimits, FlightLog, read_lines, segments
 from atm.storage.home import black_box, logs
-from atm.trading.black_box.incident import Wanted
 from atm.trading.black_box.recorder import FlightRecorder
 from atm.trading.black_box.redaction import Redactor
 
