@@ -88,6 +88,12 @@ class Pilot:
             self.frames(1)
         self.frames(2)
 
+    def scroll(self, mark: str, steps: float) -> None:
+        """The wheel over a control, downwards."""
+        self.move(mark)
+        imgui.get_io().add_mouse_wheel_event(0.0, -steps)
+        self.frames(3)
+
     def key(self, key: imgui.Key, *, ctrl: bool = False, shift: bool = False) -> None:
         io = imgui.get_io()
         if shift:
