@@ -6,8 +6,9 @@ from imgui_bundle import ImVec2, imgui
 
 from atm.gui import icons, widgets
 from atm.gui.read_model import AccountView
-from atm.gui.ui import Ui
+from atm.gui.ui import PageName, Ui
 from atm.ipc.messages import BINANCE_API, KILL_SECONDS, TRADE, KillSwitch
+from atm.model.journal import KILLED
 
 SCOPE = "kill"
 _CONFIRM = "kill.confirm"
@@ -17,6 +18,7 @@ def draw_kill_switch(ui: Ui, right: float) -> None:
     """Right-aligned at `right` of the present window."""
     busy = [view for view in ui.model.accounts.values() if _is_busy(view)]
     if not busy:
+        _draw_pressed(ui, right)
         return
     label = f"{icons.STOP}  {ui.t('kill.button')}"
     width = imgui.calc_text_size(label).x + ui.px(28)
@@ -34,6 +36,23 @@ def draw_kill_switch(ui: Ui, right: float) -> None:
         # Both, so that either may be dead: trade knows virtual accounts, binance_api can do without trade.
         ui.commands.send(TRADE, KillSwitch(), "kill.trade")
         ui.commands.send(BINANCE_API, KillSwitch(), SCOPE, "done.killed", timeout_s=KILL_SECONDS)
+
+
+def _draw_pressed(ui: Ui, right: float) -> None:
+    """After it, until something trades again: that it was pressed, and the way to where trading is resumed."""
+    stopped = [name for name, view in ui.model.accounts.items() if name in ui.model.killed or _is_killed(view)]
+    if not stopped:
+        return
+    label = f"{icons.STOP}  {ui.t('kill.badge')}"
+    width = imgui.calc_text_size(label).x + ui.px(28)
+    imgui.set_cursor_pos(ImVec2(right - width - ui.px(12), ui.px(11)))
+    if widgets.button(ui, f"{SCOPE}.pressed", label, "danger", width=width):
+        ui.go(PageName.ACCOUNTS, stopped[0])
+    widgets.tooltip(ui.t("kill.badge_tip", accounts=", ".join(stopped)))
+
+
+def _is_killed(view: AccountView) -> bool:
+    return any(halt.reason == KILLED for halt in view.snapshot.halts)
 
 
 def _is_busy(view: AccountView) -> bool:

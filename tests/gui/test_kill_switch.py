@@ -7,7 +7,9 @@ from imgui_bundle import imgui
 
 from atm.gui.read_model import ReadModel
 from atm.gui.ui import PageName
-from atm.ipc.messages import BINANCE_API, TRADE, KillSwitch
+from atm.ipc.messages import BINANCE_API, TRADE, KillSwitch, NoticeRaised
+from atm.model.account import PositionState
+from atm.model.notice import Notice, Severity
 from tests.gui.pilot import Pilot
 
 
@@ -39,4 +41,17 @@ def test_it_is_seen_while_something_trades_or_is_held_and_not_without(pilot: Pil
     assert pilot.sees("kill")
     pilot.ui.model = ReadModel()
     pilot.frames(2)
+    assert not pilot.sees("kill")
+
+
+def test_after_it_the_bar_says_so_on_every_page_and_leads_to_where_trading_is_resumed(pilot: Pilot) -> None:
+    view = pilot.ui.model.accounts["paper-1"]
+    pilot.ui.model.apply(NoticeRaised(Notice(5, "trade", Severity.CRITICAL, "notice.killed", {}, "paper-1")))
+    pilot.frames(2)
+    assert pilot.sees("kill") and not pilot.sees("kill.pressed"), "while something trades the switch itself is there"
+    flat = tuple(PositionState(each.symbol) for each in view.snapshot.positions)
+    view.snapshot = msgspec.structs.replace(view.snapshot, trading=False, positions=flat)
+    pilot.show(PageName.DASHBOARD)
+    pilot.click("kill.pressed")
+    assert pilot.ui.page is PageName.ACCOUNTS
     assert not pilot.sees("kill")
