@@ -32,27 +32,24 @@ from atm.model.live_order import NOTHING
 from atm.model.live_request import Answer, LiveRequest
 from atm.model.risk import LiveSetup, RiskLimits, SymbolSetup
 from atm.simulators.orders.exchange import START_MS, SYMBOLS, SimulatedExchange
+from atm.simulators.orders.month_strategy import LEVERAGE, MonthStrategy
 from atm.storage.database import Database
 from atm.storage.orders import decoded, encoded
+from atm.trading.actual import Held
 from atm.trading.live.desk import Step
 from atm.trading.live.income_check import OwnRecords, Settled, check, exact
 from atm.trading.live.income_clock import IncomeClock
 from atm.trading.live.income_round import IncomeRound
 from atm.trading.live.journal_fold import restored
 from atm.trading.live.live_account import LiveAccount
-from atm.trading.live.sizing import on_step
 from atm.trading.live.trade_log import TradeLog
 
 NAME = "main"
-WARM_UP = 240
-"""Minutes before the first decision."""
-DECISION_MINUTES = 15
+WARM_UP = 2_040
+"""Minutes before the first one that is traded on: the analyses need them."""
+LEAST_MINUTES = 10
 LOOKS_MS = (0, 300, 1_200, 2_500, 6_000)
 """After a decision, when the account is looked at again: its orders follow one another."""
-FAST, SLOW = 0.02, 0.004
-"""Of the two exponential means whose order is the side of the position."""
-WORTH = 3_000.0
-LEVERAGE = 3
 TRANSFER_MINUTES, KILL_MINUTES = 1_900, 4_100
 """Mean times between transfers and between kills."""
 
@@ -76,8 +73,9 @@ class Month:
     """See the module. minutes: how long; database: where income and trades are stored; seed: of transfers and kills."""
 
     def __init__(self, assets: Path, database: Database, minutes: int, seed: int = 1) -> None:
-        if minutes <= WARM_UP:
-            raise Invalid("minutes", minutes, f"more than {WARM_UP}")
+        if minutes < LEAST_MINUTES:
+            raise Invalid("minutes", minutes, f"at least {LEAST_MINUTES}")
+        minutes += WARM_UP
         self._minutes = minutes
         self._draw = random.Random(seed)  # a scenario, no secret
         self._events: deque[dict[str, Any]] = deque()
@@ -88,7 +86,8 @@ class Month:
         self._journal: list[bytes] = []
         self.trades: list[TradeRecord] = []
         self._clock = IncomeClock()
-        self._means: dict[str, tuple[float, float]] = {}
+        self._strategy = MonthStrategy(self.exchange.markets, minutes)
+        self._stopped: dict[str, int] = {}
         symbols = {symbol: SymbolSetup(LEVERAGE, isolated=symbol == SYMBOLS[0]) for symbol in SYMBOLS}
         self._setup = LiveSetup(symbols, RiskLimits(), stop_distance=0.03)
         self._quote = {symbol: each.quote_asset for symbol, each in self.exchange.instruments.items()}
@@ -109,7 +108,7 @@ class Month:
             self._decide(minute)
             if self._clock.is_due(self._now_ms):
                 self._read(kill=self._draw.random() < 0.05)
-        self._aim(dict.fromkeys(SYMBOLS, 0.0))
+        self._aim([Target(symbol, NOTHING, self._now_ms) for symbol in SYMBOLS])
         self._pass(self._now_ms + MINUTE_MS)
         self._read(kill=False)
         return self._outcome()
@@ -146,29 +145,25 @@ class Month:
     # --- the strategy -----------------------------------------------------------------------------------------
 
     def _decide(self, minute: int) -> None:
-        """Long where the fast mean of the closes is above the slow one, else short; at the decision minutes."""
-        for symbol, market in self.exchange.markets.items():
-            close = market.recording.bar(minute - 1).close
-            fast, slow = self._means.get(symbol, (close, close))
-            self._means[symbol] = fast + FAST * (close - fast), slow + SLOW * (close - slow)
-        if minute % DECISION_MINUTES == 0:
-            self._aim({symbol: WORTH if fast > slow else -WORTH for symbol, (fast, slow) in self._means.items()})
+        """What the engine makes of the minute that has just closed, the exchange's positions and wallets."""
+        held = {
+            symbol: Held(float(book.own), self._entry(symbol), self._stopped.get(symbol, 0))
+            for symbol, book in self.account.state.books.items()
+        }
+        self._stopped.clear()
+        wallets = {asset: float(wallet) for asset, wallet in self.account.wallets.items()}
+        self._aim(self._strategy.minute(minute - 1, held, wallets))
 
-    def _aim(self, worths: dict[str, float]) -> None:
-        known = self.account.state.targets
-        for symbol, worth in worths.items():
-            market, before = self.exchange.markets[symbol], known.get(symbol)
-            if before is not None and worth and before.quantity * Decimal(worth) > 0 and not self._is_flat(symbol):
-                continue  # held as it is, over funding stamps too
-            quantity = on_step(Decimal(worth) / Decimal(str(market.price(self._now_ms))), market.instrument)
-            decision_ms = max(self._now_ms, before.decision_ms + 1 if before is not None else 0)
-            self._do(self.account.aim(Target(symbol, quantity, decision_ms), self._now_ms))
+    def _entry(self, symbol: str) -> float:
+        seen = self.account.positions.get(symbol)
+        return 0.0 if seen is None else float(seen.entry)
+
+    def _aim(self, targets: Sequence[Target]) -> None:
+        for target in targets:
+            self._do(self.account.aim(target, self._now_ms))
         begun_ms = self._now_ms
-        for look_ms in LOOKS_MS:
+        for look_ms in LOOKS_MS if targets else ():
             self._pass(begun_ms + look_ms)
-
-    def _is_flat(self, symbol: str) -> bool:
-        return not self.exchange.amount(symbol)
 
     # --- the shell --------------------------------------------------------------------------------------------
 
@@ -178,7 +173,10 @@ class Month:
         while steps:
             step = steps.popleft()
             self._commit(step.entries)
-            self._stops += sum(notice.key == "notice.live_stopped_out" for notice in step.notices)
+            for notice in step.notices:
+                if notice.stopped:
+                    self._stops += 1
+                    self._stopped[notice.scope] = notice.stopped
             for number, request in step.requests:
                 answer = self._carry_out(number, request)
                 steps.append(self.account.answered(answer, self._now_ms))
