@@ -18,8 +18,8 @@ from atm.model.order_probe import Probe, ProbeOutcome, ProbeResult, ProbeTarget
 NAME = "atm-probe"
 """Client id of what is tried."""
 NEEDED_TYPES, NEEDED_IN_FORCE = frozenset(("LIMIT", "MARKET", "STOP_MARKET")), frozenset(("GTC",))
-PASSED = Decimal("1.5")
-"""Trigger of a stop to sell, as a multiple of the price: it would fire at once."""
+PASSED = Decimal(2)
+"""Trigger of a stop to sell, as a multiple of the price: it would fire at once. Whole, so that it lies on the tick as the price does."""
 TAKEN = 0
 """Stands for an answer without an error."""
 WOULD_TRIGGER, NOTHING_TO_REDUCE, NO_POSITION, UNKNOWN_ORDER, NO_ORDER = -2021, -2022, -4509, -2011, -2013

@@ -11,7 +11,7 @@ from atm.model.order_probe import Probe, ProbeOutcome, ProbeTarget
 
 D = Decimal
 X = "FILUSDT"
-FLAT, HELD = ProbeTarget(X, D("3.000"), D(2)), ProbeTarget(X, D("3.000"), D(2), is_held=True)
+FLAT, HELD = ProbeTarget(X, D("3.247"), D(2)), ProbeTarget(X, D("3.247"), D(2), is_held=True)
 
 
 def test_plain_orders_go_to_the_test_end_point_and_stops_can_only_be_refused() -> None:
@@ -22,6 +22,7 @@ def test_plain_orders_go_to_the_test_end_point_and_stops_can_only_be_refused() -
         sent = calls[probe].parameters
         assert (calls[probe].path, sent["side"], sent["type"]) == ("algoOrder", "SELL", "STOP_MARKET")
         assert D(sent["triggerPrice"]) > FLAT.price, "a stop to sell above the price would fire at once"
+        assert D(sent["triggerPrice"]) % D("0.001") == 0
         assert "closePosition" in sent or sent["reduceOnly"] == "true", "and can open nothing"
     assert calls.keys() == set(Probe) - {Probe.LISTED}
 
