@@ -35,13 +35,13 @@ def test_limits_are_edited_and_a_wrong_value_is_not_sent(actual: Pilot) -> None:
     actual.click("accounts.tab.risk")
     actual.click("live.rules")
     actual.scroll("live.rules", 30)
-    actual.type("live.rule.limits.drawdown", "150")
+    actual.type("live.rule.limits.daily_loss", "150")
     actual.click("live.save")
     assert actual.sent == []
-    actual.type("live.rule.limits.drawdown", "25")
+    actual.type("live.rule.limits.daily_loss", "25")
     actual.type("live.rule.stop_distance", "")
     actual.click("live.save")
-    wanted = LiveRules(limits=RiskLimits(drawdown=0.25), stop_distance=None)
+    wanted = LiveRules(limits=RiskLimits(daily_loss=0.25), stop_distance=None)
     assert [each.request for each in actual.sent] == [SetLiveRules("paper-1", wanted)]
 
 
