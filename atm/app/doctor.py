@@ -31,8 +31,9 @@ class Finding(msgspec.Struct, frozen=True):
     text: str
 
 
-def examine(context: ProgramContext) -> list[Finding]:
-    """All findings; reading only, apart from creating the home folder."""
+def examine(context: ProgramContext, *, users_files: bool = True) -> list[Finding]:
+    """All findings; reading only, apart from creating the home folder. users_files: whether indicators that nobody has examined yet are,
+    which takes up to a minute."""
     running = _status(context)
     return [
         _home(context),
@@ -40,7 +41,7 @@ def examine(context: ProgramContext) -> list[Finding]:
         _database(context),
         _store(context),
         _black_box(context),
-        *_indicators(context),
+        *(_indicators(context) if users_files else ()),
         *_packages(),
         _running(running),
         *_exchange(context, running),

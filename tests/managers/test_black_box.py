@@ -8,7 +8,6 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from atm.app import incident_export
 from atm.app.command_line import main
 from atm.ipc.messages import ForceClear, PutAccount, SetTrading
 from atm.model.account import PositionSetup
@@ -54,12 +53,6 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("home")
     traded(folder)
     return folder
-
-
-@pytest.fixture(autouse=True)
-def no_doctor(monkeypatch: pytest.MonkeyPatch) -> None:
-    """It examines users' files in a home that it has not seen, for half a minute."""
-    monkeypatch.setattr(incident_export, "examine", lambda _: [])
 
 
 def command(home: Path, *words: str) -> int:

@@ -94,7 +94,7 @@ def test_nothing_planted_is_in_segments_or_in_an_export(
     logs(context.home).mkdir()
     (logs(context.home) / "trade.log").write_text(SAID * 3)
     found = SimpleNamespace(name="home folder", ok=False, text=SAID)
-    monkeypatch.setattr(incident_export, "examine", lambda _: [found])
+    monkeypatch.setattr(incident_export, "examine", lambda *_, **__: [found])
     path, manifest = export_incident(context, Wanted(0, 2_000, reason="test"))
     assert {"logs/trade.log", "doctor.txt", "configuration.json", "versions.json"} <= manifest.files.keys()
     with zipfile.ZipFile(path) as archive:
