@@ -24,6 +24,9 @@ class Instant(Enum):
 
 HOLDS = ("no_answer_after", "no_answer_before", "late_execution", "late_answer")
 """How a request is held: carried out or not, and answered never; carried out late; answered late."""
+HELD_MS = {"late_execution": (500, 4_500), "late_answer": (3_000, 24_000)}
+"""Milliseconds of the market. No order is carried out after its receive window of 5 s: an exchange that did so could not be traded on
+without the risk of orders made twice."""
 NETWORKS = ("cut", "black hole", "maintenance")
 _BOTH = ("trade", "binance_api")
 _OTHERS = ("data", "analyzer-0", "simulation", "neural_network", EXCHANGE)
@@ -34,8 +37,8 @@ _SNAPSHOT = ("/fapi/v1/openOrders", "/fapi/v1/openAlgoOrders", "/fapi/v3/positio
 
 class Plan(msgspec.Struct, frozen=True):
     """victims: who is killed, together; frozen_s: for how long they are stopped before; network: what else befalls the connections
-    ("" = nothing); delay_s: from the instant to the blow, or from the beginning of the run; hold, hold_ms, target: how which
-    request is held."""
+    ("" = nothing); delay_s: from the instant to the blow, or from the beginning of the run; hold, hold_ms, target: how, for
+    how long in market time and which request is held."""
 
     seed: int
     instant: Instant
@@ -74,7 +77,7 @@ def plan(seed: int) -> Plan:
         target = f"GET {random.choice(_SNAPSHOT)}"
     elif instant is Instant.START and random.random() < 0.5:
         hold, target, victims = "no_answer_before", "POST /fapi/v1/listenKey", ("binance_api",)
-    hold_ms = int(random.uniform(500, 4_000)) if hold.startswith("late") else 0
+    hold_ms = int(random.uniform(*HELD_MS[hold])) if hold in HELD_MS else 0
     return Plan(seed, instant, victims, frozen_s, network, delay_s, hold, hold_ms, target)
 
 

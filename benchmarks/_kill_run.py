@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -246,7 +247,9 @@ class World:
         return False
 
     def _hold(self, plan: Plan, deadline: float) -> bool:
-        wish = {"kind": plan.hold, "target": plan.target} | ({"late_ms": plan.hold_ms} if plan.hold_ms else {})
+        wish: dict[str, Any] = {"kind": plan.hold, "target": plan.target}
+        if plan.hold_ms:
+            wish["late_ms"] = max(1, round(plan.hold_ms / self._speed))
         told = self.program.demo({"fault": wish | {"duration_ms": 0}}, "faults")
         if not told:
             return False

@@ -18,11 +18,10 @@ from benchmarks._kill_plan import Instant, Plan, plan
 from benchmarks._kill_program import MAIN
 from benchmarks._kill_run import World
 from benchmarks._kill_verdict import differences
-from tests.program.running import wait_until
 
 pytestmark = [pytest.mark.program, pytest.mark.timeout(600)]
 
-SPEED = 6.0
+SPEED, TRIES = 6.0, 3
 
 
 @pytest.fixture(scope="module")
@@ -35,18 +34,14 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         made.close()
 
 
-def test_nothing_lives_on_when_the_main_process_is_killed(world: World) -> None:
-    """The demo exchange has no queue whose end would tell it; a second one beside it would write over what it keeps."""
-    assert world.program.kill_main() == []
-    world.program.start()
-    wait_until("all run again", world.program.is_up, 90)
-
-
 def _check(world: World, wanted: Plan) -> None:
-    outcome = world.run(wanted)
-    story = "\n".join(outcome.story)
-    assert outcome.hit, story
-    assert not outcome.violations, story
+    """An instant may be gone before the blow falls; a run that missed it must end well too."""
+    for _ in range(TRIES):
+        outcome = world.run(wanted)
+        assert not outcome.violations, "\n".join(outcome.story)
+        if outcome.hit:
+            return
+    pytest.fail(f"never reached: {wanted.instant.value}")
 
 
 @pytest.mark.parametrize(
@@ -63,7 +58,7 @@ def _check(world: World, wanted: Plan) -> None:
 def test_killed_at_an_instant_the_accounts_are_what_the_exchange_says(
     world: World, instant: Instant, victims: tuple[str, ...], hold: str, target: str
 ) -> None:
-    hold_ms = 1_000 if hold.startswith("late") else 0
+    hold_ms = 4_000 if hold.startswith("late") else 0
     _check(world, Plan(0, instant, victims, 0.0, "", 0.0, hold, hold_ms, target))
 
 
