@@ -13,7 +13,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any
 
@@ -70,10 +70,10 @@ class KillProgram:
         self._known = {**told["processes"], MAIN: told["pid"]}
         return self._known
 
-    def is_up(self) -> bool:
-        """Whether all processes run."""
+    def is_up(self, dead: Collection[int] = ()) -> bool:
+        """Whether all processes run, others than those that are known to be dead."""
         pids = self.pids()
-        return all(name in pids and psutil.pid_exists(pids[name]) for name in NAMES)
+        return all(name in pids and pids[name] not in dead and psutil.pid_exists(pids[name]) for name in NAMES)
 
     def send(self, name: str, number: signal.Signals) -> int:
         """A signal to one of the processes; returns its id, 0 where it is not there."""

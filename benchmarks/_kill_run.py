@@ -18,7 +18,7 @@ from benchmarks._kill_program import MAIN, NAMES, KillProgram, until
 from benchmarks._kill_verdict import Sentence, differences
 from benchmarks._kill_world import ACCOUNTS, Market, make_assets, make_home
 
-START_S, BACK_S, SETTLE_S, REACH_S = 90.0, 60.0, 45.0, 35.0
+START_S, BACK_S, DECIDED_S, SETTLE_S, REACH_S = 90.0, 60.0, 60.0, 45.0, 35.0
 LOAD_S, LOAD_ALL_S = 5.0, 9.0
 """Wall time after which a process that has begun anew must be at work; the whole program."""
 DECIDE_S = 1.5
@@ -56,6 +56,7 @@ class World:
         self._down: list[tuple[float, float]] = []
         self._story: list[str] = []
         self._found: list[str] = []
+        self._killed: set[int] = set()
         self._began = time.monotonic()
 
     def open(self) -> None:
@@ -128,6 +129,7 @@ class World:
     def run(self, plan: Plan) -> Outcome:
         """One run; never raises what a dying program causes."""
         self._story, self._found, self._began = [], [], time.monotonic()
+        self._killed.clear()
         self._tell(str(plan))
         before = self.sentence.decisions, self.sentence.excused
         hit = self._reach[plan.instant](self, plan)
@@ -160,11 +162,15 @@ class World:
         if plan.network or plan.hold:
             time.sleep(HURT_MS / 1000 if plan.network in ("black hole", "maintenance") else 0.0)
             until(lambda: self.program.demo({"clear_faults": True}), 20)
-        if not until(self.program.is_up, BACK_S):
+        if not until(lambda: self.program.is_up(self._killed), BACK_S):
             return [f"not all of {', '.join(NAMES)} came back: {self.program.pids()}"]
         load_s = LOAD_ALL_S if MAIN in plan.victims else LOAD_S
         self._down[-1] = (self._down[-1][0], time.time() + load_s)
         self._tell("all processes run")
+        struck_ms = self._market_ms(self._down[-1][0])
+        if not until(lambda: any(at > struck_ms for _, at in self._journal("one").targets), DECIDED_S):
+            return [f"no bar that closed after the blow was decided on within {DECIDED_S:g} s"]
+        self._tell("a bar that closed after the blow was decided on")
         return []
 
     def _strike(self, plan: Plan) -> None:
@@ -179,7 +185,9 @@ class World:
                 self.program.send(name, signal.SIGSTOP)
             time.sleep(plan.frozen_s)
         for name in others:
-            self._tell(f"{name} ({self.program.send(name, signal.SIGKILL)}) killed")
+            pid = self.program.send(name, signal.SIGKILL)
+            self._killed.add(pid)
+            self._tell(f"{name} ({pid}) killed")
         if MAIN in plan.victims:
             left = self.program.kill_main()
             self._tell("the whole program killed")
