@@ -60,10 +60,13 @@ def live_books(day: RecordedDay, market: DayMarket) -> Books:
 
 
 def backtest_books(day: RecordedDay, worked: Worked) -> Books:
-    """What the backtest of the day had at its end."""
+    """What the backtest of the day had at its end, positions that are not traded any more as they were."""
     assert worked.engine is not None
     begin, end = engine_of(day.segments[0]), worked.engine
     wallet, held = _state(end)
+    known = day.facts_before() or next(iter(day.facts()), None)
+    if day.is_actual and known is not None:
+        held |= {symbol: kept for symbol, kept in _told(day, known)[1].items() if symbol not in end.symbols}
     wishes = _wishes(worked.decisions, worked.fills)
     return Books(worked.fills, wallet, held, _paid(end) - _paid(begin), _borne(end) - _borne(begin), wishes)
 
@@ -137,11 +140,20 @@ class _Wishes:
 
 def _all_bars(day: RecordedDay, market: DayMarket) -> dict[str, Mapping[int, Bar]]:
     symbols = {position.symbol for segment in day.segments for position in segment.setup.positions}
-    return {symbol: market.bars(symbol) for symbol in symbols | {fill.symbol for fill in day.inside()}}
+    symbols |= {fill.symbol for fill in day.inside()} | _told_entries(day).keys()
+    return {symbol: market.bars(symbol) for symbol in symbols}
+
+
+def _told_entries(day: RecordedDay) -> dict[str, float]:
+    """Entry prices by symbol, of everything that the exchange has told: positions that are not traded any more too."""
+    before = day.facts_before()
+    told = [*([before] if before is not None else []), *day.facts()]
+    return {symbol: each.entry for facts in told for symbol, each in facts.held.items() if each.quantity}
 
 
 def _rules(day: RecordedDay, bars: Mapping[str, Mapping[int, Bar]], marks: Mapping[str, float]) -> dict[str, Rules]:
     instruments = {each.symbol: each for segment in day.segments for each in segment.instruments}
+    marks = {**_told_entries(day), **marks}
     found = {}
     for symbol, known in bars.items():
         last = known[max(known)] if known else None

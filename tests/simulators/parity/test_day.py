@@ -5,11 +5,15 @@ from __future__ import annotations
 import math
 from pathlib import Path
 
+import msgspec
 import pytest
 
+from atm.managers.actual_account import Facts
 from atm.model.parity import TOLERANCE, DecisionCause, ParityDay, Verdict
 from atm.simulators.parity import DayMarket, compared, worked_again
-from tests.managers.trade_harness import Program
+from atm.storage.market_store import MarketStore
+from atm.trading.actual import Held
+from tests.managers.trade_harness import DAY, SYMBOLS, T0, Program, walk
 from tests.simulators.parity.recorded import FIRST, HISTORY, SECOND, finish, program, recorded
 from tests.simulators.parity.toy_exchange import ToyExchange, lived
 
@@ -95,3 +99,17 @@ def test_money_that_vanishes_is_unexplained(tmp_path: Path) -> None:
     adds_up(result)
     assert result.verdict is Verdict.UNEXPLAINED and result.money is not None
     assert result.money.unexplained == pytest.approx(-2.5, abs=TOLERANCE)
+
+
+def test_a_position_that_is_not_traded_here_is_carried_along(tmp_path: Path) -> None:
+    class Beside(ToyExchange):
+        def facts(self, name: str) -> Facts | None:
+            known = super().facts(name)
+            assert known is not None
+            return msgspec.structs.replace(known, held={**known.held, SYMBOLS[1]: Held(3.0, 7.0)})
+
+    MarketStore(tmp_path / "market", read_only=False).append(SYMBOLS[1], walk(9, 120, T0 + DAY * 60_000))
+    day, store = lived(tmp_path, Beside(slip=0.0001), 120)
+    result = worked_again(day, store)
+    adds_up(result)
+    assert result.money is not None and result.money.unexplained == 0.0
