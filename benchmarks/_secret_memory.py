@@ -25,7 +25,10 @@ def can_be_read(pid: int) -> bool:
 
 def memory(pid: int) -> Iterator[tuple[str, bytes]]:
     """(name of the mapping, bytes) of everything that a process can write to, pages that it has never touched left out."""
-    lines = Path(f"/proc/{pid}/maps").read_text().splitlines()
+    try:
+        lines = Path(f"/proc/{pid}/maps").read_text().splitlines()
+    except OSError:
+        return  # it has ended
     with Path(f"/proc/{pid}/mem").open("rb", 0) as content, Path(f"/proc/{pid}/pagemap").open("rb", 0) as pages:
         for line in lines:
             parts = line.split(None, 5)

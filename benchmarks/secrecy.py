@@ -14,6 +14,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -141,7 +142,8 @@ def _look(session: Session, outcome: Outcome, moment: str) -> None:
         tree.setdefault(process.pid, "fork server and helpers")
     for pid, name in tree.items():
         for what in ("cmdline", "environ"):
-            _note(outcome, "command lines and environments", scanner, Path(f"/proc/{pid}/{what}").read_bytes())
+            with suppress(OSError):  # helpers come and go
+                _note(outcome, "command lines and environments", scanner, Path(f"/proc/{pid}/{what}").read_bytes())
         if not can_be_read(pid):
             continue
         held = outcome.memory.setdefault(name, {}).setdefault(moment, set())

@@ -32,6 +32,13 @@ async def test_all_symbols_are_asked_for_every_two_minutes_and_the_one_in_sight_
         FuturesClient(addresses) as client,
     ):
         tasks: list[asyncio.Task[None]] = []
+        asked: list[str] = []
+
+        def answered(path: str, request: str, _: bytes) -> None:
+            if path.endswith("/ticker/24hr"):
+                asked.append(request.partition("?")[2])
+
+        client.tell_answers(answered)
         MarketDesk(api, client, lambda work: tasks.append(asyncio.create_task(work)), lambda: now_s[0])
 
         async def look(symbol: str = "NEARUSDT") -> None:
@@ -40,28 +47,20 @@ async def test_all_symbols_are_asked_for_every_two_minutes_and_the_one_in_sight_
             await asyncio.gather(*tasks)
             bus.pump()
 
-        def used() -> int:
-            return client.budget.used_weight(client.gate.now_ms())
-
         await look()
         await look()
-        assert len(told) == 1 and replies == [Done(), Done()] and used() == 40 + 1
+        assert len(told) == 1 and replies == [Done(), Done()] and asked == [""]
         now_s[0] += FRESH_S
         await look()
-        assert used() == 40 + 1 + 1 + 1, "the one in sight alone"
+        assert asked == ["", "symbol=NEARUSDT"]
         await look("FILUSDT")
-        assert used() == 40 + 1 + 1 + 1 + 1 + 1
         await look("FILUSDT")
-        assert len(told) == 3 and used() == 40 + 1 + 1 + 1 + 1 + 1
-        assert all(len(each.tickers) == 3 for each in told)
+        assert asked == ["", "symbol=NEARUSDT", "symbol=FILUSDT"]
+        assert len(told) == 3 and all(len(each.tickers) == 3 for each in told)
         now_s[0] += ALL_FRESH_S
         await look()
-        assert used() >= 80, "all of them again"
-        assert (
-            len(told) == 4
-            and {each.symbol for each in interest} == {"NEARUSDT", "FILUSDT"}
-            and interest[0].quantity > 0
-        )
+        assert asked[3:] == [""] and len(told) == 4
+        assert {each.symbol for each in interest} == {"NEARUSDT", "FILUSDT"} and interest[0].quantity > 0
         await look("UNKNOWNUSDT")
         assert replies[-1] == Done() and {each.symbol for each in interest} == {"NEARUSDT", "FILUSDT"}, (
             "a missing one is no failure"
