@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +56,8 @@ SYMBOLS = ("FILUSDT", "NEARUSDT")
 HMAC, ED25519, BY_FILE = "hmac", "ed25519", "file"
 ACCOUNTS = (HMAC, ED25519, BY_FILE)
 EVERYBODY = ("data", "binance_api", "trade", "simulation", "neural_network", "demo-exchange")
+LONGEST_S = 180.0
+"""What is asked while memory is overwritten waits for that, on a loaded machine for long."""
 PEM_SEED_DIGITS = 22
 """Of the base64 of an Ed25519 key in PKCS 8, what comes before the digits of its own."""
 
@@ -95,7 +98,8 @@ class TappedProgram(RunningProgram):
 
     def ask(self, to: str, request: Request) -> dict[str, Any]:
         """A request to a process: its reply as plain data, or {"failed": …}."""
-        answer = ask_running(self.home, {"command": "ask", "to": to, "request": encode(request)})
+        command = {"command": "ask", "to": to, "request": encode(request), "seconds": LONGEST_S}
+        answer = ask_running(self.home, command)
         return {"failed": answer["failed"]} if "failed" in answer else answer["reply"]
 
 
@@ -188,8 +192,12 @@ class Session:
         before = self.program.count(ActivationState, account)
         wait_until(f"{account} is tried", accepted)
         # Two are told: that it is tried, and what has come of it.
-        wait_until(f"{account} is decided", lambda: self.program.count(ActivationState, account) >= before + 2)
+        decided = partial(self._told_more, account, before + 2)
+        wait_until(f"{account} is decided", decided, LONGEST_S)
         assert self.status(account) is expected, self.program.known(ActivationState, account)
+
+    def _told_more(self, account: str, count: int) -> bool:
+        return self.program.count(ActivationState, account) >= count
 
     def status(self, account: str) -> Status | None:
         state = self.program.known(ActivationState, account)
@@ -222,7 +230,7 @@ class Session:
 
     def wait_until_wiped(self, since: int) -> None:
         """Until memory was overwritten more often than so many times, and is not any more."""
-        wait_until("memory is overwritten", lambda: self.times_wiped() > since)
+        wait_until("memory is overwritten", lambda: self.times_wiped() > since, LONGEST_S)
         before = -1
         while before != (before := self.times_wiped()):
             time.sleep(8 * HANG_UP_S)

@@ -14,6 +14,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -40,6 +41,12 @@ from tests.program.running import wait_until
 EXCHANGE = "demo-exchange"
 EXCHANGE_FILE = "demo_exchange.json"
 TRADED_S = 20.0
+CRASHES = (
+    (BINANCE_API, signal.SIGSEGV),
+    (BINANCE_API, signal.SIGABRT),
+    ("trade", signal.SIGKILL),
+    ("data", signal.SIGBUS),
+)
 
 
 @dataclass
@@ -56,7 +63,9 @@ class Outcome:
     control: bool = False
 
 
-def measure(folder: Path, trade_s: float = TRADED_S) -> Outcome:
+def measure(
+    folder: Path, trade_s: float = TRADED_S, crashes: Sequence[tuple[str, signal.Signals]] = CRASHES
+) -> Outcome:
     """The session without a window."""
     home = folder / "home"
     for each in (home, folder / "temp"):
@@ -68,7 +77,7 @@ def measure(folder: Path, trade_s: float = TRADED_S) -> Outcome:
         program.wait_for_processes(*EVERYBODY)
         session.make_keys()
         session.put_accounts()
-        _crashes(session, outcome)
+        _crashes(session, outcome, crashes)
         _activations(session)
         _trade(session, trade_s)
         _look(session, outcome, "while active")
@@ -98,15 +107,10 @@ def _leaves_core(folder: Path) -> bool:
     return any(place.glob("core*"))
 
 
-def _crashes(session: Session, outcome: Outcome) -> None:
+def _crashes(session: Session, outcome: Outcome, crashes: Sequence[tuple[str, signal.Signals]]) -> None:
     """Processes die of their own faults while an account is active."""
     wait_until("the key of the manager is known", lambda: session.has_manager())
-    for name, number in (
-        (BINANCE_API, signal.SIGSEGV),
-        (BINANCE_API, signal.SIGABRT),
-        ("trade", signal.SIGKILL),
-        ("data", signal.SIGBUS),
-    ):
+    for name, number in crashes:
         if session.status(HMAC) is not Status.ACTIVE:
             session.activate_by_keys(HMAC)
         session.crash(name, number)
