@@ -53,6 +53,7 @@ def keep(path: Path, clock: MarketClock, state: ExchangeState, wall_ms: float) -
     part = path.with_suffix(".part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        part.touch(0o600)  # it holds the secrets of keys
         part.write_bytes(msgspec.json.encode(Kept(clock, wall_ms, state)))
         part.replace(path)
     except OSError as error:

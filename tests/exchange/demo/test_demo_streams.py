@@ -161,3 +161,4 @@ async def test_a_state_that_does_not_fit_is_put_aside(tmp_path: Path, content: s
         assert (await client.balance())[0].balance == 10_000
         assert T0 <= await client.server_time() < T0 + MINUTE_MS
     assert (tmp_path / "demo_exchange.unreadable.json").read_text() == content
+    assert (tmp_path / "demo_exchange.json").stat().st_mode & 0o077 == 0, "keys are nobody else's to read"
