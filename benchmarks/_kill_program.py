@@ -29,7 +29,8 @@ MAIN, EXCHANGE = "main", "demo-exchange"
 NAMES = ("binance_api", "data", "trade", "simulation", "neural_network", "analyzer-0", EXCHANGE)
 LOOK_S = 0.03
 CALM_S = 0.2
-END_S = 10.0
+END_S = 30.0
+"""Who is reading a recording when main is killed finds out afterwards."""
 
 
 def until(holds: Callable[[], Any], seconds: float) -> Any:

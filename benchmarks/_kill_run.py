@@ -93,12 +93,7 @@ class World:
 
     def _was_up(self, from_ms: int, to_ms: int) -> bool:
         """Whether there was time to decide between two market times."""
-        free, end = self._wall(from_ms), self._wall(to_ms)
-        for begin, back in sorted(self._down):
-            if begin - free >= DECIDE_S:
-                return True
-            free = max(free, back)
-        return end - free >= DECIDE_S
+        return had_time(self._wall(from_ms), self._wall(to_ms), self._down)
 
     def _look(self) -> list[str]:
         """What differs now. What the journal learned while the exchange was read is no difference."""
@@ -322,6 +317,16 @@ class World:
         Instant.START: _start,
         Instant.RANDOM: _random,
     }
+
+
+def had_time(begin: float, end: float, downs: list[tuple[float, float]]) -> bool:
+    """Whether there were `DECIDE_S` seconds in one piece between two wall times, outside of the times in which the program was down."""
+    free = begin
+    for down, back in sorted(downs):
+        if min(down, end) - free >= DECIDE_S:
+            return True
+        free = max(free, back)
+    return end - free >= DECIDE_S
 
 
 def _lasting(looks: list[list[str]]) -> list[str]:

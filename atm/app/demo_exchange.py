@@ -63,7 +63,7 @@ def serve_child(
     look_s = None if hasattr(os, "pidfd_open") else _LOOK_S
 
     def is_over() -> bool:
-        return not psutil.pid_exists(main_pid)
+        return _has_ended(main_pid)
 
     asyncio.run(
         _serve(
@@ -97,6 +97,13 @@ def _market(
     from atm.exchange.demo.session import recorded_session
 
     yield recorded_session(recorded, instruments, info)
+
+
+def _has_ended(pid: int) -> bool:
+    try:
+        return bool(psutil.Process(pid).status() == psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return True
 
 
 def _end_with(owner: int, ended: asyncio.Event, loop: asyncio.AbstractEventLoop) -> None:
@@ -134,6 +141,8 @@ async def _serve(
         with _market(data, recorded, assets) as market:
             from atm.exchange.demo.server import DemoExchangeOptions, running_demo_exchange
 
+            if is_over():
+                return  # while the recording was read; the exchange of the next program keeps the state now
             options = DemoExchangeOptions(port=port, speed=speed, home=home, faults=faults)
             addresses = await stack.enter_async_context(running_demo_exchange(options, *market))
         on_ready(addresses)

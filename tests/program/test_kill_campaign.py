@@ -4,20 +4,25 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from decimal import Decimal
 from pathlib import Path
 
 import msgspec
 import pytest
 
 from atm.exchange.demo.account import Account, Order, Position, Trade
+from atm.exchange.demo.clock import DEFAULT_START_MS
+from atm.model.interval import MINUTE_MS
+from atm.model.journal import Target
 from atm.model.live_order import Purpose
 from atm.storage.database import Database
 from atm.trading.live.client_id import client_id
 from benchmarks._kill_books import Books, Journal
 from benchmarks._kill_plan import Instant, Plan, plan
 from benchmarks._kill_program import MAIN
-from benchmarks._kill_run import World
-from benchmarks._kill_verdict import differences
+from benchmarks._kill_run import World, had_time
+from benchmarks._kill_verdict import Sentence, differences
+from benchmarks._kill_world import SYMBOLS, Market
 
 pytestmark = [pytest.mark.program, pytest.mark.timeout(600)]
 
@@ -66,6 +71,29 @@ def test_a_run_is_drawn_from_its_number_and_all_instants_come_in_turn() -> None:
     assert plan(7) == plan(7)
     assert {plan(seed).instant for seed in range(1, 8)} == set(Instant)
     assert len({str(msgspec.structs.replace(plan(seed), seed=0)) for seed in range(1, 301)}) > 200
+
+
+def test_a_decision_is_excused_only_where_there_was_no_time_for_it() -> None:
+    assert had_time(0, 10, [])
+    assert had_time(0, 10, [(2, 10)]) and had_time(0, 10, [(0, 8)])
+    assert not had_time(0, 10, [(1, 9)])
+    assert not had_time(0, 10, [(0, 6), (5, 9.5)]) and not had_time(0, 10, [(1, 9), (12, 20)])
+    assert had_time(0, 10, [(-9, -1), (0.5, 3), (6, 12)])
+
+
+def test_decisions_that_are_missing_or_wrong_are_told(tmp_path: Path) -> None:
+    Database(f"sqlite:///{tmp_path / 'demo.sqlite3'}").close()
+    market, journal = Market(), Journal(tmp_path, "one")
+    begin_ms = DEFAULT_START_MS
+    sentence = Sentence(market, begin_ms)
+    close_ms = begin_ms + MINUTE_MS
+    for symbol in SYMBOLS[1:]:
+        right = market.exposure("one", symbol, close_ms)
+        given = -right if symbol == SYMBOLS[1] else right
+        journal.targets[symbol, close_ms] = Target(symbol, Decimal(1), close_ms, exposure=given)
+    found = sentence.missed(journal, begin_ms + 3 * MINUTE_MS, lambda *_: True)
+    assert len(found) == 2 and sentence.decisions == len(SYMBOLS) and sentence.excused == 0
+    assert f"{SYMBOLS[1]} at {close_ms}" in found[0] and f"of 1 symbols: {SYMBOLS[0]}" in found[1]
 
 
 def test_two_sides_that_differ_are_told(tmp_path: Path) -> None:
