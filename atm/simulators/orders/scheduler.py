@@ -23,9 +23,17 @@ class Scheduler:
         """Let something happen a while from now."""
         self.at(self.now_ms + round(delay_ms), happen)
 
+    def next_ms(self) -> int | None:
+        """When the next thing is due, None: nothing is."""
+        return self._due[0][0] if self._due else None
+
+    def run_next(self) -> None:
+        """Let the next thing happen."""
+        self.now_ms, _, happen = heapq.heappop(self._due)
+        happen()
+
     def run(self, until_ms: int) -> None:
         """Let everything happen that is due until then."""
         while self._due and self._due[0][0] <= until_ms:
-            self.now_ms, _, happen = heapq.heappop(self._due)
-            happen()
+            self.run_next()
         self.now_ms = until_ms
