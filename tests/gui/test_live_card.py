@@ -16,6 +16,7 @@ from tests.gui.pilot import Pilot
 
 @pytest.fixture
 def actual(pilot: Pilot) -> Pilot:
+    pilot.ui.model.toasts.clear()  # they lie over the form
     view = pilot.ui.model.accounts["paper-1"]
     halts = (Halted("", KILLED, False, MARKET_MS), Halted("FILUSDT", "max_notional: 9, allowed 5", False, MARKET_MS))
     view.snapshot = msgspec.structs.replace(view.snapshot, kind=AccountKind.ACTUAL, halts=halts)
