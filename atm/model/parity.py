@@ -15,7 +15,8 @@ MOST_DIFFERENCES = 1_000
 
 
 class Verdict(Enum):
-    """EQUAL: nothing differs; EXPLAINED: every difference has a cause; UNEXPLAINED: one has none; INCOMPLETE: it could not be told."""
+    """EQUAL: nothing differs; EXPLAINED: every difference has a cause; UNEXPLAINED: one has none; INCOMPLETE: the record of the day
+    has holes."""
 
     EQUAL = "EQUAL"
     EXPLAINED = "EXPLAINED"
@@ -135,7 +136,7 @@ class ParityDay(msgspec.Struct, frozen=True):
 
     decisions: how many were compared, differing: how many of them are not the same bit for bit, differences: the first of those;
     causes: how many by `DecisionCause`; missing, late: minutes of a symbol that it went on without, minutes worked late; money: None
-    where the end of the day is not known; curve: (close times Unix ms, live equity, backtest's); why: what could not be told.
+    where the end of the day is not known; curve: (close times Unix ms, live equity, backtest's).
     """
 
     account: str
@@ -155,7 +156,6 @@ class ParityDay(msgspec.Struct, frozen=True):
     money: MoneyReport | None = None
     curve: tuple[tuple[int, ...], tuple[float, ...], tuple[float, ...]] = ((), (), ())
     observations: Observations = Observations()
-    why: str = ""
 
     def pack(self) -> bytes:
         return msgspec.msgpack.encode(self)

@@ -39,7 +39,7 @@ def worked_again(day: RecordedDay, store: MarketStore) -> ParityDay:
         day_ms=day.begin_ms // DAY_MS * DAY_MS,
         begin_ms=day.begin_ms,
         end_ms=day.end_ms,
-        verdict=verdict(decisions, money, is_virtual=not day.is_actual),
+        verdict=verdict(decisions, money, is_virtual=not day.is_actual) if day.is_whole else Verdict.INCOMPLETE,
         version_live=day.segments[-1].version,
         version=core_version(),
         decisions=decisions.count,

@@ -76,6 +76,16 @@ class RecordedDay:
         """Open time of the last minute → digest of the row that it decided on."""
         return digests(self.hours, "rows", analysis, self.begin_ms, self.end_ms)
 
+    @property
+    def is_whole(self) -> bool:
+        """Whether every minute is recorded of every symbol."""
+        return all(
+            len(digests(self.hours, "bars", position.symbol, segment.begin_ms, end_ms)) * MINUTE_MS
+            == end_ms - segment.begin_ms
+            for segment, end_ms in self.spans()
+            for position in segment.setup.positions
+        )
+
     def late(self) -> int:
         """Minutes that were worked when the market was further already."""
         return sum(len(hour.late) for hour in self.hours)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from pathlib import Path
 
@@ -113,3 +114,10 @@ def test_a_position_that_is_not_traded_here_is_carried_along(tmp_path: Path) -> 
     result = worked_again(day, store)
     adds_up(result)
     assert result.money is not None and result.money.unexplained == 0.0
+
+
+def test_a_record_with_a_hole_is_not_judged(tmp_path: Path) -> None:
+    day, store = lived(tmp_path, ToyExchange(), 180)
+    holed = dataclasses.replace(day, hours=[*day.hours[:1], *day.hours[2:]])
+    assert worked_again(day, store).verdict is not Verdict.INCOMPLETE
+    assert worked_again(holed, store).verdict is Verdict.INCOMPLETE
