@@ -30,6 +30,10 @@ _CLOSED_S = 0.35
 """So long after the end of a minute its bars have reached the trade manager."""
 
 
+class Interrupted(Exception):
+    """The campaign is to end before this run does."""
+
+
 class Outcome(msgspec.Struct):
     """hit: whether the instant was reached; settle_s: from the blow until all was equal."""
 
@@ -60,20 +64,27 @@ class World:
         self._began = time.monotonic()
 
     def open(self) -> None:
-        """Start, and wait until the accounts trade. Raises RuntimeError when they do not."""
+        """Start, and wait until the accounts trade. Raises RuntimeError when they do not, Interrupted."""
         self.program.start()
-        if not until(self.program.is_up, START_S):
+        if not self._until(self.program.is_up, START_S):
             raise RuntimeError("the program does not start")
         self.journals = {name: Journal(self._home, name) for name in ACCOUNTS}
         wall = time.time()
         self._offset = self.program.market_ms() - wall * 1000 * self._speed
-        if not until(lambda: self._journal("one").targets, START_S):
+        if not self._until(lambda: self._journal("one").targets, START_S):
             raise RuntimeError("no account trades")
         self.sentence = Sentence(Market(), self._market_ms(time.time()))
 
     def close(self) -> None:
         """Nothing is left running."""
         self.program.close()
+
+    def _until(self, holds: Callable[[], Any], seconds: float) -> Any:
+        """As `until`. Raises Interrupted when the campaign is to end."""
+        found = until(lambda: holds() or self._stopped.is_set(), seconds)
+        if self._stopped.is_set():
+            raise Interrupted
+        return found
 
     # --- looking ----------------------------------------------------------------------------------------------
 
@@ -122,7 +133,7 @@ class World:
     # --- the run ----------------------------------------------------------------------------------------------
 
     def run(self, plan: Plan) -> Outcome:
-        """One run; never raises what a dying program causes."""
+        """One run; never raises what a dying program causes. Raises Interrupted."""
         self._story, self._found, self._began = [], [], time.monotonic()
         self._killed.clear()
         self._tell(str(plan))
@@ -136,9 +147,9 @@ class World:
         def is_settled() -> bool:
             looks.append(self._look())
             time.sleep(0.2)
-            return not looks[-1] or self._stopped.is_set()
+            return not looks[-1]
 
-        until(is_settled, SETTLE_S)
+        self._until(is_settled, SETTLE_S)
         problems = _lasting(looks)
         settle_s = time.monotonic() - struck
         self._tell(f"settled after {settle_s:.1f} s" if not problems else "not settled")
@@ -156,14 +167,14 @@ class World:
         """Until all processes run again and nothing is held any more."""
         if plan.network or plan.hold:
             time.sleep(HURT_MS / 1000 if plan.network in ("black hole", "maintenance") else 0.0)
-            until(lambda: self.program.demo({"clear_faults": True}), 20)
-        if not until(lambda: self.program.is_up(self._killed), BACK_S):
+            self._until(lambda: self.program.demo({"clear_faults": True}), 20)
+        if not self._until(lambda: self.program.is_up(self._killed), BACK_S):
             return [f"not all of {', '.join(NAMES)} came back: {self.program.pids()}"]
         load_s = LOAD_ALL_S if MAIN in plan.victims else LOAD_S
         self._down[-1] = (self._down[-1][0], time.time() + load_s)
         self._tell("all processes run")
         struck_ms = self._market_ms(self._down[-1][0])
-        if not until(lambda: any(at > struck_ms for _, at in self._journal("one").targets), DECIDED_S):
+        if not self._until(lambda: any(at > struck_ms for _, at in self._journal("one").targets), DECIDED_S):
             return [f"no bar that closed after the blow was decided on within {DECIDED_S:g} s"]
         self._tell("a bar that closed after the blow was decided on")
         return []
@@ -228,7 +239,7 @@ class World:
                 if name not in known[account] and order.state is OrderState.SENT
             ]
 
-        waiting = until(intended, 6)
+        waiting = self._until(intended, 6)
         self._tell(f"journalled and not sent: {len(waiting or ())} orders, {marks}")
         self._strike(plan)
         if api and "binance_api" not in plan.victims and MAIN not in plan.victims:
@@ -239,7 +250,7 @@ class World:
         """The exchange holds a request; it is struck while it is held."""
         holds = self._is_replacement if plan.instant is Instant.REPLACEMENT else lambda: ["any"]
         deadline = time.monotonic() + REACH_S
-        while time.monotonic() < deadline and not self._stopped.is_set():
+        while time.monotonic() < deadline:
             found = self._hold(plan, deadline)
             if found and (what := holds()):
                 self._tell(f"held: {what[:3]}")
@@ -262,7 +273,7 @@ class World:
             faults = self.program.demo(path="faults").get("faults", ())
             return any(each["number"] == number and each["did"] for each in faults)
 
-        return bool(until(struck, deadline - time.monotonic()))
+        return bool(self._until(struck, deadline - time.monotonic()))
 
     def _is_replacement(self) -> list[str]:
         """Stops under way of a position that another stop protects."""
@@ -283,7 +294,7 @@ class World:
                 if order.executed > 0
             ]
 
-        found = until(partial, REACH_S)
+        found = self._until(partial, REACH_S)
         self._tell(f"partially filled: {(found or [])[:3]}")
         self._strike(plan)
         return bool(found) and bool(set(found) & set(partial()))
@@ -295,14 +306,14 @@ class World:
         if plan.hold:
             self.program.demo({"fault": {"kind": plan.hold, "target": plan.target, "duration_ms": 0}})
         self._strike(msgspec.structs.replace(plan, frozen_s=0.0, network=""))
-        new = until(lambda: self.program.pids().get(first, old) not in (0, old), BACK_S)
+        new = self._until(lambda: self.program.pids().get(first, old) not in (0, old), BACK_S)
         if plan.hold:
-            faults = until(
+            faults = self._until(
                 lambda: [each for each in self.program.demo(path="faults").get("faults", ()) if each["did"]], 20
             )  # fmt: skip
             new = new and faults
         elif first == MAIN:
-            until(lambda: "trade" in self.program.pids(), START_S)
+            self._until(lambda: "trade" in self.program.pids(), START_S)
             time.sleep(plan.delay_s * 4)
         self._tell(f"{first} begins anew")
         self._strike(plan)

@@ -8,6 +8,7 @@ its network is cut at chosen instants. After each run journal and exchange must 
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import signal
 import sys
@@ -22,12 +23,13 @@ from types import FrameType
 
 from atm.app.bench import BenchRow
 from benchmarks._kill_plan import Instant, plan
-from benchmarks._kill_run import Outcome, World
+from benchmarks._kill_run import Interrupted, Outcome, World
 
 SETTINGS = {"runs": 14.0, "from": 1.0, "seed": 0.0, "programs": 1.0, "speed": 6.0}
 WORLD_RUNS = 20
 """Runs after which everything begins anew, so that what the exchange keeps stays small."""
 OPEN_TRIES = 3
+KEPT = "seed-"
 
 
 class Campaign:
@@ -54,6 +56,9 @@ class Campaign:
         finally:
             for number, handler in before.items():
                 signal.signal(number, handler)
+            for left in self._folder.iterdir():
+                if not left.name.startswith(KEPT):
+                    shutil.rmtree(left)
             if not any(self._folder.iterdir()):
                 self._folder.rmdir()
         for error in filter(None, (work.exception() for work in works)):
@@ -72,7 +77,8 @@ class Campaign:
 
     def _work(self, number: int) -> None:
         try:
-            self._runs(number)
+            with contextlib.suppress(Interrupted):
+                self._runs(number)
         finally:
             self._end(self._worlds.pop(number, None))
 
@@ -86,8 +92,6 @@ class Campaign:
                 if world is None:
                     return
             outcome = world.run(plan(seed))
-            if self._stopped.is_set():
-                return
             done += 1
             self._note(outcome)
             if outcome.violations:
@@ -97,7 +101,8 @@ class Campaign:
         for attempt in range(OPEN_TRIES):
             self._end(self._worlds.pop(number, None))
             folder = self._folder / f"{number}-{opened}-{attempt}"
-            world = self._worlds[number] = World(folder, self._speed, self._stopped)
+            with self._lock:  # schemas are not made side by side
+                world = self._worlds[number] = World(folder, self._speed, self._stopped)
             try:
                 world.open()
             except RuntimeError as error:
@@ -128,7 +133,7 @@ class Campaign:
     def _keep(self, world: World, seed: int) -> None:
         """The home folder of a violation stays for whoever looks for its cause."""
         world.close()
-        kept = world.folder.rename(self._folder / f"seed-{seed}")
+        kept = world.folder.rename(self._folder / f"{KEPT}{seed}")
         print(f"--seed {seed}: everything is kept in {kept}", file=sys.stderr, flush=True)
 
 
