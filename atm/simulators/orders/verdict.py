@@ -23,10 +23,10 @@ from atm.trading.live.protection import is_protected
 NAME = "main"
 LONGEST_UNPROTECTED_MS = 60_000
 """While the process is up and requests fail again and again; without faults it is the time of two round trips."""
-LONGEST_CLOSING_MS = 300_000
+LONGEST_CLOSING_MS = 340_000
 """While orders at market are taken. Neither holds where the user trades by hand: a change from outside has to be seen in two
 snapshots, each of which may take a minute, before it is known whose it is."""
-LONGEST_UNREADY_MS = 240_000
+LONGEST_UNREADY_MS = 340_000
 _STATES = {
     "NEW": OrderState.ACKNOWLEDGED, "PARTIALLY_FILLED": OrderState.PARTIALLY_FILLED, "FILLED": OrderState.FILLED,
     "CANCELED": OrderState.CANCELED, "EXPIRED": OrderState.EXPIRED, "EXPIRED_IN_MATCH": OrderState.EXPIRED,
