@@ -53,7 +53,7 @@ WARM_MINUTES = 2
 """Leverage and margin mode are set and connections opened in them."""
 FLOOR_MINUTES = 2
 DEPOSIT = 200_000.0
-START_S, PATIENCE_S = 100.0, 30.0
+START_S, PATIENCE_S = 240.0, 60.0
 LOOK_S = 0.25
 P50_BUDGET_MS, P99_BUDGET_MS = 100.0, 1_000.0
 STAGES = ("wire", "published", "row", "told", "decided", "journalled", "order", "taken", "sent", "read")
