@@ -65,7 +65,10 @@ def test_every_condition_that_keeps_a_position_from_trading_is_named(actual: Pil
     assert keys(model, "FILUSDT") == []
     assert keys(model, "AVAXUSDT") == ["why.unprotected"]
     model.apply(AnalysisReady("FILUSDT/DEMO-15M", "FILUSDT", "analyzer-0", "failed", error="ZeroDivisionError"))
-    model.apply(LiveShown("paper-1", replace(filled.live_view(), waits={"FILUSDT": "stale_s"}, given_up=("FILUSDT",))))
+    told = replace(
+        filled.live_view(), waits={"FILUSDT": "stale_s"}, given_up=("FILUSDT",), not_closed={"FILUSDT": "-1008"}
+    )
+    model.apply(LiveShown("paper-1", told))
     model.instruments["FILUSDT"] = replace(model.instruments["FILUSDT"], status="SETTLING")
     view = model.accounts["paper-1"]
     stopped = tuple(replace(each, reason="stopped") for each in view.snapshot.positions)
@@ -75,6 +78,7 @@ def test_every_condition_that_keeps_a_position_from_trading_is_named(actual: Pil
         "why.halted",
         "why.symbol_status",
         "why.analysis_failed",
+        "why.not_closed",
         "why.given_up",
         "why.trading_off",
         "why.after_stop",

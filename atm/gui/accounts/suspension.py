@@ -109,6 +109,8 @@ def _of_live(model: ReadModel, view: AccountView, symbol: str) -> list[Suspensio
     live, found = model.live.get(view.snapshot.name), []
     if live is None or view.setup.kind is not AccountKind.ACTUAL:
         return []
+    if symbol in live.not_closed:
+        found.append(Suspension("why.not_closed", details=live.not_closed[symbol], grave=True))
     if symbol in live.waits:
         found.append(Suspension("why.limit", {"limit": live.waits[symbol]}))
     if symbol in live.given_up:
