@@ -13,6 +13,7 @@ from atm.gui import formats, time_axis, value_axis
 from atm.gui.theme import Color, fade
 from atm.gui.ui import Ui
 from atm.model.interval import format_time
+from atm.simulators.statistics.time_weighted import flows_between, time_weighted
 
 MOST_POINTS = 3_000
 _LOG_TICKS = 8
@@ -21,20 +22,36 @@ _PLOT = int(implot.Flags_.no_menus | implot.Flags_.no_mouse_text)
 
 @dataclass(frozen=True, slots=True)
 class EquityCurve:
-    """time float64 s (n,), equity float64 (n,), drawdown float64 (n,): fraction below the peak so far, ≤ 0."""
+    """time float64 s (n,), equity float64 (n,), drawdown float64 (n,): fraction below the peak so far, ≤ 0; worth, paid_in float64 (n,):
+    the equity as if nothing had been paid in or out, and what was until then."""
 
     time: NDArray[np.float64]
     equity: NDArray[np.float64]
     drawdown: NDArray[np.float64]
+    worth: NDArray[np.float64]
+    paid_in: NDArray[np.float64]
 
     @staticmethod
-    def of(time_ms: NDArray[np.int64], equity: NDArray[np.float64]) -> EquityCurve:
-        """From a curve of any length: at most `MOST_POINTS` points, among them every block's lowest and highest."""
-        peak = np.maximum.accumulate(equity) if len(equity) else equity
+    def of(
+        time_ms: NDArray[np.int64], equity: NDArray[np.float64], transfers: tuple[tuple[int, float], ...] = ()
+    ) -> EquityCurve:
+        """From a curve of any length: at most `MOST_POINTS` points, among them every block's lowest and highest. transfers: (Unix ms,
+        paid in, out below 0)."""
+        flows = flows_between(time_ms, transfers)
+        worth = equity
+        if len(equity):
+            worth = np.concatenate((equity[:1], time_weighted(equity[1:], float(equity[0]), flows[1:])[0]))
+        peak = np.maximum.accumulate(worth) if len(worth) else worth
         with np.errstate(divide="ignore", invalid="ignore"):
-            drawdown = np.where(peak > 0, equity / peak - 1, 0.0)
+            drawdown = np.where(peak > 0, worth / peak - 1, 0.0)
         chosen = thin(equity, MOST_POINTS)
-        return EquityCurve(time_ms[chosen] / 1000.0, equity[chosen].copy(), drawdown[chosen].copy())
+        return EquityCurve(
+            time_ms[chosen] / 1000.0,
+            equity[chosen].copy(),
+            drawdown[chosen].copy(),
+            worth[chosen].copy(),
+            np.cumsum(flows)[chosen],
+        )
 
 
 def thin(values: NDArray[np.float64], most: int) -> NDArray[np.int64]:

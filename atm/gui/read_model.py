@@ -73,8 +73,8 @@ TOAST_MS = 6_000
 
 @dataclass(slots=True)
 class AccountView:
-    """An account. day_start: (market time, equity by asset) of the first state seen on the present market day; exchange_equity: of an
-    actual account with one asset, as its exchange says, 0 = not known."""
+    """An account. day_start: (market time, equity by asset without what was paid in until then) of the first state seen on the present
+    market day; exchange_equity: of an actual account with one asset, as its exchange says, 0 = not known."""
 
     setup: AccountSetup
     snapshot: AccountSnapshot
@@ -90,9 +90,10 @@ class AccountView:
         return next((state.margin_balance for state in self.snapshot.assets if state.asset == asset), None)
 
     def today(self, asset: str) -> float | None:
-        """Change of the equity since `day_start_ms`."""
+        """Change of the equity since `day_start_ms`, without what was paid in or out."""
         equity, start = self.equity(asset), self.day_start_equity.get(asset)
-        return None if equity is None or start is None else equity - start
+        paid_in = next((state.transferred for state in self.snapshot.assets if state.asset == asset), 0.0)
+        return None if equity is None or start is None else equity - paid_in - start
 
 
 @dataclass(frozen=True, slots=True)
@@ -324,9 +325,9 @@ class ReadModel:
             return  # its journal knows the equity at the day's start
         if event.snapshot.market_ms // DAY_MS != view.day_start_ms // DAY_MS:
             view.day_start_ms = event.snapshot.market_ms
-            view.day_start_equity = {state.asset: state.margin_balance for state in event.snapshot.assets}
+            view.day_start_equity = {}
         for state in event.snapshot.assets:
-            view.day_start_equity.setdefault(state.asset, state.margin_balance)
+            view.day_start_equity.setdefault(state.asset, state.margin_balance - state.transferred)
 
     def _on_activation(self, event: ActivationState) -> None:
         self.activations[event.account] = event

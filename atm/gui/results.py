@@ -14,7 +14,7 @@ from atm.ipc.messages import AnalyseBars, AnalysesDescription
 from atm.model.account import TradeRecord
 from atm.model.analysis_configuration import AnalysisConfiguration
 from atm.model.bars import Bars, TimeRange
-from atm.model.income import IncomeCheck
+from atm.model.income import IncomeCheck, IncomeRecord
 from atm.model.interval import DAY_MS
 from atm.model.journal import JournalEntry
 from atm.model.mark import MarksStored
@@ -27,26 +27,28 @@ from atm.model.statistics import SimulationDetails
 @dataclass(frozen=True, slots=True)
 class SimulationResult:
     """A stored simulation. equity_time int64 ms (n,), equity float64 (n,) in the quote asset, ascending by time; details:
-    None in results of earlier versions."""
+    None in results of earlier versions; transfers: (Unix ms, paid in, out below 0) of an account, by time."""
 
     spec: SimulationSpec
     equity_time: NDArray[np.int64]
     equity: NDArray[np.float64]
     trades: tuple[TradeRecord, ...]
     details: SimulationDetails | None = None
+    transfers: tuple[tuple[int, float], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class AccountRecords:
     """What is stored of an account. trades: oldest first, the newest ones where there are very many; total: of all trades;
     equity_time int64 ms (n,), equity float64 (n,): its stored points, ascending; funding: paid by an actual account as far as its income
-    is stored, None where the exchange books none."""
+    is stored, None where the exchange books none; transfers: into and out of a virtual account, oldest first."""
 
     trades: tuple[TradeRecord, ...]
     total: int
     equity_time: NDArray[np.int64]
     equity: NDArray[np.float64]
     funding: float | None = None
+    transfers: tuple[IncomeRecord, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -100,11 +100,11 @@ class StoreResults:
         total = len(trades) if len(trades) < MOST_RECORDS else max(len(trades), accounts.count_trades(name))
         time_ms = np.fromiter((time for time, _ in points), np.int64, len(points))
         equity = np.fromiter((each for _, each in points), np.float64, len(points))
-        funding = None
-        if setup.kind is AccountKind.ACTUAL:
-            paid = [each.amount for each in self._database.income.records(name) if each.kind in FUNDING_KINDS]
-            funding = float(-sum(paid))
-        return AccountRecords(trades, total, time_ms, equity, funding)
+        income = self._database.income.records(name)
+        if setup.kind is AccountKind.VIRTUAL:
+            return AccountRecords(trades, total, time_ms, equity, transfers=tuple(income))
+        paid = [each.amount for each in income if each.kind in FUNDING_KINDS]
+        return AccountRecords(trades, total, time_ms, equity, float(-sum(paid)))
 
     def export_account(
         self, result: SimulationResult, summary: SimulationSummary | None, kind: str, texts: Texts

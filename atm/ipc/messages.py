@@ -163,6 +163,8 @@ from atm.ipc.simulation_messages import (
     SimulationUpdated as SimulationUpdated,
     SimulatorPool as SimulatorPool,
 )
+from atm.ipc.transfer_messages import Deposit as Deposit
+from atm.ipc.transfer_messages import Withdraw as Withdraw
 from atm.ipc.trial_messages import (
     CloseTrial as CloseTrial,
     OpenTrial as OpenTrial,

@@ -21,6 +21,7 @@ from atm.managers.trade_setups import Configurations
 from atm.model.account import AccountKind, AccountSetup, AssetState, PositionSetup, TradeRecord
 from atm.model.account_review import ReviewCheck, asset_of, beginning_with, review_spec
 from atm.model.errors import Invalid, Refused
+from atm.model.income import IncomeRecord
 from atm.model.instrument import Instrument
 from atm.model.interval import MINUTE_MS, Interval, format_time
 from atm.model.simulation import SimulationSpec, SimulationSummary
@@ -52,7 +53,8 @@ class Review:
 @dataclass(frozen=True, slots=True)
 class _Records:
     """Of one moment: what is stored after the engine's state is left out. engine: with that state; traded: an engine that knows the
-    symbols of all fills too; fills: in their order; equity: (time, value)."""
+    symbols of all fills too; fills: in their order; equity: (time, value); transfers: of a virtual account, by time; transferred: what the
+    state says of them, by asset."""
 
     setup: AccountSetup
     engine: AccountEngine
@@ -62,6 +64,8 @@ class _Records:
     end_ms: int
     fills: list[TradeRecord]
     equity: list[tuple[int, float]]
+    transfers: list[IncomeRecord]
+    transferred: dict[str, float]
 
     @property
     def initial(self) -> float:
@@ -69,6 +73,15 @@ class _Records:
         if self.setup.kind is AccountKind.ACTUAL:
             return self.equity[0][1]
         return sum(asset.initial_balance for asset in self.setup.assets.values())
+
+    def flows(self, minutes: int) -> Floats:
+        """float64 (minutes,): what was paid in just before each minute; what was after the last one is in none."""
+        flows = np.zeros(minutes)
+        for each in self.transfers:
+            place = (each.time_ms - self.start_ms) // MINUTE_MS
+            if place < minutes:
+                flows[place] += float(each.amount)
+        return flows
 
 
 def review(
@@ -98,7 +111,10 @@ def review(
     fees = math.fsum(fill.fee for fill in fills)
     with closing(_replay(records.traded, store, start, end)) as part:
         wall = time.perf_counter() - begun
-        outcome = Outcome(fills, equity, part.paths(records.traded), fees, paid, wall, 0, records.engine.assumed)
+        outcome = Outcome(
+            fills, equity, part.paths(records.traded), fees, paid, wall, 0, records.engine.assumed,
+            records.flows(last)[first:],
+        )  # fmt: skip
         weighted = msgspec.structs.replace(spec, positions=records.positions)
         summary, details = conclude(weighted, start, end, outcome)
     times, values = thin(start + MINUTE_MS * np.arange(1, len(equity) + 1, dtype=np.int64), equity)
@@ -125,7 +141,12 @@ def _read(database: Database, configurations: Configurations, instruments: Seque
     engine = make_engine(setup, configurations, known)
     engine.load(state.engine)
     traded = make_engine(msgspec.structs.replace(setup, positions=positions), configurations, known)
-    return _Records(setup, engine, traded, positions, equity[0][0], account.market_ms, fills, equity)
+    is_virtual = setup.kind is AccountKind.VIRTUAL
+    transfers = (
+        [each for each in database.income.records(name) if each.time_ms <= account.market_ms] if is_virtual else []
+    )
+    moved = state.capital.transferred
+    return _Records(setup, engine, traded, positions, equity[0][0], account.market_ms, fills, equity, transfers, moved)
 
 
 def _given_up(setup: AccountSetup, fills: Sequence[TradeRecord]) -> list[PositionSetup]:
@@ -181,7 +202,8 @@ def _derived(records: _Records, replay: Replay) -> tuple[Derived, tuple[ReviewCh
         return Derived(curve, curve, np.zeros(minutes)), ()
     paths = replay.paths(records.traded)
     derived = derive(FillTable.of(records.fills), paths, minutes)
-    derived = Derived(derived.equity + records.initial, derived.wallet + records.initial, derived.funding)
+    paid_in = records.initial + np.cumsum(records.flows(minutes))
+    derived = Derived(derived.equity + paid_in, derived.wallet + paid_in, derived.funding)
     snapshot = records.engine.snapshot()
     checks = [_numbered(records)]
     for state in snapshot.assets:
@@ -201,8 +223,12 @@ def _of_asset(records: _Records, state: AssetState) -> list[ReviewCheck]:
     mine = [each for each in records.fills if asset_of(each.symbol, records.setup.assets) == state.asset]
     profit, fees = math.fsum(each.profit for each in mine), math.fsum(each.fee for each in mine)
     initial = records.setup.assets[state.asset].initial_balance
-    wallet = math.fsum((initial, profit, -fees, -state.funding_paid))
+    transfers = [float(each.amount) for each in records.transfers if each.asset == state.asset]
+    wallet = math.fsum((initial, *transfers, profit, -fees, -state.funding_paid))
+    moved = records.transferred.get(state.asset, 0.0)
+    own = [ReviewCheck("transfers", state.asset, moved, math.fsum(transfers))] if transfers or moved else []
     return [
+        *own,
         ReviewCheck("profit", state.asset, state.realized_profit, profit),
         ReviewCheck("fees", state.asset, state.fees_paid, fees),
         ReviewCheck("wallet", state.asset, state.wallet_balance, wallet),

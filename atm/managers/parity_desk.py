@@ -203,7 +203,9 @@ def _now(database: Database, name: str) -> Segment | None:
     if last is None or stored is None or stored.engine is None:
         return None
     state = AccountState.parse(stored.engine)
-    return msgspec.structs.replace(last, begin_ms=stored.market_ms, setup=state.setup, engine=state.engine)
+    return msgspec.structs.replace(
+        last, begin_ms=stored.market_ms, setup=state.setup, engine=state.engine, transferred={}
+    )
 
 
 def _head(day: ParityDay) -> ParityHead:

@@ -73,6 +73,7 @@ class ParityRecorder:
         self._reads: dict[str, Ints] = {}
         self._pending: list[_Minute] = []
         self._breaks: set[int] = set()
+        self._newest: Segment | None = None
 
     def resume(self, hour: HourRecord | None) -> None:
         """Go on in an hour that is stored."""
@@ -80,13 +81,15 @@ class ParityRecorder:
 
     def go_on(self, other: ParityRecorder) -> None:
         """Take over from the recorder of the same account before it was changed."""
-        self._hour = other._hour
+        self._hour, self._newest = other._hour, other._newest
 
     # --- what happens -----------------------------------------------------------------------------------------
 
-    def mark(self, account: Recorded, why: str, cleared: Iterable[str] = ()) -> None:
+    def mark(
+        self, account: Recorded, why: str, cleared: Iterable[str] = (), transferred: Mapping[str, float] | None = None
+    ) -> None:
         """A new segment begins with the next minute."""
-        self._begin(account, account.market_ms, why, tuple(cleared))
+        self._begin(account, account.market_ms, why, tuple(cleared), transferred or {})
 
     def unmark(self) -> None:
         """What was marked since the last time that it was stored has not happened."""
@@ -94,7 +97,8 @@ class ParityRecorder:
 
     def renewed(self, account: Recorded, last: Segment | None) -> None:
         """The account was opened again: a segment begins if anything but the state has changed since the last one."""
-        now = self._segment(account, account.market_ms, (RENEWED,), ())
+        self._newest = last
+        now = self._segment(account, account.market_ms, (RENEWED,), (), {})
         if last is None or (last.version, last.configuration, last.methods) != (
             now.version,
             now.configuration,
@@ -108,7 +112,7 @@ class ParityRecorder:
         """The engine is about to work a minute. rows: its inputs; due: analyses that have a row at its close; newest_ms: how far the
         market is. Digests are made when they are stored, after what was decided is on its way."""
         if minute.open_ms % DAY_MS == 0:
-            self._begin(account, minute.open_ms, DAY_BEGAN, ())
+            self._begin(account, minute.open_ms, DAY_BEGAN, (), {})
         self._pending.append(_Minute(account.engine, minute, rows, tuple(due), newest_ms))
 
     def facts(self, held: Mapping[str, Held], wallets: Mapping[str, float], equity: float) -> None:
@@ -137,6 +141,8 @@ class ParityRecorder:
 
     def saved(self) -> None:
         """The progress was stored."""
+        if self._segments:
+            self._newest = self._segments[max(self._segments)]
         self._segments.clear()
         self._dirty.clear()
 
@@ -182,14 +188,27 @@ class ParityRecorder:
                 self._last[symbol] = now
                 hour.decisions.append((worked.minute.open_ms, symbol, now))
 
-    def _begin(self, account: Recorded, begin_ms: int, why: str, cleared: tuple[str, ...]) -> None:
-        known = self._segments.get(begin_ms)
-        whys = (why,) if known is None else tuple(dict.fromkeys((*known.why, why)))
-        gone = cleared if known is None else tuple(dict.fromkeys((*known.cleared, *cleared)))
+    def _begin(
+        self, account: Recorded, begin_ms: int, why: str, cleared: tuple[str, ...], transferred: Mapping[str, float]
+    ) -> None:
+        known = self._known(begin_ms)
+        whys: tuple[str, ...] = (why,)
+        gone, moved = cleared, dict(transferred)
+        if known is not None:
+            whys = tuple(dict.fromkeys((*known.why, why)))
+            gone = tuple(dict.fromkeys((*known.cleared, *cleared)))
+            moved = {**known.transferred, **{a: known.transferred.get(a, 0.0) + each for a, each in moved.items()}}
         self._breaks.add(begin_ms)
-        self._segments[begin_ms] = self._segment(account, begin_ms, whys, gone)
+        self._segments[begin_ms] = self._segment(account, begin_ms, whys, gone, moved)
 
-    def _segment(self, account: Recorded, begin_ms: int, why: tuple[str, ...], cleared: tuple[str, ...]) -> Segment:
+    def _known(self, begin_ms: int) -> Segment | None:
+        """What began then already: a stored segment is replaced by one that has everything of it."""
+        newest = self._newest if self._newest is not None and self._newest.begin_ms == begin_ms else None
+        return self._segments.get(begin_ms, newest)
+
+    def _segment(
+        self, account: Recorded, begin_ms: int, why: tuple[str, ...], cleared: tuple[str, ...], moved: dict[str, float]
+    ) -> Segment:
         setup, engine = account.setup, account.engine
         analysis = dict.fromkeys(position.analysis for position in setup.positions)
         trade = dict.fromkeys(position.trade for position in setup.positions)
@@ -204,6 +223,7 @@ class ParityRecorder:
             tuple(self._instruments[symbol] for symbol in dict.fromkeys(engine.symbols)),
             core_version(),
             cleared,
+            moved,
         )
 
     def _read(self, engine: AccountEngine, analysis: str) -> Ints:

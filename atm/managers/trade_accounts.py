@@ -13,12 +13,14 @@ from atm.analyzers.pipeline import AnalysisPipeline
 from atm.managers.minute_barrier import Minute, MinuteBarrier
 from atm.managers.parity_recorder import ParityRecorder
 from atm.managers.trade_setups import Configurations, analysis_id
-from atm.model.account import AccountSetup, AccountSnapshot, TradeRecord
+from atm.model.account import AccountKind, AccountSetup, AccountSnapshot, AssetState, TradeRecord
 from atm.model.errors import Invalid
+from atm.model.income import IncomeRecord
 from atm.model.instrument import Instrument
 from atm.model.interval import MINUTE_MS, Interval
-from atm.model.parity_record import NOTHING_RECORDED, RecordProgress
+from atm.model.parity_record import NOTHING_RECORDED, TRANSFERRED, RecordProgress
 from atm.model.trade_method import ELAPSED
+from atm.model.transfer import ALL_ASSETS, Capital
 from atm.trading.black_box.engine_watch import EngineWatch
 from atm.trading.engine import AccountEngine, Floats
 
@@ -48,12 +50,13 @@ def make_engine(
 class AccountState(msgspec.Struct, frozen=True):
     """What is stored as the state of an account: the engine and the set-up that it belongs to, so that both change at once.
 
-    methods: versions of users' methods whose memory is in it, by name.
+    methods: versions of users' methods whose memory is in it, by name; capital: what was paid in and out until then.
     """
 
     setup: AccountSetup
     engine: bytes
     methods: dict[str, str] = {}
+    capital: Capital = Capital()
 
     def dump(self) -> bytes:
         return msgspec.msgpack.encode(self)
@@ -78,6 +81,7 @@ class Progress:
     trades: list[TradeRecord]
     equity: list[tuple[int, float]]
     record: RecordProgress
+    transfers: list[IncomeRecord]
 
 
 @dataclass(slots=True)
@@ -85,6 +89,18 @@ class _Unsaved:
     minutes: int = 0
     trades: list[TradeRecord] = field(default_factory=list)
     equity: list[tuple[int, float]] = field(default_factory=list)
+    transfers: list[IncomeRecord] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """An account as it was before a change from outside."""
+
+    setup: AccountSetup
+    engine: bytes
+    capital: Capital
+    equity: list[tuple[int, float]]
+    transfers: list[IncomeRecord]
 
 
 class VirtualAccount:
@@ -98,6 +114,7 @@ class VirtualAccount:
         self.setup = setup
         self.engine = engine
         self.failure = ""
+        self.capital = Capital()
         self.barrier: MinuteBarrier | None = None
         self.saved_at = float("-inf")
         self.recorder: ParityRecorder | None = None
@@ -144,8 +161,37 @@ class VirtualAccount:
 
     def mark_beginning(self) -> None:
         """The equity curve begins with the account's first minute."""
-        initial = sum(asset.initial_balance for asset in self.setup.assets.values())
-        self._unsaved.equity.append((self.market_ms, initial))
+        self._unsaved.equity.append((self.market_ms, sum(self._initial().values())))
+
+    def _initial(self) -> dict[str, float]:
+        return {name: asset.initial_balance for name, asset in self.setup.assets.items()}
+
+    def transfer(self, told: IncomeRecord) -> None:
+        """Money comes in, or goes out (amount < 0), between two minutes. The equity before it is a point of the curve."""
+        before = {state.asset: state.margin_balance for state in self.engine.snapshot().assets}
+        earlier = self.capital.moved if self.capital.last_ms == self.market_ms else 0.0
+        self._unsaved.equity.append((self.market_ms, sum(before.values()) - earlier))
+        amount = float(told.amount)
+        self.engine.transfer(told.asset, amount)
+        self.capital = self.capital.after(self._initial(), before, told.asset, amount, self.market_ms)
+        self._unsaved.transfers.append(told)
+        if self.recorder is not None:
+            self.recorder.mark(self, TRANSFERRED, transferred={told.asset: amount})
+        if self.watch is not None:
+            self.watch.transferred(told.asset, amount)
+
+    def keep(self) -> Kept:
+        """What `restore` takes back to."""
+        unsaved = self._unsaved
+        return Kept(self.setup, self.engine.dump(), self.capital, list(unsaved.equity), list(unsaved.transfers))
+
+    def restore(self, kept: Kept) -> None:
+        """A change from outside could not be stored: it has not happened."""
+        self.setup, self.capital = kept.setup, kept.capital
+        self.engine.load(kept.engine)
+        self._unsaved.equity, self._unsaved.transfers = list(kept.equity), list(kept.transfers)
+        if self.recorder is not None:
+            self.recorder.unmark()
 
     def mark(self, why: str, cleared: Iterable[str] = ()) -> None:
         """Something from outside has changed the account (`atm.model.parity_record` says what); an account that has not begun has
@@ -205,11 +251,14 @@ class VirtualAccount:
 
     def progress(self, starts: Callable[[Iterable[str]], Mapping[str, int]] = lambda _: {}) -> Progress:
         """What is to be stored now; it counts as stored after `saved`. starts: first minutes of analyses, by id."""
-        state = AccountState(self.setup, self.engine.dump(), self.engine.method_versions).dump()
+        state = AccountState(self.setup, self.engine.dump(), self.engine.method_versions, self.capital).dump()
         record = NOTHING_RECORDED
         if self.recorder is not None:
             record = self.recorder.progress(starts)
-        return Progress(self.market_ms, state, list(self._unsaved.trades), list(self._unsaved.equity), record)
+        unsaved = self._unsaved
+        return Progress(
+            self.market_ms, state, list(unsaved.trades), list(unsaved.equity), record, list(unsaved.transfers)
+        )
 
     def saved(self, now: float) -> list[TradeRecord]:
         """The progress was stored; the trades that may be announced now."""
@@ -227,9 +276,25 @@ class VirtualAccount:
     def snapshot(self, marks: Mapping[str, float]) -> AccountSnapshot:
         """The account for display: as of the last minute, valued at `marks` (newest prices by symbol)."""
         state = FAILED if self.failure else ACTIVE if self.begun else STARTING
+        made = self.engine.snapshot(self.setup.name, marks, self.setup.kind)
         return msgspec.structs.replace(
-            self.engine.snapshot(self.setup.name, marks, self.setup.kind),
+            made,
+            assets=tuple(self._with_capital(each) for each in made.assets),
+            reference=self._reference(ALL_ASSETS),
+            transfer_ms=self.capital.last_ms,
             market_ms=self.market_ms,
             state=state,
             reason=self.failure,
         )
+
+    def _with_capital(self, state: AssetState) -> AssetState:
+        transferred = self.capital.transferred.get(state.asset, 0.0)
+        return msgspec.structs.replace(state, transferred=transferred, reference=self._reference(state.asset))
+
+    def _reference(self, asset: str) -> float | None:
+        """None of an actual account, whose first balance is the exchange's."""
+        if self.setup.kind is not AccountKind.VIRTUAL:
+            return None
+        initial = self._initial()
+        first = sum(initial.values()) if asset == ALL_ASSETS else initial.get(asset, 0.0)
+        return self.capital.reference.get(asset, first)

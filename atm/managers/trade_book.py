@@ -22,6 +22,7 @@ from atm.managers.trade_accounts import FAILED, AccountState, VirtualAccount, ma
 from atm.managers.trade_setups import Configurations, analysis_id
 from atm.model.account import AccountKind, AccountSetup, AccountSnapshot, TradeReason, TradeRecord
 from atm.model.errors import ATMError, Invalid, Unavailable
+from atm.model.income import IncomeRecord
 from atm.model.instrument import Instrument
 from atm.model.interval import HOUR_MS
 from atm.model.journal import KILLED
@@ -134,6 +135,7 @@ class AccountBook:
         account = self._make(setup, engine)
         if state is not None:
             engine.load(state.engine)
+            account.capital = state.capital
             for symbol in engine.forget(state.methods):
                 log.warning("account %s: the method of %s has changed and begins without memory", setup.name, symbol)
             account.begin(stored.market_ms, self.configurations)
@@ -233,8 +235,9 @@ class AccountBook:
         try:
             progress = account.progress(self._starts)
             self._database.accounts.save_progress(
-                name, progress.state, progress.market_ms, progress.trades, progress.equity, progress.record
-            )
+                name, progress.state, progress.market_ms, progress.trades, progress.equity, progress.record,
+                progress.transfers,
+            )  # fmt: skip
         except ATMError as error:
             if not self.save_error:
                 self.notify(Severity.CRITICAL, "notice.account_not_stored", name, account=name, reason=str(error))
@@ -276,6 +279,7 @@ class AccountBook:
             self.save(old)
             engine.adopt(old.engine)
             engine.set_trading(setup.trading)
+            account.capital = old.capital
             account.begin(old.market_ms, self.configurations)
             if account.recorder is not None and old.recorder is not None:
                 account.recorder.go_on(old.recorder)
@@ -342,6 +346,10 @@ class AccountBook:
 
         self._change(account, clear)
 
+    def transfer(self, account: VirtualAccount, told: IncomeRecord) -> None:
+        """Of a virtual account that has begun; effective with the next minute, stored at once with the state that has it."""
+        self._change(account, lambda: account.transfer(told), self.save)
+
     def kill(self, name: str) -> None:
         """Stop trading and close everything of an account, or of all when name is "". Does what it can; raises Unavailable with the
         accounts of which it could do nothing, Invalid when there is none of this name."""
@@ -398,19 +406,21 @@ class AccountBook:
         if not self.knows(name):
             raise Invalid("account", name, ", ".join(sorted({*self._waiting, *self.accounts})) or "(there is none)")
 
-    def _change(self, account: VirtualAccount, change: Callable[[], None]) -> None:
+    def _change(
+        self,
+        account: VirtualAccount,
+        change: Callable[[], None],
+        store: Callable[[VirtualAccount], None] | None = None,
+    ) -> None:
         """A change from outside, between two stored states. What cannot be stored is undone and raises Unavailable."""
         if account.unsaved_minutes:
             self.save(account)
-        before = account.setup, account.engine.dump()
+        kept = account.keep()
         try:
             change()
-            self._store_change(account)
+            (store or self._store_change)(account)
         except ATMError:
-            account.setup = before[0]
-            account.engine.load(before[1])
-            if account.recorder is not None:
-                account.recorder.unmark()
+            account.restore(kept)
             self._watch(account)
             raise
         self.publish_account(account, {})

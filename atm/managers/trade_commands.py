@@ -36,6 +36,7 @@ from atm.managers.trade_setups import (
     refuse_used,
     uses,
 )
+from atm.managers.transfer_commands import TransferCommands
 from atm.model.account import AccountKind
 from atm.model.errors import Invalid, Refused, Unavailable
 from atm.storage.database import Database
@@ -66,6 +67,7 @@ class TradeCommands:
         ConfigurationCommands(
             assistant, book, database.configurations, indicators, self._put_analysis, self._put_trade, restarted
         )
+        TransferCommands(assistant, book, database.income)
         assistant.answer(PutAnalysisConfiguration, self._put_analysis)
         assistant.answer(PutTradeConfiguration, self._on_put_trade)
         assistant.answer(RemoveConfiguration, self._remove_configuration)

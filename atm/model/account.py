@@ -165,7 +165,8 @@ class PositionState(msgspec.Struct, frozen=True):
 
 class AssetState(msgspec.Struct, frozen=True):
     """Balances of one asset, in that asset. commitment_rate, risk_level: means over its positions, None when there are none;
-    margin_ratio: of its cross margin, 0 without a cross position."""
+    margin_ratio: of its cross margin, 0 without a cross position; withdrawable: the most that can be paid out of a virtual account;
+    transferred: paid in less paid out since it began; reference: see `atm.model.transfer.Capital`, None = not known."""
 
     asset: str
     wallet_balance: float
@@ -181,11 +182,15 @@ class AssetState(msgspec.Struct, frozen=True):
     commitment_rate: float | None = None
     risk_level: float | None = None
     margin_ratio: float | None = None
+    withdrawable: float = 0.0
+    transferred: float = 0.0
+    reference: float | None = None
 
 
 class AccountSnapshot(msgspec.Struct, frozen=True):
     """All of an account at one moment. `market_ms`: close of the last minute it has processed; assumed: what stood in for mark prices
-    and funding rates that were not recorded, since it began; halts: of an actual account, what opens no positions and why."""
+    and funding rates that were not recorded, since it began; halts: of an actual account, what opens no positions and why; reference: that
+    of all assets as in `AssetState`; transfer_ms: market time of the last transfer of a virtual account, 0 = none."""
 
     name: str
     kind: AccountKind
@@ -197,3 +202,5 @@ class AccountSnapshot(msgspec.Struct, frozen=True):
     reason: str = ""
     assumed: Assumptions = Assumptions()
     halts: tuple[Halted, ...] = ()
+    reference: float | None = None
+    transfer_ms: int = 0

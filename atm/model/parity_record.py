@@ -14,9 +14,10 @@ from atm.model.instrument import Instrument
 from atm.model.trade_configuration import TradeConfiguration
 
 DAY_BEGAN, ACCOUNT_BEGAN, TRADING = "day", "account", "trading"
-CLEARED, CHANGED, RENEWED = "clear", "changed", "renewed"
+CLEARED, CHANGED, RENEWED, TRANSFERRED = "clear", "changed", "renewed", "transfer"
 """Why a segment begins: 00:00 UTC of the market; the account's first minute; trading switched; positions cleared by the user;
-another set-up, configuration or filter; another version of the program or of a user's method has gone on."""
+another set-up, configuration or filter; another version of the program or of a user's method has gone on;
+money paid in or out."""
 
 NOT_WORKED, MISSING = 0, 1
 """Digests of a minute or row that the engine has not worked, and that it has gone on without. Others are above them."""
@@ -26,7 +27,8 @@ class Segment(msgspec.Struct, frozen=True):
     """The account at `begin_ms` (Unix ms, open time of its next minute): all that its engine goes on from.
 
     why: see above, more than one where several things happened between two minutes; cleared: symbols that the user has closed;
-    engine: the dumped state after all of that; methods: versions of users' methods in it; version: of the program.
+    transferred: what the user has paid in (out: below 0), by asset; engine: the dumped state after all of that; methods: versions of
+    users' methods in it; version: of the program.
     """
 
     begin_ms: int
@@ -39,6 +41,7 @@ class Segment(msgspec.Struct, frozen=True):
     instruments: tuple[Instrument, ...]
     version: str
     cleared: tuple[str, ...] = ()
+    transferred: dict[str, float] = {}
 
     @property
     def configuration(self) -> str:

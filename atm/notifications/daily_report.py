@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from atm.gui.texts import Texts
 from atm.model.account import AccountSnapshot, TradeReason, TradeRecord
+from atm.simulators.statistics.time_weighted import flows_between, time_weighted
 
 DAY_MS = 86_400_000
 _STOPS = (TradeReason.STOP_IMMEDIATE, TradeReason.STOP_CLOSE, TradeReason.PARTIAL_STOP)
@@ -15,11 +19,12 @@ _STOPS = (TradeReason.STOP_IMMEDIATE, TradeReason.STOP_CLOSE, TradeReason.PARTIA
 @dataclass(frozen=True, slots=True)
 class AccountDay:
     """Of the 24 hours up to `snapshot.market_ms`. equity: (Unix ms, amount) ascending, the first at the day's beginning or
-    at the account's; trades ascending."""
+    at the account's; trades ascending; transfers: (Unix ms, paid in, out below 0), from the first point on."""
 
     snapshot: AccountSnapshot
     equity: Sequence[tuple[int, float]]
     trades: Sequence[TradeRecord]
+    transfers: Sequence[tuple[int, float]] = ()
 
 
 def next_report_ms(hour: int, now_ms: int) -> int:
@@ -38,6 +43,16 @@ def deepest_fall(equity: Sequence[tuple[int, float]]) -> float:
     return deepest
 
 
+def weighted(day: AccountDay, now: float) -> list[tuple[int, float]]:
+    """The points and the present equity as if nothing had been paid in or out."""
+    times = [time_ms for time_ms, _ in day.equity]
+    stamps = np.array([*times, max([day.snapshot.market_ms, *times]) + 1], np.int64)
+    values = np.array([*(amount for _, amount in day.equity), now])
+    flows = flows_between(stamps, tuple(day.transfers))
+    curve, _ = time_weighted(values[1:], float(values[0]), flows[1:])
+    return list(zip(stamps.tolist(), [float(values[0]), *curve.tolist()], strict=True))
+
+
 def report(days: Sequence[AccountDay], t: Texts) -> str:
     """The body of the message; a sentence of its own when there is no account."""
     if not days:
@@ -48,7 +63,9 @@ def report(days: Sequence[AccountDay], t: Texts) -> str:
 def _account(day: AccountDay, t: Texts) -> str:
     now = sum(asset.margin_balance for asset in day.snapshot.assets)
     begin = day.equity[0][1] if day.equity else now
-    change = now - begin
+    change = now - begin - math.fsum(amount for _, amount in day.transfers)
+    points = weighted(day, now)
+    share = points[-1][1] / begin - 1 if begin else None
     stops = sum(each.reason in _STOPS for each in day.trades)
     liquidations = sum(each.reason is TradeReason.LIQUIDATION for each in day.trades)
     lines = [
@@ -57,7 +74,7 @@ def _account(day: AccountDay, t: Texts) -> str:
             "report.equity",
             equity=f"{now:,.2f}",
             change=f"{change:+,.2f}",
-            share=f"{change / begin:+.2%}" if begin else "–",
+            share="–" if share is None else f"{share:+.2%}",
         ),
         t(
             "report.trades",
@@ -65,7 +82,7 @@ def _account(day: AccountDay, t: Texts) -> str:
             profit=f"{sum(each.profit for each in day.trades):+,.2f}",
             fees=f"{sum(each.fee for each in day.trades):,.2f}",
         ),
-        t("report.fall", fall=f"{deepest_fall(day.equity):.2%}"),
+        t("report.fall", fall=f"{deepest_fall(points):.2%}"),
     ]
     if stops or liquidations:
         lines.append(t("report.stops", stops=stops, liquidations=liquidations))

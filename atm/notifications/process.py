@@ -23,7 +23,7 @@ from atm.ipc.messages import (
 )
 from atm.ipc.notification_messages import CHANNELS_PURPOSE
 from atm.ipc.sealed import SealReader
-from atm.model.account import AccountSnapshot
+from atm.model.account import AccountKind, AccountSnapshot
 from atm.model.errors import ATMError, Invalid, Unavailable
 from atm.model.notice import Severity
 from atm.model.program import ProgramContext
@@ -178,8 +178,18 @@ class Notifier:
         for name, snapshot in sorted(self._accounts.items()):
             since = snapshot.market_ms - DAY_MS
             trades = [each for each in database.accounts.trades(name, _TRADES) if each.time_ms >= since]
-            days.append(AccountDay(snapshot, database.accounts.equity(name, since), trades[::-1]))
+            equity = database.accounts.equity(name, since)
+            moved = transfers_of(database, snapshot, equity[0][0] if equity else snapshot.market_ms)
+            days.append(AccountDay(snapshot, equity, trades[::-1], moved))
         return days
+
+
+def transfers_of(database: Database, snapshot: AccountSnapshot, since_ms: int) -> tuple[tuple[int, float], ...]:
+    """(Unix ms, amount) of a virtual account up to what the snapshot shows."""
+    if snapshot.kind is not AccountKind.VIRTUAL:
+        return ()
+    records = database.income.records(snapshot.name, since_ms)
+    return tuple((each.time_ms, float(each.amount)) for each in records if each.time_ms <= snapshot.market_ms)
 
 
 def _now_ms() -> int:

@@ -22,6 +22,7 @@ from atm.simulators.statistics import benchmark, equity, reports, trips
 from atm.simulators.statistics.fill_table import FillTable, summed
 from atm.simulators.statistics.path import PathFacts, SymbolPath, facts, measured_trips
 from atm.simulators.statistics.significance import significance
+from atm.simulators.statistics.time_weighted import time_weighted
 
 Floats = NDArray[np.float64]
 
@@ -31,7 +32,8 @@ FEW_TRIPS = 30
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """What the engine made: fills, equity per minute, the path of each symbol, money paid, seconds it took; market orders
-    whose book was not recorded although slippage should have followed it; what stood in for marks and rates."""
+    whose book was not recorded although slippage should have followed it; what stood in for marks and rates; flows: float64, one a
+    minute: what the user paid in (out: below 0) just before it, None = nothing."""
 
     trades: list[TradeRecord]
     equity: Floats
@@ -41,6 +43,7 @@ class Outcome:
     wall_seconds: float
     unrecorded: int = 0
     assumed: Assumptions = field(default_factory=Assumptions)
+    flows: Floats | None = None
 
 
 def conclude(
@@ -56,8 +59,10 @@ def conclude(
     weights = {position.symbol: position.assumed_ratio for position in spec.positions}
     held = benchmark.buy_and_hold(seen, weights, initial)
     hourly = reports.hourly(fills, seen, outcome.equity, initial, held)
-    course = Course(start, end, initial, outcome, fills, seen, done, hourly, reports.daily(hourly))
-    fall = equity.drawdown(outcome.equity, initial)
+    curve, begin = time_weighted(outcome.equity, initial, outcome.flows)
+    weighted = hourly if curve is outcome.equity else reports.hourly(fills, seen, curve, begin, held)
+    course = Course(start, end, begin, outcome, curve, fills, seen, done, hourly, reports.daily(weighted))
+    fall = equity.drawdown(curve, begin)
     figures = statistics(course, fall)
     summary = summarise(spec, course, fall, figures)
     evidence = diagnosis.Evidence(spec, summary, figures, done, fills, seen, room)
@@ -67,12 +72,14 @@ def conclude(
 
 @dataclass(frozen=True, slots=True)
 class Course:
-    """What the figures are made of: a range (Unix ms), the money at its start, and what happened in it."""
+    """What the figures are made of: a range (Unix ms), the money at its start, and what happened in it. curve, day: the equity and the
+    daily report of it as if nothing had been paid in or out (`time_weighted`)."""
 
     start: int
     end: int
     initial: float
     outcome: Outcome
+    curve: Floats
     fills: FillTable
     seen: Mapping[str, PathFacts]
     done: list[RoundTrip]
@@ -82,7 +89,7 @@ class Course:
 
 def statistics(c: Course, fall: equity.Drawdown) -> SimulationStatistics:
     """All figures beyond the summary's."""
-    curve, done, outcome = c.outcome.equity, c.done, c.outcome
+    curve, done, outcome = c.curve, c.done, c.outcome
     returns = equity.daily_returns(curve, c.initial, c.start)
     cagr = equity.annual_growth(curve, c.initial)
     growth, deviation = equity.growth_fit(curve, c.initial, c.start)
@@ -177,8 +184,11 @@ def summarise(
     spec: SimulationSpec, c: Course, fall: equity.Drawdown, figures: SimulationStatistics
 ) -> SimulationSummary:
     """The summary; what to be careful about whatever the figures are is in `warnings`, in plain sentences."""
-    curve, done, outcome, initial = c.outcome.equity, c.done, c.outcome, c.initial
-    final = float(curve[-1]) if len(curve) else initial
+    curve, done, outcome = c.curve, c.done, c.outcome
+    first = sum(asset.initial_balance for asset in spec.assets.values())
+    final = float(outcome.equity[-1]) if len(curve) else first
+    paid_in = 0.0 if outcome.flows is None else float(outcome.flows.sum())
+    grown = float(curve[-1]) - c.initial if len(curve) else 0.0
     liquidated = figures.fills_by_reason[TradeReason.LIQUIDATION.value]
     missing = sum(len(path.missing) for path in c.seen.values())
     warnings = [caution for configuration in spec.trade for caution in cautions(configuration)]
@@ -206,8 +216,8 @@ def summarise(
         trades=len(c.fills),
         round_trips=len(done),
         win_rate=trips.win_rate(done),
-        net_profit=final - initial,
-        total_return=(final - initial) / initial if initial else 0.0,
+        net_profit=final - first - paid_in,
+        total_return=grown / c.initial if c.initial else 0.0,
         fees=outcome.fees,
         funding=outcome.funding,
         profit_factor=figures.profit_factor or 0.0,

@@ -14,8 +14,10 @@ from sqlalchemy.orm import Session
 
 from atm.model.account import AccountSetup, TradeReason, TradeRecord
 from atm.model.errors import Refused
+from atm.model.income import IncomeRecord
 from atm.model.order import Side
 from atm.model.parity_record import NOTHING_RECORDED, RecordProgress
+from atm.storage.income import append_records
 from atm.storage.parity import put_record, remove_record
 from atm.storage.repository import Repository, from_payload, to_payload
 from atm.storage.schema import (
@@ -84,11 +86,12 @@ class AccountRepository(Repository):
         trades: list[TradeRecord],
         equity: list[tuple[int, float]],
         record: RecordProgress = NOTHING_RECORDED,
+        transfers: Sequence[IncomeRecord] = (),
     ) -> None:
-        """Engine state, new trades, equity points and what parity needs in one transaction; points from the first new one on are
+        """Engine state, new trades, transfers, equity points and what parity needs in one transaction; points from the first new one on are
         replaced.
 
-        Raises `Refused` for an unknown account, `Unavailable` (and stores nothing) for a trade number already stored.
+        Raises `Refused` for an unknown account, `Unavailable` (and stores nothing) for a trade or transfer already stored.
         """
         with self._writing() as session:
             done = session.execute(
@@ -104,6 +107,7 @@ class AccountRepository(Repository):
                 session.execute(delete(AccountEquityRow).where(AccountEquityRow.account == name, since))
                 rows = [{"account": name, "time_ms": time_ms, "equity": value} for time_ms, value in points.items()]
                 session.execute(insert(AccountEquityRow), rows)
+            append_records(session, name, transfers)
             put_record(session, name, record)
 
     def trades(self, name: str, limit: int = 1_000, before: int | None = None) -> list[TradeRecord]:

@@ -1,4 +1,5 @@
-"""Income records of actual accounts: each once, whatever is told again, stored together with how far they are known."""
+"""Income records of accounts: of actual ones each once, whatever is told again, stored together with how far they are known; of
+virtual ones the transfers, stored with the state of the account that they have changed."""
 
 from __future__ import annotations
 
@@ -48,6 +49,12 @@ class IncomeRepository(Repository):
         with self._reading() as session:
             return [_record(row) for row in session.scalars(query.order_by(*order))]
 
+    def find(self, account: str, transaction_id: int, kind: str) -> IncomeRecord | None:
+        """The record of no symbol with this number."""
+        with self._reading() as session:
+            row = session.get(AccountIncomeRow, (account, transaction_id, kind, ""))
+            return None if row is None else _record(row)
+
     def count(self, account: str) -> int:
         """How many there are."""
         query = select(func.count()).select_from(AccountIncomeRow).where(AccountIncomeRow.account == account)
@@ -63,6 +70,12 @@ class IncomeRepository(Repository):
                 return IncomeState() if row is None else msgspec.json.decode(row.payload, type=IncomeState)
             except msgspec.DecodeError as error:
                 raise Fatal(f"how far the income of {account} is known cannot be read: {error}") from error
+
+
+def append_records(session: Session, account: str, records: Sequence[IncomeRecord]) -> None:
+    """Within a transaction, records that are not stored yet; one that is makes it fail."""
+    if records:
+        session.execute(insert(AccountIncomeRow), [_columns(account, each) for each in records])
 
 
 def _known(session: Session, account: str, records: Sequence[IncomeRecord]) -> Iterator[tuple[int, str, str]]:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from atm.ledger.balance import available_balance, commitment_rate, margin_ratio, risk_level
+from atm.ledger.balance import available_balance, commitment_rate, margin_ratio, max_withdrawal, risk_level
 from atm.ledger.fill import initial_margin, unrealized_profit
 from atm.ledger.margin import maintenance_margin
 from atm.model.account import AssetState, PositionState
+from atm.trading.account_control import reserved
 from atm.trading.cross_margin import cross_level
 from atm.trading.engine_setup import EngineSetup
 from atm.trading.engine_state import Tables
@@ -76,6 +77,7 @@ def _asset(setup: EngineSetup, state: Tables, index: int, positions: tuple[Posit
     wallet = row[Asset.CROSS] + sum(p.isolated_wallet for p in mine)
     unrealized = sum(p.unrealized_profit for p in mine)
     pooled, needed = sum(p.unrealized_profit for p in cross), sum(p.initial_margin for p in cross)
+    waiting = float(reserved(state[0], setup.setups, index))
     required = float(sum(p.maintenance_margin for p in cross))
     return AssetState(
         asset=setup.assets[index],
@@ -92,6 +94,7 @@ def _asset(setup: EngineSetup, state: Tables, index: int, positions: tuple[Posit
         commitment_rate=_mean([p.commitment_rate for p in mine]),
         risk_level=_mean([p.risk_level for p in mine]),
         margin_ratio=margin_ratio(row[Asset.CROSS] + pooled, required),
+        withdrawable=float(max_withdrawal(row[Asset.CROSS], pooled, needed, waiting)),
     )
 
 

@@ -273,6 +273,14 @@ class AccountEngine:
         self._positions[i, Position.FORCE] = 1.0
         self._positions[i, Position.PENDING_OPEN] = 0.0
 
+    def transfer(self, asset: str, amount: float) -> None:
+        """Pay into the cross wallet of an asset, or out of it (amount < 0); how much may leave is for the caller to know
+        (`AssetState.withdrawable`). Raises `Invalid` for an asset that the account has not."""
+        if asset not in self.setup.assets:
+            raise Invalid("asset", asset, ", ".join(self.setup.assets))
+        self._assets[self.setup.assets.index(asset), Asset.CROSS] += amount
+        self.refresh()
+
     def _index(self, symbol: str) -> int:
         if symbol not in self.symbols:
             raise Invalid("symbol", symbol, ", ".join(self.symbols))

@@ -15,12 +15,20 @@ from atm.model.interval import MINUTE_MS, parse_time
 
 class FieldsDialog:
     """scope: of the command it leads to; fields: names, whose labels are the texts "field.<name>" and whose values are texts;
-    choices: fields that are one of a few values, whose names are the texts "<field>.<value>"."""
+    choices: fields that are one of a few values, whose names are the texts "<field>.<value>", or the values themselves unless `named`."""
 
-    def __init__(self, scope: str, fields: tuple[str, ...], choices: dict[str, tuple[str, ...]] | None = None) -> None:
+    def __init__(
+        self,
+        scope: str,
+        fields: tuple[str, ...],
+        choices: dict[str, tuple[str, ...]] | None = None,
+        *,
+        named: bool = True,
+    ) -> None:
         self.scope = scope
         self.values = dict.fromkeys(fields, "")
         self._choices = choices or {}
+        self._named = named
         self._opening = False
         self._closing = False
 
@@ -62,7 +70,7 @@ class FieldsDialog:
     def _field(self, ui: Ui, name: str, failed: Failed | None, hint: str) -> None:
         mark, label = f"{self.scope}.{name}", ui.t(f"field.{name}")
         if name in self._choices:
-            options = [(value, ui.t(f"{name}.{value}")) for value in self._choices[name]]
+            options = [(value, ui.t(f"{name}.{value}") if self._named else value) for value in self._choices[name]]
             self.values[name] = widgets.choice(ui, mark, label, self.values[name], options)
             return
         self.values[name] = widgets.text_field(

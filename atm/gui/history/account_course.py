@@ -60,4 +60,5 @@ def course(
         setup = beginning_with(setup, float(equity[0]))
     spec = review_spec(setup, analyses, trade, start, end)
     details = None if reviewed is None else SimulationDetails.unpack(reviewed.details)
-    return SimulationResult(spec, time, equity, trades, details)
+    transfers = tuple((each.time_ms, float(each.amount)) for each in records.transfers)
+    return SimulationResult(spec, time, equity, trades, details, transfers)

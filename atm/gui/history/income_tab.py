@@ -13,7 +13,6 @@ from atm.gui.table import Column, Table
 from atm.gui.theme import Color
 from atm.gui.ui import Ui
 from atm.ipc.messages import TRADE, Failed, ReconcileIncome, Reply
-from atm.model.account import AccountKind
 from atm.model.income import (
     COMMISSION,
     FUNDING_FEE,
@@ -53,12 +52,8 @@ class IncomeTab:
     _sum_table: Table[IncomeSum] | None = None
     _line_table: Table[IncomeLine] | None = None
 
-    def draw(self, ui: Ui, name: str, kind: AccountKind, market_ms: int) -> None:
+    def draw(self, ui: Ui, name: str, market_ms: int) -> None:
         """market_ms: what is stored is read anew each hour, and after a reading that was asked for."""
-        if kind is not AccountKind.ACTUAL:
-            with widgets.card(ui, "income", 0, 0):
-                widgets.empty(ui, icons.INFO, ui.t("income.virtual_title"), ui.t("income.virtual"))
-            return
         if name != self._name:
             self._name, self.asking, self.error = name, False, ""
         results = ui.results
@@ -124,9 +119,9 @@ class IncomeTab:
         ]
         for asset, (has, made) in found.wallets.items():
             difference = has - made
-            figures.append((ui.t("income.wallet", asset=asset), _money(has), None))
+            figures.append((ui.t("income.wallet", asset=asset), money(has), None))
             color = ui.colors.bad if difference else ui.colors.good
-            figures.append((ui.t("income.wallet_difference", asset=asset), _money(difference), color))
+            figures.append((ui.t("income.wallet_difference", asset=asset), money(difference), color))
         widgets.stats(ui, figures, 150)
 
     def _anew(self, ui: Ui, name: str) -> None:
@@ -183,7 +178,7 @@ def _sum_table(ui: Ui, way: str) -> Table[IncomeSum]:
         Column(t("income.kind"), lambda r: _kind(ui, r.kind), lambda r: r.kind, right=False, width=1.4),
         Column(t("income.records"), lambda r: f"{r.records:,}", lambda r: r.records, width=0.6),
         Column(
-            t("income.amount"), lambda r: _money(r.amount), lambda r: float(r.amount), width=1.7,
+            t("income.amount"), lambda r: money(r.amount), lambda r: float(r.amount), width=1.7,
             color=lambda r: ui.signed(float(r.amount)),
         ),
         Column(t("income.asset"), lambda r: r.asset, lambda r: r.asset, right=False, width=0.7),
@@ -203,12 +198,12 @@ def _line_table(ui: Ui) -> Table[IncomeLine]:
         Column(t("income.kind"), lambda r: _kind(ui, r.kind), lambda r: r.kind, right=False, width=1.2),
         Column(t("income.symbol"), lambda r: r.symbol, lambda r: r.symbol, right=False),
         Column(
-            t("income.difference"), lambda r: _money(r.difference), lambda r: float(r.difference), width=1.2,
+            t("income.difference"), lambda r: money(r.difference), lambda r: float(r.difference), width=1.2,
             color=lambda r: ui.colors.muted if r.cause.is_explained else ui.colors.bad,
         ),
         Column(t("income.asset"), lambda r: r.asset, lambda r: r.asset, right=False, width=0.6),
-        Column(t("income.exchange"), lambda r: _money(r.exchange), lambda r: float(r.exchange or 0), width=1.2),
-        Column(t("income.own"), lambda r: _money(r.own), lambda r: float(r.own or 0), width=1.2),
+        Column(t("income.exchange"), lambda r: money(r.exchange), lambda r: float(r.exchange or 0), width=1.2),
+        Column(t("income.own"), lambda r: money(r.own), lambda r: float(r.own or 0), width=1.2),
     )  # fmt: skip
     key = "{0.time_ms} {0.kind} {0.symbol} {0.asset} {0.trade_id}".format
     return Table("income.lines", columns, key, descending_first=True, inner_width=LINES_WIDTH)
@@ -218,6 +213,6 @@ def _kind(ui: Ui, kind: str) -> str:
     return ui.t(f"income_kind.{kind}") if kind in NAMED else kind
 
 
-def _money(value: Decimal | None) -> str:
+def money(value: Decimal | None) -> str:
     """All eight decimals: what is to be compared is not rounded."""
     return "–" if value is None else f"{value:,.8f}"

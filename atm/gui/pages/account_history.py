@@ -16,6 +16,7 @@ from atm.gui.history.position_strip import draw_position
 from atm.gui.history.reconciliation import draw_badge, draw_checks
 from atm.gui.history.review_client import ReviewClient
 from atm.gui.history.trades_tab import HistoryTrades
+from atm.gui.history.transfers_tab import TransfersTab
 from atm.gui.pages.accounts import newest_first
 from atm.gui.parity.parity_tab import ParityTab
 from atm.gui.read_model import AccountView
@@ -53,6 +54,7 @@ class AccountHistoryPage:
         self.reports = ReportsTab()
         self.statistics = StatisticsTab()
         self.income = IncomeTab()
+        self.transfers = TransfersTab()
         self.parity = ParityTab()
         self._export = ExportBar()
         self._of = ""
@@ -120,7 +122,7 @@ class AccountHistoryPage:
         if joined != self._joined:
             self._joined = joined
             self._trades = tuple(reversed(newest_first(self._records.trades, view.trades)))
-        self.review.follow(ui, name, (len(self._trades), market_ms // HOUR_MS))
+        self.review.follow(ui, name, (len(self._trades), market_ms // HOUR_MS, _paid_in(view)))
         self._make(ui, view, self._records)
         return loaded
 
@@ -128,6 +130,8 @@ class AccountHistoryPage:
         """Remember the equity of this minute."""
         minute = view.snapshot.market_ms // MINUTE_MS * MINUTE_MS
         known = {state.asset: state.margin_balance for state in view.snapshot.assets}
+        if view.snapshot.transfer_ms == minute:
+            return  # the equity before the transfer is stored with it
         if minute and known and (not self._seen or minute > self._seen[-1][0]):
             self._seen.append((minute, sum(known.values())))
 
@@ -207,7 +211,10 @@ class AccountHistoryPage:
         elif self.tab == "chart":
             self._chart(ui, view, result)
         elif self.tab == "income":
-            self.income.draw(ui, view.snapshot.name, view.snapshot.kind, view.snapshot.market_ms)
+            if view.snapshot.kind is AccountKind.VIRTUAL:
+                self.transfers.draw(ui, view, () if self._records is None else self._records.transfers)
+            else:
+                self.income.draw(ui, view.snapshot.name, view.snapshot.market_ms)
         elif self.tab == "reports":
             self.reports.draw(ui, result)
         elif review is not None:
@@ -235,7 +242,8 @@ class AccountHistoryPage:
         """What the account has come to by now."""
         states, curve = view.snapshot.assets, result.curve
         equity = sum(state.margin_balance for state in states) if states else None
-        total = equity / result.initial - 1 if equity is not None and result.initial > 0 else None
+        first = result.initial if view.snapshot.reference is None else view.snapshot.reference
+        total = equity / first - 1 if equity is not None and first > 0 else None
         today = [view.today(state.asset) for state in states]
         change = sum(each for each in today if each is not None) if any(each is not None for each in today) else None
         fall = float(curve.drawdown.min()) if len(curve.drawdown) else None
@@ -288,6 +296,11 @@ def _middle(ui: Ui, mark: str, label: str, kind: str = "plain") -> bool:
     return widgets.button(ui, mark, label, kind)
 
 
-def _key(view: AccountView) -> tuple[str, str, int]:
-    """What is kept of an account: read anew every market hour; fills are heard as well, at once."""
-    return "account records", view.snapshot.name, view.snapshot.market_ms // HOUR_MS
+def _key(view: AccountView) -> tuple[str, str, int, Hashable]:
+    """What is kept of an account: read anew every market hour and after a transfer; fills are heard as well, at once."""
+    return "account records", view.snapshot.name, view.snapshot.market_ms // HOUR_MS, _paid_in(view)
+
+
+def _paid_in(view: AccountView) -> Hashable:
+    """Another value after each transfer."""
+    return view.snapshot.transfer_ms, tuple(state.transferred for state in view.snapshot.assets)

@@ -13,6 +13,7 @@ from atm.gui.accounts.orders_tab import OrdersTab
 from atm.gui.accounts.positions_tab import PositionsTab, send_clear
 from atm.gui.accounts.risk_tab import RiskTab
 from atm.gui.accounts.setup_tab import SetupTab
+from atm.gui.accounts.transfer_dialog import TransferDialog
 from atm.gui.history.account_list import draw_list
 from atm.gui.pages.account_positions import alarm
 from atm.gui.pages.activation_card import ActivationCard, status_badge
@@ -44,6 +45,7 @@ class AccountsPage:
         self._risk = RiskTab()
         self._activation = ActivationCard()
         self._setup = SetupTab()
+        self._transfer = TransferDialog()
         self._incident = IncidentCard()
         self._trades: Table[TradeRecord] | None = None
         self._language = ""
@@ -136,6 +138,10 @@ class AccountsPage:
             key = "done.trading_on" if wanted else "done.trading_off"
             ui.commands.send(TRADE, SetTrading(name, wanted), "accounts.trading", key, {"account": name})
         imgui.same_line(0, ui.px(24))
+        if snapshot.kind is AccountKind.VIRTUAL:
+            self._transfer.buttons(ui, view)
+            self._transfer.draw(ui, view)
+            imgui.same_line(0, ui.px(24))
         self._clear_all(ui, view)
         imgui.same_line()
         self._remove(ui, view)
@@ -179,10 +185,8 @@ class AccountsPage:
 
     def _asset(self, ui: Ui, view: AccountView, s: AssetState) -> None:
         today = view.today(s.asset)
-        setup = view.setup.assets.get(s.asset)
-        initial = setup.initial_balance if setup is not None else None
         equity = view.equity(s.asset)
-        total = equity / initial - 1 if initial and equity is not None else None
+        total = equity / s.reference - 1 if s.reference and equity is not None else None
         used = s.initial_margin / s.margin_balance if s.margin_balance else None
         realized, fees, funding = self._booked(ui, view, s)
         imgui.push_id(s.asset)
@@ -197,6 +201,7 @@ class AccountsPage:
                 (ui.t("account.realized"), formats.number(realized, sign=True), ui.signed(realized)),
                 (ui.t("account.wallet"), formats.number(s.wallet_balance), None),
                 (ui.t("account.available"), formats.number(s.available_balance), None),
+                *self._paid_in(ui, view, s),
                 (ui.t("account.margin"), f"{formats.number(s.initial_margin)} ({formats.percent(used, 1)})", None),
                 (ui.t("account.maintenance"), formats.number(s.maintenance_margin), None),
                 (ui.t("account.margin_ratio"), formats.percent(s.margin_ratio, 1), alarm(ui, s.margin_ratio)),
@@ -208,6 +213,14 @@ class AccountsPage:
             128,
         )  # fmt: skip
         imgui.pop_id()
+
+    def _paid_in(self, ui: Ui, view: AccountView, s: AssetState) -> list[tuple[str, str, None]]:
+        if view.setup.kind is not AccountKind.VIRTUAL:
+            return []
+        return [
+            (ui.t("account.withdrawable"), formats.number(s.withdrawable), None),
+            (ui.t("account.transferred"), formats.number(s.transferred, sign=True), None),
+        ]
 
     def _booked(self, ui: Ui, view: AccountView, s: AssetState) -> tuple[float, float, float | None]:
         """Realised profit, fees and funding. Those of an actual account are the exchange's: the sums of its trade log, and no funding,

@@ -116,7 +116,8 @@ class DashboardPage:
         for asset in view.setup.assets:
             state = next((s for s in view.snapshot.assets if s.asset == asset), None)
             today = view.today(asset)
-            start = view.day_start_equity.get(asset)
+            equity = view.equity(asset)
+            start = equity - today if equity is not None and today is not None else None
             imgui.table_next_row()
             imgui.table_next_column()
             if imgui.text_link(name):
@@ -129,7 +130,7 @@ class DashboardPage:
             ui.text(ui.t("accounts.trading_on" if trading else "accounts.trading_off"),
                     ui.colors.good if trading else ui.colors.muted)  # fmt: skip
             imgui.table_next_column()
-            ui.text(f"{formats.number(view.equity(asset))} {asset}", bold=True)
+            ui.text(f"{formats.number(equity)} {asset}", bold=True)
             imgui.table_next_column()
             share = today / start if today is not None and start else None
             ui.text(f"{formats.number(today, sign=True)}  ({formats.percent(share, sign=True)})", ui.signed(today))

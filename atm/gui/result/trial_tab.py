@@ -269,7 +269,7 @@ def _curve(run: TrialRun) -> EquityCurve:
     peak = np.maximum.accumulate(equity)
     with np.errstate(divide="ignore", invalid="ignore"):
         fall = np.where(peak > 0, equity / peak - 1, 0.0)
-    return EquityCurve(time_ms / 1000.0, equity.copy(), fall)
+    return EquityCurve(time_ms / 1000.0, equity.copy(), fall, equity.copy(), np.zeros(len(equity)))
 
 
 _LOADED = 0.999

@@ -46,7 +46,7 @@ class ShownResult:
 
 def shown(result: SimulationResult) -> ShownResult:
     """Lay a stored result out (on the reader thread)."""
-    curve = EquityCurve.of(result.equity_time, result.equity)
+    curve = EquityCurve.of(result.equity_time, result.equity, result.transfers)
     hourly = None if result.details is None else result.details.hourly
     trips = tuple(round_trips(result.trades)) if result.details is None else result.details.trips
     held = None
@@ -68,7 +68,7 @@ def shown(result: SimulationResult) -> ShownResult:
 
 @dataclass(frozen=True, slots=True)
 class Stretch:
-    """Figures of a part of a curve. change: of the equity in it, a fraction; fall: its largest drawdown, a fraction."""
+    """Figures of a part of a curve, transfers left out. change: of the equity in it, a fraction; fall: its largest drawdown, a fraction."""
 
     start_s: float
     end_s: float
@@ -83,13 +83,15 @@ def stretch(curve: EquityCurve, start_s: float, end_s: float) -> Stretch | None:
     hi = int(np.searchsorted(curve.time, end_s, "right"))
     if hi - lo < 2:
         return None
-    values = curve.equity[lo:hi]
+    values = curve.worth[lo:hi]
     peak = np.maximum.accumulate(values)
     with np.errstate(divide="ignore", invalid="ignore"):
         fall = float(np.nanmax(np.where(peak > 0, 1 - values / peak, 0.0)))
     begin, end = float(values[0]), float(values[-1])
     change = end / begin - 1 if begin > 0 else 0.0
-    return Stretch(float(curve.time[lo]), float(curve.time[hi - 1]), change, end - begin, fall)
+    paid_in = float(curve.paid_in[hi - 1] - curve.paid_in[lo])
+    profit = float(curve.equity[hi - 1] - curve.equity[lo]) - paid_in
+    return Stretch(float(curve.time[lo]), float(curve.time[hi - 1]), change, profit, fall)
 
 
 # --- round trips by group ---------------------------------------------------------------------------------------------

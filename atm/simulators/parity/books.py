@@ -39,8 +39,9 @@ def scene_of(day: RecordedDay, market: DayMarket, compared: ComparedDecisions, f
     opens = {key: bars[key[0]][key[1]].open for key in wanted_opens if key[1] in bars.get(key[0], {})}
     differing = frozenset((time + MINUTE_MS, symbol) for time, symbol in compared.where)
     return Scene(
-        day.begin_ms, equity, wallet, held, _rules(day, bars, marks), opens, differing, _moved(day), not day.is_actual
-    )
+        day.begin_ms, equity, wallet, held, _rules(day, bars, marks), opens, differing, _moved(day), _paid_in(day.segments[1:]),
+        not day.is_actual,
+    )  # fmt: skip
 
 
 def live_books(day: RecordedDay, market: DayMarket) -> Books:
@@ -51,6 +52,7 @@ def live_books(day: RecordedDay, market: DayMarket) -> Books:
     begin, end = engine_of(day.segments[0]), engine_of(day.after)
     if not day.is_actual:
         wallet, held = _state(end)
+        wallet -= _paid_in([day.after])  # after the day's last minute
         return Books(fills, wallet, held, _paid(end) - _paid(begin), _borne(end) - _borne(begin), wishes)
     facts = day.facts()
     before = day.facts_before()
@@ -95,6 +97,11 @@ def _wallet(day: RecordedDay, facts: MinuteFacts) -> float:
 def _moved(day: RecordedDay) -> float:
     """What came into the account, by the exchange's own records, that is no trade and no funding."""
     return math.fsum(float(each.amount) for each in day.income or () if each.kind not in _OF_TRADING)
+
+
+def _paid_in(segments: Iterable[Segment]) -> float:
+    """What the user paid into a virtual account at their beginning; both sides have it."""
+    return math.fsum(amount for segment in segments for amount in segment.transferred.values())
 
 
 def _paid(engine: AccountEngine) -> float:

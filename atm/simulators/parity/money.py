@@ -72,8 +72,8 @@ class Books:
 @dataclass(frozen=True)
 class Scene:
     """What both sides share. wallet, held: at the beginning; opens: open price by (symbol, open time); differing: decisions
-    (time, symbol) that were not the same; moved: amount of known transfers into the account; is_closed: nobody but the account's
-    own engine can change it (a virtual account)."""
+    (time, symbol) that were not the same; moved: amount of known transfers into the account, which the backtest has not; shared: of
+    those that both sides have; is_closed: nobody but the account's own engine can change it (a virtual account)."""
 
     begin_ms: int
     equity: float
@@ -83,6 +83,7 @@ class Scene:
     opens: Mapping[tuple[str, int], float]
     differing: frozenset[tuple[int, str]] = frozenset()
     moved: float = 0.0
+    shared: float = 0.0
     is_closed: bool = False
 
 
@@ -153,7 +154,7 @@ class _Ledger:
         made = [fill.quantity * fill.side.sign * (rules[fill.symbol].mark - fill.price) for fill in side.fills]
         carried = [quantity * (rules[s].mark - entry) for s, (quantity, entry) in self._scene.held.items() if quantity]
         spent = [-fill.fee for fill in side.fills]
-        explained = (self._scene.wallet, *carried, *made, *spent, -side.funding, side.credits)
+        explained = (self._scene.wallet, self._scene.shared, *carried, *made, *spent, -side.funding, side.credits)
         return side.equity(rules) - math.fsum(explained)
 
     def _unfilled(self, side: Books) -> dict[str, float]:

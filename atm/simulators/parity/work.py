@@ -91,6 +91,8 @@ def _begun(day: RecordedDay, segment: Segment) -> AccountEngine:
 def _changed(segment: Segment, before: AccountEngine) -> AccountEngine:
     engine = engine_of(segment)
     engine.adopt(before)
+    for asset, amount in segment.transferred.items():
+        engine.transfer(asset, amount)
     engine.set_trading(segment.setup.trading)
     for symbol in segment.cleared:
         if any(each.symbol == symbol and each.quantity for each in engine.snapshot().positions):

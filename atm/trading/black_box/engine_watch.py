@@ -101,6 +101,12 @@ class EngineWatch:
         """The user's word, which the engine has obeyed: trading_on, trading_off, force_clear."""
         self._recorder.safely(lambda: self._write(EngineCommand(name, digest_of(self._engine), tuple(symbols))))
 
+    def transferred(self, asset: str, amount: float) -> None:
+        """Money came into the engine's wallet, or left it (amount < 0)."""
+        self._recorder.safely(
+            lambda: self._write(EngineCommand("transfer", digest_of(self._engine), asset=asset, amount=amount))
+        )
+
     def reloaded(self, changed: Mapping[str, Instrument]) -> None:
         """The engine has other instruments."""
         self.instruments.update({symbol: each for symbol, each in changed.items() if symbol in self.instruments})

@@ -201,12 +201,14 @@ class EngineFills(msgspec.Struct, frozen=True, tag="fills"):
 
 
 class EngineCommand(msgspec.Struct, frozen=True, tag="command", omit_defaults=True):
-    """name: trading_on, trading_off, force_clear (of symbols) or instruments."""
+    """name: trading_on, trading_off, force_clear (of symbols), instruments or transfer (of an amount of an asset, below 0: out)."""
 
     name: str
     digest: int
     symbols: tuple[str, ...] = ()
     instruments: tuple[Instrument, ...] = ()
+    asset: str = ""
+    amount: float = 0.0
 
 
 class EngineFailed(msgspec.Struct, frozen=True, tag="failed"):

@@ -259,6 +259,8 @@ def _minute(engine: AccountEngine, actual: ActualEngine | None, record: EngineMi
 def _command(engine: AccountEngine, record: EngineCommand) -> None:
     if record.name == "instruments":
         engine.take_instruments({each.symbol: each for each in record.instruments})
+    elif record.name == "transfer":
+        engine.transfer(record.asset, record.amount)
     elif record.name == "force_clear":
         for symbol in record.symbols:
             engine.force_clear(symbol)

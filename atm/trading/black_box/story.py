@@ -65,7 +65,8 @@ def _said(line: Line, sentence: Sentence) -> Iterator[str]:
             for fill in FILLS.decode(record.fills):
                 yield f"   fill {brief(fill)}"
         case EngineCommand():
-            yield " ".join(("command", record.name, *record.symbols))
+            amount = f"{record.amount:+.10g} {record.asset}".split() if record.asset else ()
+            yield " ".join(("command", record.name, *record.symbols, *amount))
         case EngineFailed():
             yield f"STOPPED {record.error}"
         case Told():

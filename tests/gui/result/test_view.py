@@ -82,7 +82,8 @@ def test_filters(chosen: TradeFilter, left: list[int]) -> None:
 
 def test_figures_of_what_is_in_sight() -> None:
     time = np.array([0.0, 10.0, 20.0, 30.0])
-    curve = EquityCurve(time, np.array([100.0, 120.0, 90.0, 108.0]), np.zeros(4))
+    values = np.array([100.0, 120.0, 90.0, 108.0])
+    curve = EquityCurve(time, values, np.zeros(4), values, np.zeros(4))
     whole = stretch(curve, -5.0, 50.0)
     assert whole is not None
     assert (whole.change, whole.profit, whole.fall) == (pytest.approx(0.08), 8.0, pytest.approx(0.25))
