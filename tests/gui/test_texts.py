@@ -12,6 +12,7 @@ from atm.exchange.client.instrument_changes import FIELDS as INSTRUMENT_FIELDS
 from atm.exchange.client.instrument_changes import ChangeKind
 from atm.gui.accounts.orders_tab import SCOPES as ORDER_SCOPES
 from atm.gui.accounts.positions_tab import COLUMN_SETS
+from atm.gui.accounts.transfer_dialog import WAYS
 from atm.gui.analysis_draft import groups_of
 from atm.gui.analysis_rows import STATES as ANALYSIS_STATES
 from atm.gui.data.symbol_detail import TABS as DATA_TABS
@@ -140,7 +141,7 @@ LIVE = list(every(parameters_of(LiveRules)))
 VARIANTS = {variant.key.lower() for each in TRADE for variant in each.variants}
 DIFFERENCES = ("position", "order_missing", "foreign_order", "orphan_order", "settings")
 SUSPENDED = re.findall(r'"why[.](\w+)"', (ROOT / "atm/gui/accounts/suspension.py").read_text("utf-8"))
-REVIEW_CHECKS = ("fills", "profit", "fees", "wallet", "funding", "equity")
+REVIEW_CHECKS = ("fills", "profit", "fees", "wallet", "funding", "equity", "transfers")
 
 STATES = {
     "connection": ("connecting", "connected", "degraded", "disconnected", "banned"),
@@ -259,6 +260,7 @@ STATES = {
     "income_kind": INCOME_KINDS,
     "probe_type": tuple(probe.value for probe in Probe),
     "probe_outcome": tuple(outcome.value for outcome in ProbeOutcome),
+    "transfer": tuple(f"{way}{end}" for way in WAYS for end in ("", "_dots", "_title", "_about")),
     "income_cause": tuple(cause.value for cause in IncomeCause),
     "account_tab": ACCOUNT_TABS,
     "columns": COLUMN_SETS,

@@ -19,6 +19,7 @@ from atm.model.transfer import parse_amount
 
 SCOPE = "accounts.transfer"
 WAYS = ("deposit", "withdraw")
+_DONE = {"deposit": "done.deposit", "withdraw": "done.withdraw"}
 _ID_BITS = 62
 
 
@@ -92,7 +93,7 @@ class TransferDialog:
             self._sent, self._number = wish, 1 + secrets.randbits(_ID_BITS)
         request = (Deposit if self.way == "deposit" else Withdraw)(self._account, asset, text, self._number)
         parameters = {"account": self._account, "amount": f"{wish[3]:f} {asset}"}
-        ui.commands.send(TRADE, request, SCOPE, f"done.{self.way}", parameters)
+        ui.commands.send(TRADE, request, SCOPE, _DONE[self.way], parameters)
 
 
 def _state(states: Sequence[AssetState], asset: str) -> AssetState | None:
