@@ -89,8 +89,8 @@ def draw_equity(
     logarithmic: bool = False,
     limits: tuple[float, float] | None = None,
 ) -> tuple[float, float] | None:
-    """Draw into the present window. size on the screen; label: the curve's name in the legend, beside others; limits: times that
-    come into sight whatever was there (Unix seconds), None = the user's.
+    """Draw into the present window; transfers are upright lines. size on the screen; label: the curve's name in the legend, beside
+    others; limits: times that come into sight whatever was there (Unix seconds), None = the user's.
 
     Returns the times in sight (Unix seconds). The wheel zooms, dragging pans, a double click shows everything again.
     """
@@ -133,6 +133,10 @@ def _draw_value(
         flags=int(implot.InfLinesFlags_.horizontal) | int(implot.ItemFlags_.no_legend),
     )
     implot.plot_inf_lines("##start", curve.equity[:1].copy(), start)
+    for color, moved in ((c.good, np.diff(curve.paid_in) > 0.0), (c.bad, np.diff(curve.paid_in) < 0.0)):
+        if moved.any():
+            line = implot.Spec(line_color=ImVec4(*fade(color, 0.7)), flags=int(implot.ItemFlags_.no_legend))
+            implot.plot_inf_lines(f"##transfers {color}", curve.time[:-1][moved].copy(), line)
     for other in beside:
         spec = implot.Spec(line_color=ImVec4(*other.color), line_weight=other.weight)
         implot.plot_line(other.label, other.curve.time, other.curve.equity, spec)

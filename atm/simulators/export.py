@@ -51,6 +51,12 @@ def _arrow_type(kind: Any) -> pa.DataType:
     return pa.string() if kind is str or (isinstance(kind, type) and issubclass(kind, Enum)) else pa.float64()
 
 
+def transfers_table(transfers: Sequence[tuple[int, float]]) -> pa.Table:
+    """(Unix ms, paid in, out below 0)."""
+    times, amounts = zip(*transfers, strict=True)
+    return pa.table({"time": pa.array(times, _MOMENT), "amount": pa.array(amounts, pa.float64())})
+
+
 def equity_table(time_ms: NDArray[np.int64], equity: NDArray[np.float64]) -> pa.Table:
     """Margin balance at the close of every minute."""
     return pa.table({"time": pa.array(time_ms, _MOMENT), "equity": pa.array(equity)})

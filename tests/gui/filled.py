@@ -140,7 +140,7 @@ def account_setup(name: str = "paper-1") -> AccountSetup:
 def account(name: str = "paper-1", *, equity: float = 10_284.35, market_ms: int = MARKET_MS) -> AccountUpdated:
     asset = AssetState(
         "USDT", 10_211.9, 8_760.2, equity, 7_308.4, equity - 10_211.9, 1_451.7, 29.03, 18.44, 2.71, 233.05,
-        commitment_rate=0.937, risk_level=0.4, margin_ratio=0.0,
+        commitment_rate=0.937, risk_level=0.4, margin_ratio=0.0, withdrawable=7_235.95, reference=10_000.0,
     )  # fmt: skip
     positions = (
         PositionState(
@@ -186,7 +186,9 @@ def account(name: str = "paper-1", *, equity: float = 10_284.35, market_ms: int 
         PositionState("NEARUSDT", allocated_balance=1_500.0, trading=True),
     )
     assumed = Assumptions(held_minutes=5_000, unmarked_minutes=120, stamps=18, constant_stamps=3)
-    snapshot = AccountSnapshot(name, AccountKind.VIRTUAL, True, market_ms, (asset,), positions, assumed=assumed)
+    snapshot = AccountSnapshot(
+        name, AccountKind.VIRTUAL, True, market_ms, (asset,), positions, assumed=assumed, reference=10_000.0
+    )
     return AccountUpdated(snapshot, account_setup(name))
 
 

@@ -50,3 +50,13 @@ def test_the_next_report() -> None:
     assert next_report_ms(7, 6 * hour) == 7 * hour
     assert next_report_ms(7, 7 * hour) == DAY_MS + 7 * hour
     assert next_report_ms(0, DAY_MS - 1) == DAY_MS
+
+
+def test_a_deposit_is_no_profit_and_a_withdrawal_no_fall() -> None:
+    # 1,000 → 1,100; 900 paid in: 2,000 → 1,900; 950 paid out: 950 → 1,045: 1.1 · 0.95 · 1.1 − 1 = +14.95 %, fall 5 %.
+    asset = AssetState("USDT", 1_045, 1_045, 1_045, 1_045, 0, 0, 0)
+    snapshot = AccountSnapshot("main", AccountKind.VIRTUAL, True, 50, (asset,))
+    day = AccountDay(snapshot, [(0, 1_000.0), (10, 1_100.0), (20, 1_900.0)], [], [(10, 900.0), (20, -950.0)])
+    lines = report([day], T).splitlines()
+    assert lines[1] == "Equity 1,045.00, +95.00 (+14.95%) in 24 hours"
+    assert lines[3] == "Deepest fall of equity 5.00%"

@@ -12,7 +12,7 @@ from atm.gui.results import SimulationResult
 from atm.gui.texts import Texts
 from atm.model.errors import Invalid, Refused, Unavailable
 from atm.model.simulation import SimulationSummary
-from atm.simulators.export import equity_table, report_table, trades_table, trips_table
+from atm.simulators.export import equity_table, report_table, trades_table, transfers_table, trips_table
 from atm.simulators.statistics.reports import daily
 from atm.simulators.tear_sheet.page import tear_sheet
 from atm.storage.table_file import write_table
@@ -49,6 +49,8 @@ def _tables(result: SimulationResult, folder: Path, ending: str) -> Path:
         "trades": trades_table(result.trades),
         "equity": equity_table(result.equity_time, result.equity),
     }
+    if result.transfers:
+        tables["transfers"] = transfers_table(result.transfers)
     if result.details is not None:
         tables["trips"] = trips_table(result.details.trips)
         tables["hourly"] = report_table(result.details.hourly)
@@ -63,7 +65,9 @@ def _page(result: SimulationResult, summary: SimulationSummary | None, folder: P
         raise Refused(
             f"the result {result.spec.code} is of an earlier version without statistics; run the simulation again"
         )
-    html = tear_sheet(result.spec, summary, result.details, result.equity_time, result.equity, t, t.language)
+    html = tear_sheet(
+        result.spec, summary, result.details, result.equity_time, result.equity, t, t.language, result.transfers
+    )
     path = folder / "tear-sheet.html"
     aside = path.with_name(f".{path.name}.writing")
     aside.write_text(html, "utf-8")

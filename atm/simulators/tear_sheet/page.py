@@ -14,6 +14,7 @@ from atm.model.simulation import SimulationSpec, SimulationSummary
 from atm.model.statistics import BalanceReport, Finding, RoundTrip, SimulationDetails, SimulationStatistics
 from atm.simulators.figures import FIGURES, GROUPS, UNDEFINED, Figure, shown
 from atm.simulators.statistics.equity import thin
+from atm.simulators.statistics.time_weighted import flows_between, time_weighted
 from atm.simulators.tear_sheet import charts
 
 _STYLE = (Path(__file__).parent / "style.css").read_text("utf-8")
@@ -46,8 +47,11 @@ def tear_sheet(
     equity: NDArray[np.float64],
     t: Texts,
     language: str = "en",
+    transfers: tuple[tuple[int, float], ...] = (),
 ) -> str:
-    """HTML of a result; equity as stored or whole. Raises ValueError for a result without statistics or equity."""
+    """HTML of a result; equity as stored or whole; transfers: (Unix ms, paid in, out below 0).
+
+    Raises ValueError for a result without statistics or equity."""
     statistics = summary.statistics
     if statistics is None or not len(equity):
         raise ValueError(f"the result {summary.code} has no statistics")
@@ -56,7 +60,7 @@ def tear_sheet(
         _header(summary, t),
         f'<div class="tiles">{"".join(_tile(summary, name, t) for name in _TILES)}</div>',
         _section(t("tear_sheet.findings"), _findings(summary.findings, t)),
-        _curves(equity_time, equity, details.hourly, initial, t),
+        _curves(equity_time, equity, flows_between(equity_time, transfers), details.hourly, initial, t),
         f'<div class="two"><div>{_months(statistics, t)}{_regimes(statistics, t)}</div>',
         f"{_distribution(details.trips, t)}</div>",
         _statistics(summary, statistics, t),
@@ -106,12 +110,18 @@ def _findings(findings: Sequence[Finding], t: Texts) -> str:
 
 
 def _curves(
-    time: NDArray[np.int64], equity: NDArray[np.float64], hourly: BalanceReport, initial: float, t: Texts
+    time: NDArray[np.int64],
+    equity: NDArray[np.float64],
+    flows: NDArray[np.float64],
+    hourly: BalanceReport,
+    initial: float,
+    t: Texts,
 ) -> str:
     """Equity beside buy-and-hold, and the drawdown below it."""
     begin = int(hourly.open_time[0])
-    peak = np.maximum(np.maximum.accumulate(equity), initial)
-    fall_time, fall = _from(begin, 0.0, time, np.maximum(equity, 0.0) / peak - 1.0)
+    worth, first = time_weighted(equity, initial, flows)
+    peak = np.maximum(np.maximum.accumulate(worth), first)
+    fall_time, fall = _from(begin, 0.0, time, np.maximum(worth, 0.0) / peak - 1.0)
     held_time = np.minimum(hourly.open_time + hourly.step_ms, time[-1])
     held_time, held = _from(begin, initial, held_time, hourly.column("benchmark"))
     time, equity = _from(begin, initial, time, equity)
