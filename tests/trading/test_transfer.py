@@ -13,7 +13,7 @@ from atm.managers.trade_setups import Configurations
 from atm.model.errors import Invalid
 from atm.model.interval import MINUTE_MS
 from atm.trading.engine import AccountEngine, Floats
-from atm.trading.layout import Asset, Input
+from atm.trading.layout import Asset, Input, Position
 from tests.managers.trade_harness import ACCOUNT, ANALYSIS, SYMBOLS, T0, TRADE, instrument, walk
 
 BARS = {symbol: walk(seed, 200) for seed, symbol in enumerate(SYMBOLS, 31)}
@@ -104,3 +104,28 @@ def test_more_money_is_traded_with_from_the_next_decision_on() -> None:
 def test_an_asset_that_is_not_there_is_refused() -> None:
     with pytest.raises(Invalid, match="asset"):
         engine().transfer("BTC", 1.0)
+
+
+@pytest.mark.parametrize(
+    ("isolated", "mark", "free"),
+    [
+        # long 100 at 5, leverage 3. Cross: 10,000 − 50 lost − 100 · 4.5 / 3 in use; a profit of 50 cannot leave.
+        (False, 4.5, 10_000 - 50 - 150),
+        (False, 5.5, 10_000 - 550 / 3),
+        # Isolated margin has left the cross wallet already, and its loss is its own.
+        (True, 4.5, 10_000),
+    ],
+)
+def test_what_is_free_by_hand(isolated: bool, mark: float, free: float) -> None:
+    made = engine(isolated)
+    made.tables()[0][0, [Position.QUANTITY, Position.ENTRY]] = 100.0, 5.0
+    made.refresh()
+    assert made.snapshot(marks={SYMBOLS[0]: mark}).assets[0].withdrawable == pytest.approx(free, abs=1e-9)
+
+
+def test_what_a_waiting_order_will_need_is_not_free() -> None:
+    made = engine()
+    made.tables()[0][0, [Position.PENDING_OPEN, Position.MARK]] = -30.0, 5.0
+    (state,) = made.snapshot().assets
+    # 30 · 5 / 3 of margin, and at least the fee of the entry
+    assert 10_000 - 50.0 - 1.0 < state.withdrawable < 10_000 - 50.0
