@@ -63,3 +63,11 @@ def test_another_ending_is_refused_and_leaves_what_was_there(tmp_path: Path) -> 
     with pytest.raises(Invalid, match=r"\.parquet or \.csv"):
         write_table(export.trades_table(ROUND), path)
     assert path.read_text() == "mine"
+
+
+def test_transfers_keep_their_time_and_sign(tmp_path: Path) -> None:
+    path = tmp_path / "transfers.parquet"
+    write_table(export.transfers_table(((60_000, 2_500.5), (120_000, -0.25))), path)
+    frame = read(path)
+    assert frame["amount"].tolist() == [2_500.5, -0.25]
+    assert [int(each.timestamp() * 1000) for each in pd.to_datetime(frame["time"], utc=True)] == [60_000, 120_000]
