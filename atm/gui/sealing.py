@@ -23,14 +23,15 @@ def sealed_for(public: bytes, text: str, purpose: str) -> bytes:
 
 def forget(key: str = "", secret: str = "", passwords: tuple[str, ...] = ()) -> None:
     """Have all copies of what was typed overwritten in this process, beside the frames. What is still in a field goes as well."""
-    traces = [bytearray(each.encode()) for each in passwords if each]
+    typed = [bytearray(each.encode()) for each in passwords if each]
+    traces: tuple[bytearray, ...] = ()
     try:
         keys = ApiKeys(key, secret)
-        traces += keys.traces()
+        traces = keys.traces()
         keys.wipe()
     except Invalid:
-        traces += [bytearray(each.encode()) for each in (key, secret) if each and PEM_BEGIN not in each]
-    if traces:
-        timer = threading.Timer(FRAMES_S, wipe_remains, (traces,))
+        typed += [bytearray(each.encode()) for each in (key, secret) if each and PEM_BEGIN not in each]
+    if traces or typed:
+        timer = threading.Timer(FRAMES_S, wipe_remains, (traces, typed))
         timer.daemon = True
         timer.start()

@@ -73,8 +73,8 @@ class _Account(msgspec.Struct):
 
 class ActivationDesk:
     """spawn: runs a coroutine on the manager's loop; market: the client whose clock and rate budget all share; on_change(account): told
-    before other keys, or none, count; drives(): where files are looked for, besides `home`; clock(): monotonic seconds; wipe(traces):
-    overwrites what is left of secrets in the memory of this process, on a thread."""
+    before other keys, or none, count; drives(): where files are looked for, besides `home`; clock(): monotonic seconds; wipe(keys,
+    passwords): overwrites what is left of them in the memory of this process, on a thread."""
 
     def __init__(
         self,
@@ -86,7 +86,7 @@ class ActivationDesk:
         home: Path,
         drives: Callable[[], tuple[Path, ...]] = mounted,
         clock: Callable[[], float] = time.monotonic,
-        wipe: Callable[[list[bytearray]], object] = wipe_remains,
+        wipe: Callable[[list[bytearray], list[bytearray]], object] = wipe_remains,
     ) -> None:
         self._assistant, self._endpoint, self._addresses = assistant, endpoint, addresses
         self._market, self._spawn, self._home, self._drives, self._clock = market, spawn, home, drives, clock

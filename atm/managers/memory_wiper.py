@@ -19,16 +19,17 @@ HANG_UP_S = 0.5
 
 class MemoryWiper:
     """spawn: runs a coroutine on the manager's loop; used(): keys that are still needed; what is in them stays;
-    wipe(traces): as `wipe_remains`, on a thread."""
+    wipe(keys, passwords): as `wipe_remains`, on a thread."""
 
     def __init__(
         self,
         spawn: Callable[[Coroutine[None, None, None]], None],
         used: Callable[[], list[ApiKeys]],
-        wipe: Callable[[list[bytearray]], object] = wipe_remains,
+        wipe: Callable[[list[bytearray], list[bytearray]], object] = wipe_remains,
     ) -> None:
         self._spawn, self._used, self._overwrite = spawn, used, wipe
         self._remains: list[bytearray] = []
+        self._passwords: list[bytearray] = []
         self._users = 0
         self._begun = False
         self._done = asyncio.Event()
@@ -56,7 +57,7 @@ class MemoryWiper:
 
     def forget(self, *passwords: str) -> None:
         """These are not needed any more."""
-        self._remains += [bytearray(each.encode()) for each in passwords]
+        self._passwords += [bytearray(each.encode()) for each in passwords]
         self._begin()
 
     def remember(self, keys: ApiKeys) -> None:
@@ -71,7 +72,7 @@ class MemoryWiper:
             self._begin()
 
     def _begin(self) -> None:
-        if self._remains and not self._users and not self._begun:
+        if (self._remains or self._passwords) and not self._users and not self._begun:
             self._begun = True
             self._spawn(self._wipe())
 
@@ -81,14 +82,14 @@ class MemoryWiper:
         if self._users or self.works:
             return
         needed = [trace for keys in self._used() for trace in keys.traces()]
-        remains = [trace for trace in self._remains if trace not in needed]
+        remains, passwords = [trace for trace in self._remains if trace not in needed], self._passwords
         for trace in needed:
             trace[:] = bytes(len(trace))
-        self._remains.clear()
+        self._remains, self._passwords = [], []
         self._done.clear()
         try:
             began = time.monotonic()
-            places = await asyncio.to_thread(self._overwrite, remains)
+            places = await asyncio.to_thread(self._overwrite, remains, passwords)
             log.info(
                 "what was left of keys and passwords: %s places overwritten in %.1f s", places, time.monotonic() - began
             )

@@ -1,7 +1,8 @@
 """Overwrites what is left of a secret anywhere in this process's memory: copies that Python and libraries have made and freed.
 
 Linux only (`process_vm_readv`, which says so where memory has gone meanwhile, instead of ending the process). Only what looks like
-chance is looked for: text that may stand somewhere for another reason would be overwritten there as well.
+chance is looked for, and pieces of keys alone: a word of a password, as any text that may stand somewhere for another reason, would be
+overwritten there as well, in names and messages of the program itself.
 """
 
 from __future__ import annotations
@@ -17,7 +18,9 @@ from typing import NamedTuple
 LEAST = 12
 """Bytes in a row by which a piece of a key counts as one."""
 KEY_LENGTH = 32
-"""From this length on a piece is overwritten as well; of anything shorter the whole only."""
+"""From this length on a piece of a key is overwritten as well; of anything shorter the whole only."""
+_LINK = 8
+"""Bytes at the beginning of a freed copy that Python's allocator has taken for itself."""
 _ANCHOR = LEAST // 2
 _SLICE = 1 << 22
 _FILL = ord("0")
@@ -60,13 +63,15 @@ def looks_random(text: bytes | bytearray) -> bool:
     return sum(kinds) + others >= (3 if len(text) < KEY_LENGTH else 2)
 
 
-def wipe_remains(secrets: Iterable[bytearray]) -> int:
+def wipe_remains(keys: Iterable[bytearray], passwords: Iterable[bytearray] = ()) -> int:
     """Overwrite what is left of them, themselves included; the number of places. Takes some tenths of a second a secret: not for a
-    dispatch thread. What does not look random is overwritten only itself. Whoever still uses one has it no longer."""
+    dispatch thread. keys: made by a machine; passwords: what a user made up, of which no words are looked for, only the whole or, of a
+    long one, all but its beginning. What does not look random is overwritten only itself. Whoever still uses one has it no longer."""
     traces = []
-    for secret in secrets:
+    for secret, has_pieces in (*((each, True) for each in keys), *((each, False) for each in passwords)):
         if looks_random(secret):
-            traces.append(_Trace(list(secret), LEAST if len(secret) >= KEY_LENGTH else len(secret)))
+            least = LEAST if has_pieces else len(secret) - _LINK
+            traces.append(_Trace(list(secret), least if len(secret) >= KEY_LENGTH else len(secret)))
         secret[:] = bytes(len(secret))
     if not traces or sys.platform != "linux":
         return 0

@@ -95,9 +95,9 @@ class Desk:
         self.desk.on_change = self.live.renew
         self.bus.pump()
 
-    def _forgotten(self, traces: list[bytearray]) -> None:
+    def _forgotten(self, keys: list[bytearray], passwords: list[bytearray]) -> None:
         """In place of what overwrites memory: the keys of these tests are needed again."""
-        self.forgotten += [bytes(each) for each in traces]
+        self.forgotten += [bytes(each) for each in (*keys, *passwords)]
 
     def _key(self, event: ActivationKey) -> None:
         self.public = event.public
@@ -472,7 +472,7 @@ async def test_what_is_asked_while_memory_is_overwritten_waits_for_its_end(desk:
     pair = await desk.make_key()
     began, may_end = threading.Event(), threading.Event()
 
-    def slowly(traces: list[bytearray]) -> None:
+    def slowly(*_: list[bytearray]) -> None:
         began.set()
         may_end.wait(30)
 

@@ -23,6 +23,21 @@ assert copies == [zeros + "!", "x" * 1_000_000 + zeros, "0" * 20, bytes(numbers[
 assert key == zeros and freed.raw == zeros.encode() + b"tail\\0"
 """
 
+WORDS = """
+from atm.model.remains import wipe_remains
+password = "correct horse battery staple inter" + "national"
+message, kept = "of inter" + "national interest", "Password: " + password
+assert wipe_remains((), [bytearray(password, "ascii")]) >= 1
+assert message == "of inter" + "national interest", message
+assert kept == "Password: " + "0" * 42, kept
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads the memory of a process as Linux offers it")
+def test_a_word_that_a_password_has_in_common_with_a_message_stays_in_the_message() -> None:
+    done = subprocess.run([sys.executable, "-c", WORDS], capture_output=True, text=True, timeout=100, check=False)
+    assert done.returncode == 0, done.stderr
+
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads the memory of a process as Linux offers it")
 def test_every_copy_and_every_piece_of_twelve_bytes_is_overwritten_and_nothing_else() -> None:
