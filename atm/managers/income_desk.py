@@ -59,8 +59,8 @@ class LiveAccounts(Protocol):
     def names(self) -> tuple[str, ...]:
         """Accounts that have been compared with the exchange."""
 
-    def transferred(self, name: str, told: Iterable[Transferred]) -> None:
-        """Money came in or went out."""
+    def transferred(self, name: str, told: Iterable[Transferred]) -> bool:
+        """Money came in or went out; whether that is in the journal."""
 
 
 class _Reading(msgspec.Struct):
@@ -180,9 +180,10 @@ class IncomeDesk:
     def _conclude(self, name: str, reading: _Reading) -> None:
         state = reading.round.concluded(reading.state)
         told = [Transferred(each.asset, each.amount, each.time_ms, each.transaction_id) for each in reading.transfers]
-        if told:
-            # before the state says that they are known: after a kill in between they are told again, which does no harm
-            self._live.transferred(name, told)
+        # before the state says that they are known: after a kill in between they are told again, which does no harm
+        if told and not self._live.transferred(name, told):
+            self._failed(name, "the account is being taken up anew")
+            return
         try:
             self._database.income.take(name, (), state)
             self._compare(name, state)

@@ -249,10 +249,9 @@ class LiveDesk:
         """Symbols of an account of which the order types can be tried."""
         return self._live[name].account.probe_targets if name in self._live else ()
 
-    def transferred(self, name: str, told: Iterable[Transferred]) -> None:
-        """The income records of an account tell of money that came in or went out."""
-        if name in self._live:
-            self._do(name, self._live[name].account.transferred(told, self.now_ms))
+    def transferred(self, name: str, told: Iterable[Transferred]) -> bool:
+        """The income records of an account tell of money that came in or went out; whether that is in the journal."""
+        return name in self._live and self._do(name, self._live[name].account.transferred(told, self.now_ms))
 
     def knows(self, name: str) -> bool:
         """Whether the account was opened here."""

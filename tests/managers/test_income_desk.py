@@ -48,7 +48,7 @@ class Stage:
         self.database.accounts.put(AccountSetup(NAME, AccountKind.ACTUAL))
         self.booked: list[IncomeRecord] = []
         self.balance = D(1_000)
-        self.refuses = False
+        self.refuses = self.is_lost = False
         self.asked: list[object] = []
         self.told: list[Transferred] = []
         self.notices: list[dict[str, str]] = []
@@ -65,8 +65,9 @@ class Stage:
     def names(self) -> tuple[str, ...]:
         return (NAME,)
 
-    def transferred(self, name: str, told: Iterable[Transferred]) -> None:
-        self.told += told
+    def transferred(self, name: str, told: Iterable[Transferred]) -> bool:
+        self.told += () if self.is_lost else told
+        return not self.is_lost
 
     def _notify(self, severity: object, text: str, subject: str, **parameters: str) -> None:
         self.notices.append({"text": text, **parameters})
@@ -76,7 +77,9 @@ class Stage:
         if self.refuses:
             raise Unavailable("no connection")
         if isinstance(request.question, ReadPage):
-            return AccountIncome(records=tuple(self.booked))
+            asked = request.question
+            found = [each for each in self.booked if asked.start_ms <= each.time_ms <= asked.end_ms]
+            return AccountIncome(records=tuple(found))
         return AccountIncome(wallets={"USDT": self.balance})
 
     def book(self, number: int, kind: str, amount: str, trade_id: int = 0) -> None:
@@ -131,6 +134,18 @@ def test_transfers_are_told_to_the_account_and_an_unexplained_difference_once_to
             ("notice.income_differs", "COMMISSION", "-0.5")
         ]
     assert stage.database.income.count(NAME) == 2
+
+
+def test_transfers_that_the_journal_does_not_take_are_told_again_however_old_they_are_by_then(stage: Stage) -> None:
+    stage.run(5)
+    stage.book(1, "TRANSFER", "-250")
+    stage.run(2 * HOUR_MS / 1_000)
+    stage.is_lost = True
+    stage.user.request_async(TRADE, ReconcileIncome(NAME), lambda _: None)
+    stage.run(5)
+    stage.is_lost = False
+    stage.run(60)
+    assert stage.told == [Transferred("USDT", D(-250), T + 5_000, 1)]
 
 
 def test_a_wallet_that_nothing_explains_is_told_after_it_was_seen_three_times(stage: Stage) -> None:
