@@ -117,14 +117,18 @@ class StoreResults:
     def account_income(self, name: str) -> IncomeCheck:
         """See `Results`."""
         from atm.storage.settlements import settlements
-        from atm.trading.live.income_check import OwnRecords, check
+        from atm.trading.live.income_check import OwnRecords, check, since_first
 
         database = self._database
         state = database.income.state(name)
         trades = database.accounts.trades(name, MOST_RECORDS)[::-1]
+        whole = len(trades) < MOST_RECORDS
+        if not whole:
+            state = since_first(state, trades)
         symbols = {trade.symbol for trade in trades}
         settled = settlements(self._market, symbols, state.since_ms, state.until_ms)
-        return check(database.income.records(name), OwnRecords(trades, database.orders.outside(name), settled), state)
+        own = OwnRecords(trades, database.orders.outside(name), settled, whole=whole)
+        return check(database.income.records(name), own, state)
 
     def export_income(self, name: str, kind: str) -> Path:
         """See `Results`."""

@@ -31,7 +31,7 @@ from atm.model.journal import Transferred
 from atm.model.notice import Severity
 from atm.storage.database import Database
 from atm.trading.live import equity
-from atm.trading.live.income_check import OwnRecords, Settled, check
+from atm.trading.live.income_check import CUT_MS, OwnRecords, Settled, check, since_first
 from atm.trading.live.income_clock import IncomeClock
 from atm.trading.live.income_round import IncomeRound
 
@@ -39,11 +39,10 @@ log = logging.getLogger(__name__)
 
 TICK_S = 1.0
 ANSWER_S = 100.0
-SECOND_MS = 1_000
-"""Times of some records are cut to full seconds."""
 LOOKED_BACK_MS = 2 * DAY_MS
 """Of what is compared after each reading; the page compares all."""
 MOST_TRADES = 5_000
+"""Newest ones that are compared after each reading."""
 MOST_TOLD = 1_000
 Notify = Callable[..., None]
 _EVENTS = equity.TRANSFERS | {"FUNDING_FEE", "INSURANCE_CLEAR", "ADJUSTMENT"}
@@ -74,7 +73,7 @@ class _Reading(msgspec.Struct):
 
 class IncomeDesk:
     """settled(symbols, start_ms, end_ms): recorded mark prices and rates of funding stamps; notify(severity, text, subject,
-    **parameters): tells the user."""
+    **parameters): tells the user; most_trades: that are compared after a reading."""
 
     def __init__(
         self,
@@ -83,9 +82,10 @@ class IncomeDesk:
         live: LiveAccounts,
         notify: Notify,
         settled: Callable[[Iterable[str], int, int], Settled] = lambda _, __, ___: {},
+        most_trades: int = MOST_TRADES,
     ) -> None:
         self._assistant, self._database, self._live = assistant, database, live
-        self._notify, self._settled = notify, settled
+        self._notify, self._settled, self._most_trades = notify, settled, most_trades
         self._clocks: dict[str, IncomeClock] = {}
         self._readings: dict[str, _Reading] = {}
         self._asked: dict[str, list[Deferred]] = {}
@@ -145,7 +145,7 @@ class IncomeDesk:
             self._anew.discard(name)
             state = state.anew()
         asked = self._asked.pop(name, [])
-        self._readings[name] = _Reading(IncomeRound(state, begun_ms - SECOND_MS, now_ms), state, asked)
+        self._readings[name] = _Reading(IncomeRound(state, begun_ms - CUT_MS, now_ms), state, asked)
         self._ask(name)
 
     def _ask(self, name: str) -> None:
@@ -206,13 +206,16 @@ class IncomeDesk:
 
     def _compare(self, name: str, state: IncomeState) -> None:
         """Tell the user of differences that nothing explains and that were not told before."""
-        since_ms = max(state.since_ms, state.until_ms - LOOKED_BACK_MS)
-        recent = msgspec.structs.replace(state, since_ms=since_ms)
-        records = self._database.income.records(name, since_ms)
-        trades = self._database.accounts.trades(name, MOST_TRADES)[::-1]
+        recent = msgspec.structs.replace(state, since_ms=max(state.since_ms, state.until_ms - LOOKED_BACK_MS))
+        trades = self._database.accounts.trades(name, self._most_trades)[::-1]
+        whole = len(trades) < self._most_trades
+        if not whole:
+            recent = since_first(recent, trades)
+        since_ms = recent.since_ms
+        records = self._database.income.records(name, since_ms - CUT_MS)
         symbols = {trade.symbol for trade in trades}
         settled = self._settled(symbols, since_ms, state.until_ms)
-        own = OwnRecords(trades, self._database.orders.outside(name), settled)
+        own = OwnRecords(trades, self._database.orders.outside(name), settled, whole=whole)
         fresh = [line for line in check(records, own, recent).open if _key(name, line) not in self._told]
         for line in fresh:
             self._told[_key(name, line)] = None

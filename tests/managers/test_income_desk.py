@@ -22,13 +22,14 @@ from atm.ipc.messages import (
 )
 from atm.managers.income_channel import IncomeChannel
 from atm.managers.income_desk import IncomeDesk
-from atm.model.account import AccountKind, AccountSetup
+from atm.model.account import AccountKind, AccountSetup, TradeReason, TradeRecord
 from atm.model.account_facts import WalletSeen
 from atm.model.demo_state import DemoCommand, DemoDeposit
 from atm.model.errors import Unavailable
 from atm.model.income import IncomeCause, IncomeRecord, ReadPage
 from atm.model.interval import DAY_MS, HOUR_MS
 from atm.model.journal import Transferred
+from atm.model.order import Side
 from atm.storage.database import Database
 from atm.trading.live.income_check import OwnRecords, check
 from tests.managers.test_live_desk import Managers, managers  # noqa: F401
@@ -41,7 +42,7 @@ T = 20_000 * DAY_MS + 4 * HOUR_MS
 class Stage:
     """The desk, and an exchange that answers what it is told to."""
 
-    def __init__(self, home: Path) -> None:
+    def __init__(self, home: Path, **options: int) -> None:
         self.seconds = 0.0
         self.bus = LocalBus(lambda: self.seconds)
         self.database = Database(f"sqlite:///{home / 'a.sqlite3'}")
@@ -55,7 +56,7 @@ class Stage:
         exchange = self.bus.assistant(BINANCE_API)
         exchange.answer(ReadAccountIncome, self._answer)
         self.heard = exchange.publish
-        self.desk = IncomeDesk(self.bus.assistant(TRADE), self.database, self, self._notify)
+        self.desk = IncomeDesk(self.bus.assistant(TRADE), self.database, self, self._notify, **options)
         self.user = self.bus.assistant("gui")
 
     @property
@@ -146,6 +147,28 @@ def test_transfers_that_the_journal_does_not_take_are_told_again_however_old_the
     stage.is_lost = False
     stage.run(60)
     assert stage.told == [Transferred("USDT", D(-250), T + 5_000, 1)]
+
+
+def test_funding_of_what_was_bought_before_the_trades_that_are_compared_is_no_difference(home: Path) -> None:
+    def bought(number: int, symbol: str) -> TradeRecord:
+        return TradeRecord(
+            number, T + number * HOUR_MS, 0, symbol, Side.BUY, TradeReason.ENTRY, 1.0, 10.0, 0.0, 0.1, 1.0 + number, 10.0, 0.0,
+            trade_id=number,
+        )  # fmt: skip
+
+    stage = Stage(home, most_trades=2)
+    trades = [bought(0, "XUSDT"), *(bought(number, "YUSDT") for number in (1, 2, 3))]
+    stage.database.accounts.save_progress(NAME, b"", T, trades, [])
+    stage.run(5)
+    stage.run(4 * HOUR_MS / 1_000)
+    stage.booked = [
+        IncomeRecord(1, "COMMISSION", "YUSDT", "USDT", D("-0.1"), T + 1 * HOUR_MS, 1),
+        IncomeRecord(2, "COMMISSION", "YUSDT", "USDT", D("-0.1"), T + 3 * HOUR_MS, 3),
+        IncomeRecord(3, "FUNDING_FEE", "XUSDT", "USDT", D("-0.02"), T + 4 * HOUR_MS),
+    ]
+    stage.balance -= D("0.22")
+    stage.run(600)
+    assert not stage.notices
 
 
 def test_a_wallet_that_nothing_explains_is_told_after_it_was_seen_three_times(stage: Stage) -> None:

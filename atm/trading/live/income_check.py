@@ -11,6 +11,8 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 
+from msgspec.structs import replace
+
 from atm.model.account import TradeRecord
 from atm.model.account_review import asset_of
 from atm.model.income import (
@@ -39,6 +41,8 @@ STRANGE_MS = 3 * MINUTE_MS
 """A fill that our log lacks is strange when it is older: until then the log may get it, or an outside change explain it."""
 ADJUSTED_WITHIN_MS = 10 * MINUTE_MS
 """How long after a fill of others its position is booked as an outside change at the latest."""
+CUT_MS = 1_000
+"""Times of some records are cut to full seconds."""
 FUNDING_SHARE = Decimal("1e-3")
 """The mark price that funding is settled at is not recorded to the last digit: so much of an amount is no difference."""
 QUOTES = ("USDT", "USDC", "FDUSD", "BUSD", "BTC")
@@ -50,28 +54,41 @@ NONE_SETTLED: Settled = {}
 
 
 class OwnRecords:
-    """What the program knows by itself. trades: oldest first, those from the beginning of the account on; adjusted: outside changes;
-    settled: stamps of which mark price and rate are recorded."""
+    """What the program knows by itself. trades: oldest first; whole: all of them from the beginning of the account on, else only the
+    newest; adjusted: outside changes; settled: stamps of which mark price and rate are recorded."""
 
     def __init__(
-        self, trades: Sequence[TradeRecord], adjusted: Iterable[Adjusted] = (), settled: Settled = NONE_SETTLED
+        self,
+        trades: Sequence[TradeRecord],
+        adjusted: Iterable[Adjusted] = (),
+        settled: Settled = NONE_SETTLED,
+        *,
+        whole: bool = True,
     ) -> None:
-        self.trades, self.settled = trades, settled
+        self.trades, self.settled, self._whole = trades, settled, whole
         self.adjusted = [each for each in adjusted if each.reason == "outside"]
-        self._held: dict[str, list[tuple[int, float]]] = defaultdict(list)
+        self._held: dict[str, list[tuple[int, Decimal]]] = {}
         for trade in trades:
-            self._held[trade.symbol].append((trade.time_ms, trade.quantity_after))
+            after = exact(trade.quantity_after)
+            before = NOTHING if whole else after - exact(trade.quantity) * trade.side.sign
+            self._held.setdefault(trade.symbol, [(0, before)]).append((trade.time_ms, after))
         for points in self._held.values():
             points.sort(key=lambda point: point[0])
 
     def held(self, symbol: str, at_ms: int) -> Decimal | None:
-        """The position just before a moment; None where an outside change makes it unknown."""
-        points = self._held.get(symbol, [])
+        """The position just before a moment; None where it is not known: because of an outside change, or trades that are missing."""
+        points = self._held.get(symbol, [(0, NOTHING)] if self._whole else [])
         place = bisect_left(points, (at_ms,)) - 1
-        since_ms, quantity = points[place] if place >= 0 else (0, 0.0)
-        if any(each.symbol == symbol and since_ms < each.time_ms for each in self.adjusted):
+        if place < 0:
             return None
-        return exact(quantity)
+        since_ms, quantity = points[place]
+        changed = any(each.symbol == symbol and since_ms < each.time_ms for each in self.adjusted)
+        return None if changed else quantity
+
+
+def since_first(state: IncomeState, trades: Sequence[TradeRecord]) -> IncomeState:
+    """The state as if nothing had been asked for before the first of some newest trades: there is nothing to hold it against."""
+    return replace(state, since_ms=max(state.since_ms, trades[0].time_ms + 2 * CUT_MS))
 
 
 def check(records: Sequence[IncomeRecord], own: OwnRecords, state: IncomeState) -> IncomeCheck:
@@ -116,7 +133,7 @@ def _fills(records: Sequence[IncomeRecord], own: OwnRecords, state: IncomeState)
     """Commissions and profits by trade; how many trades are the same on both sides."""
     told: dict[tuple[str, int], list[IncomeRecord]] = defaultdict(list)
     for record in records:
-        if record.kind in (COMMISSION, REALIZED_PNL):
+        if record.kind in (COMMISSION, REALIZED_PNL) and record.time_ms >= state.since_ms - CUT_MS:
             told[record.symbol, record.trade_id].append(record)
     lines: list[IncomeLine] = []
     other_fees: dict[tuple[int, str], Decimal] = defaultdict(Decimal)
@@ -180,7 +197,7 @@ def _funding(records: Sequence[IncomeRecord], own: OwnRecords, state: IncomeStat
     """Payments against position · mark price · rate, where all three are known; stamps at which we held something and nobody paid."""
     paid: dict[tuple[str, int], Decimal] = defaultdict(Decimal)
     for record in records:
-        if record.kind in FUNDING_KINDS:
+        if record.kind in FUNDING_KINDS and record.time_ms >= state.since_ms - CUT_MS:
             paid[record.symbol, _stamp(record.time_ms)] += record.amount
     lines = []
     until_ms = state.until_ms - SETTLES_MS

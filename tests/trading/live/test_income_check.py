@@ -56,6 +56,15 @@ def test_an_amount_that_differs_by_more_than_rounding_is_a_line() -> None:
     assert causes(nearly, OwnRecords(TRADES)) == []
 
 
+def test_of_the_newest_trades_alone_the_position_before_is_that_of_the_first_and_else_not_known() -> None:
+    bought = trade(9, HOUR_MS, 0.0, 0.0, 3.0)
+    newest = OwnRecords([bought], whole=False)
+    assert [newest.held(X, T + at) for at in (0, HOUR_MS, HOUR_MS + 1)] == [D(2), D(2), D(3)]
+    assert newest.held("YUSDT", T) is None
+    whole = OwnRecords([bought])
+    assert (whole.held(X, T), whole.held("YUSDT", T)) == (D(0), D(0))
+
+
 def test_a_fill_without_income_is_a_missing_record_once_the_exchange_had_time_to_tell() -> None:
     assert causes(INCOME[:1], OwnRecords(TRADES)) == [
         ("COMMISSION", IncomeCause.MISSING_RECORD), ("REALIZED_PNL", IncomeCause.MISSING_RECORD)
