@@ -297,7 +297,8 @@ class LiveAccount:
         return getattr(fact, "client_id", "") in self.state.orders
 
     def _take(self, snapshot: Snapshot, now_ms: int) -> None:
-        snapshot = stamped(snapshot, self._desk.positions.keys() | self.state.books.keys())
+        known = self._desk.positions.keys() | self.state.books.keys()
+        snapshot = stamped(snapshot, known, self._equity.wallets.keys())
         self._learn((*snapshot.positions, *snapshot.wallets, *snapshot.settings), now_ms)
         self._reconciler.take(snapshot, now_ms)
 

@@ -9,7 +9,8 @@ from atm.model.risk import RiskLimits
 
 
 class RiskView(msgspec.Struct, frozen=True):
-    """What the limits look at. Worths in quote asset, as they would be after the order; equity <= 0: not known.
+    """What the limits look at. Worths in quote asset, as they would be after the order; equity 0: not known, or nothing
+    is left, and the limits that are shares of it cannot be judged.
 
     last, mark: prices, 0 = not known; price_age_ms: of the older of both; unpriced: symbols held without a price, because of which the
     equity is not known.
@@ -73,8 +74,10 @@ def _symbol_breach(limits: RiskLimits, view: RiskView) -> Breach | None:
 
 def _passing_breach(limits: RiskLimits, view: RiskView) -> Breach | None:
     needs_equity = any(each is not None for each in (limits.daily_loss, limits.drawdown, limits.max_leverage))
-    if view.unpriced and needs_equity:
+    if needs_equity and view.unpriced:
         return Breach(f"no price of {', '.join(view.unpriced)}", len(view.unpriced), 0.0, WHOLE_ACCOUNT, False)
+    if needs_equity and view.equity <= 0:
+        return Breach("equity", view.equity, 0.0, WHOLE_ACCOUNT, False)
     most = limits.orders_per_minute
     if most is not None and view.orders_last_minute >= most:
         return Breach("orders_per_minute", view.orders_last_minute, most, WHOLE_ACCOUNT, False)

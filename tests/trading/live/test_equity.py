@@ -76,6 +76,18 @@ def test_a_position_keeps_the_mark_price_of_the_comparison_when_the_stream_tells
     assert bench.account.equity == 9_900.0
 
 
+def test_a_wallet_that_a_comparison_does_not_list_is_empty_unless_something_newer_was_told_of_it() -> None:
+    bench = Bench(SETUP)
+    bench.wait(100)
+    compared(bench)
+    wallet(bench, "7", asset="BNB")
+    bench.wait(60_000)
+    bench.do(bench.account.tick(bench.now_ms))
+    wallet(bench, "9", asset="USDC")
+    compared(bench)
+    assert bench.account.wallets == {"USDT": D(10_000), "BNB": D(0), "USDC": D(9)}
+
+
 @pytest.mark.parametrize(("why", "change", "balance"), [("WITHDRAW", "-4000", "6000"), ("DEPOSIT", "5000", "15000")])
 def test_what_is_paid_in_or_out_is_neither_loss_nor_gain(why: str, change: str, balance: str) -> None:
     bench = Bench(SETUP)

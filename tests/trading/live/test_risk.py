@@ -28,6 +28,8 @@ def test_what_is_within_all_limits_passes() -> None:
         ({"equity": 9_600.0, "peak_equity": 12_001.0}, "drawdown", WHOLE_ACCOUNT, True),
         ({"account_worth": 48_001.0}, "max_leverage", "X", True),
         ({"position_worth": 8_000.01}, "max_notional", "X", True),
+        ({"equity": 0.0}, "equity", WHOLE_ACCOUNT, False),
+        ({"equity": -50.0}, "equity", WHOLE_ACCOUNT, False),
         ({"orders_last_minute": 10}, "orders_per_minute", WHOLE_ACCOUNT, False),
         ({"last": 101.01}, "price_deviation", "X", False),
         ({"price_age_ms": 5_001}, "stale_s", "X", False),
