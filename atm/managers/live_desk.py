@@ -110,7 +110,7 @@ class LiveDesk:
         self._stopped: dict[str, dict[str, int]] = {}
         self._instruments: dict[str, Instrument] = {}
         self._time: tuple[int, float, float] | None = None
-        self._marks: dict[str, float] = {}
+        self._marks: dict[str, tuple[float, int]] = {}
         self._watched: set[str] = set()
         assistant.subscribe(LiveClock, self._on_clock)
         assistant.subscribe(ActivationState, self._on_activation)
@@ -441,15 +441,15 @@ class LiveDesk:
             self._do(event.account, live.account.reconnected(self.now_ms))
 
     def _on_mark(self, event: MarkPrice) -> None:
-        self._marks[event.symbol] = event.mark_price
+        self._marks[event.symbol] = event.mark_price, self.now_ms
 
     def _on_trade(self, event: LastTrade) -> None:
-        mark = self._marks.get(event.symbol)
+        mark, since_ms = self._marks.get(event.symbol, (None, 0))
         if mark is None:
             return
         for live in self._live.values():
             if event.symbol in live.setup.symbols:
-                live.account.priced(event.symbol, Decimal(str(event.price)), Decimal(str(mark)), self.now_ms)
+                live.account.priced(event.symbol, Decimal(str(event.price)), Decimal(str(mark)), since_ms)
 
     def _tick(self) -> None:
         if self._time is None:

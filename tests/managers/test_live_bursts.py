@@ -126,3 +126,33 @@ def test_a_minute_of_many_symbols_is_one_commit_and_so_are_their_answers(tmp_pat
     known = [entry for entry in journal.committed if isinstance(entry, Reported)]
     assert len(known) == len(SYMBOLS)
     database.close()
+
+
+def test_a_last_price_beside_a_mark_price_that_comes_no_more_is_as_old_as_that(tmp_path: Path) -> None:
+    now = [0.0]
+    bus = LocalBus(lambda: now[0])
+    database = Database(f"sqlite:///{tmp_path / 'a.sqlite3'}")
+    database.accounts.put(SETUP)
+    exchange = Exchange(bus, [])
+    trade = TradeConfiguration("t", leverage=1, isolated=False)
+    desk = LiveDesk(bus.assistant(TRADE), database.orders, lambda *_, **__: None, lambda: None, lambda: now[0])
+    desk.open(SETUP, {"t": trade}, {symbol: instrument(symbol) for symbol in SYMBOLS})
+    bus.pump()
+
+    def hear(mark: bool) -> None:
+        if mark:
+            exchange.assistant.publish(MarkPrice(SYMBOLS[0], T0, 5.0, 5.0, 0.0, 0), key=SYMBOLS[0])
+        exchange.assistant.publish(LastTrade(SYMBOLS[0], T0, 5.0, 1.0, False), key=SYMBOLS[0])
+        bus.pump()
+        now[0] += 0.5
+        bus.pump()
+
+    hear(mark=True)
+    now[0] += SETUP.live.limits.stale_s or 0.0
+    hear(mark=False)
+    assert desk.aim("many", [Target(SYMBOLS[0], Decimal(100), desk.now_ms)])
+    bus.pump()
+    assert exchange.placed == []
+    hear(mark=True)
+    assert len(exchange.placed) == 1
+    database.close()

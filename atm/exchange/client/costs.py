@@ -17,6 +17,7 @@ _WEIGHTS: dict[str, int] = {
     "allOrders": 5,
     "symbolConfig": 5,
     "accountConfig": 5,
+    "countdownCancelAll": 10,
 }
 _ORDER_ENTRY = frozenset((("POST", "order"), ("PUT", "order"), ("POST", "algoOrder")))
 KLINES_LIMIT = 1_500

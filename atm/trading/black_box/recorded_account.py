@@ -86,9 +86,9 @@ class RecordedAccount(LiveAccount):
         given = tuple(facts)
         return self._recorded(Learned(given), now_ms, lambda: LiveAccount.learned(self, given, now_ms))
 
-    def priced(self, symbol: str, last: Decimal, mark: Decimal, now_ms: int) -> None:
-        self._box_prices[symbol] = PriceSeen(symbol, last, mark, now_ms)
-        LiveAccount.priced(self, symbol, last, mark, now_ms)
+    def priced(self, symbol: str, last: Decimal, mark: Decimal, time_ms: int) -> None:
+        self._box_prices[symbol] = PriceSeen(symbol, last, mark, time_ms)
+        LiveAccount.priced(self, symbol, last, mark, time_ms)
 
     def answered(self, answer: Answer, now_ms: int) -> Step:
         given = self._clean(answer)

@@ -153,9 +153,9 @@ class LiveAccount:
         about = self._learn(facts, now_ms)
         return self._worked_on(about, now_ms)
 
-    def priced(self, symbol: str, last: Decimal, mark: Decimal, now_ms: int) -> None:
-        """New prices of a symbol. They cause no step; the next tick looks at them."""
-        self._desk.prices[symbol] = Price(last, mark, now_ms)
+    def priced(self, symbol: str, last: Decimal, mark: Decimal, time_ms: int) -> None:
+        """New prices of a symbol, and when the older one was heard. They cause no step; the next tick looks at them."""
+        self._desk.prices[symbol] = Price(last, mark, time_ms)
 
     def answered(self, answer: Answer, now_ms: int) -> Step:
         """A request was answered, or will not be."""
