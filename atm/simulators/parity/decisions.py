@@ -16,7 +16,7 @@ from atm.simulators.parity.day_market import DayMarket, engine_of
 from atm.simulators.parity.recorded_day import RecordedDay, digests
 from atm.simulators.parity.work import Decision, Worked, rerun
 from atm.trading.core_version import core_version
-from atm.trading.decision_trace import TRACED, bar_digest, wanted
+from atm.trading.decision_trace import TRACED, bar_digest, row_digest, wanted
 
 _NOTHING = np.zeros(len(TRACED)).tobytes()
 _LATE = (DecisionCause.LATE_BAR, DecisionCause.LATE_ROW)
@@ -144,6 +144,7 @@ class _Judge:
     configuration: str
     _masked: _InForce | None = None
     _before: dict[str, _Sign] | None = None
+    _rows: dict[str, list[int]] | None = None
 
     def cause(self, time: int, symbol: str, live: bytes) -> tuple[DecisionCause, int]:
         """The cause of one difference, and the minute that explains it (0 = none)."""
@@ -155,12 +156,23 @@ class _Judge:
             return DecisionCause.VERSION, 0
         if self.configuration and self._segment(time).configuration != self.configuration:
             return DecisionCause.CONFIGURATION, 0
-        if known:
-            return _nearest([sign for sign in known if sign.cause not in _LATE] or known, symbol)
+        others = [sign for sign in known if sign.cause not in _LATE or self._was_analysed_without(sign, time)]
+        if others:
+            return _nearest(others, symbol)
         before = self._corrected_before().get(symbol)
         if before is not None:
             return before.cause, before.open_ms
         return DecisionCause.UNKNOWN, 0
+
+    def _was_analysed_without(self, sign: _Sign, time: int) -> bool:
+        """Whether the analysis of this symbol has said something else since than it says now: it went on without as well, which leaving
+        out the bar for the account alone does not show."""
+        return any(sign.open_ms <= at <= time for at in self._other_rows().get(sign.symbol, ()))
+
+    def _other_rows(self) -> Mapping[str, Sequence[int]]:
+        if self._rows is None:
+            self._rows = _rows_that_differ(self.day, self.market)
+        return self._rows
 
     def _without(self) -> _InForce:
         if self._masked is None:
@@ -181,6 +193,24 @@ class _Judge:
             hours = self.day.earlier()
             self._before = _corrected(hours, self.market) if hours else {}
         return self._before
+
+
+def _rows_that_differ(day: RecordedDay, market: DayMarket) -> dict[str, list[int]]:
+    """By symbol, the minutes whose row of analysis is not the one that was decided on."""
+    found: dict[str, list[int]] = {}
+    for segment, end_ms in day.spans():
+        engine = engine_of(segment)
+        rows = market.rows(segment, engine)
+        for symbol, analysis in zip(engine.symbols, engine.analyses, strict=True):
+            code = analysis.partition("/")[2]
+            decision = next(each.decision for each in segment.analysis if each.code == code)
+            read = engine.decided_on(symbol, decision)
+            for time, digest in day.row_digests(analysis).items():
+                row = rows.get(time + MINUTE_MS, {}).get(analysis)
+                is_known = segment.begin_ms <= time < end_ms and digest != MISSING and row is not None
+                if is_known and row_digest(row[read]) != digest:
+                    found.setdefault(symbol, []).append(time)
+    return found
 
 
 def _nearest(signs: Sequence[_Sign], symbol: str) -> tuple[DecisionCause, int]:

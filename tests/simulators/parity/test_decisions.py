@@ -11,7 +11,7 @@ import pytest
 from atm.ipc.messages import ForceClear, SetTrading
 from atm.model.interval import DAY_MS, HOUR_MS, MINUTE_MS
 from atm.model.parity import DecisionCause
-from atm.model.parity_record import CLEARED, DAY_BEGAN, TRADING
+from atm.model.parity_record import CLEARED, DAY_BEGAN, MISSING, TRADING
 from atm.simulators.parity import RecordedDay, compared
 from tests.managers.trade_harness import SYMBOLS, Program
 from tests.simulators.parity.recorded import FIRST, HISTORY, SECOND, finish, market, program, recorded
@@ -126,6 +126,42 @@ def test_a_corrected_bar_is_the_cause(ran: Program) -> None:
     assert found.different > 0
     assert set(found.causes) == {DecisionCause.CORRECTED}
     assert {each.since_ms for each in found.differences} == {corrected}
+
+
+def without_bar(day: RecordedDay, time_ms: int) -> RecordedDay:
+    """The record of an account that went on without a minute."""
+    hours = []
+    for hour in day.hours:
+        bars = {symbol: bytearray(digests) for symbol, digests in hour.bars.items()}
+        if hour.hour_ms == time_ms // HOUR_MS * HOUR_MS:
+            np.frombuffer(bars[SYMBOLS[0]], "<u4")[(time_ms - hour.hour_ms) // MINUTE_MS] = MISSING
+        hours.append(msgspec.structs.replace(hour, bars=bars))
+    return with_hours(day, hours)
+
+
+def with_other_rows(day: RecordedDay, since_ms: int) -> RecordedDay:
+    """The record of an account whose analyses said something else from a minute on."""
+    hours = []
+    for hour in day.hours:
+        rows = {analysis: bytearray(digests) for analysis, digests in hour.rows.items()}
+        for digests in rows.values():
+            values = np.frombuffer(digests, "<u4")
+            times = hour.hour_ms + np.arange(len(values)) * MINUTE_MS
+            values[(values > MISSING) & (times >= since_ms)] ^= 0x00FF00
+        hours.append(msgspec.structs.replace(hour, rows=rows))
+    return with_hours(day, hours)
+
+
+def test_a_late_bar_is_no_excuse_for_what_its_absence_does_not_make(ran: Program) -> None:
+    """Unless the analysis has said something else since as well, which the account's own minutes do not show."""
+    day = recorded(ran, FIRST)
+    late = day.begin_ms + 200 * MINUTE_MS
+    otherwise = without_bar(decided_otherwise(day, late + 30 * MINUTE_MS), late)
+    found = compared(otherwise, market(ran, day))
+    assert found.missing == 1 and found.different > 0
+    assert set(found.causes) == {DecisionCause.UNKNOWN}
+    found = compared(with_other_rows(otherwise, late), market(ran, day))
+    assert set(found.causes) == {DecisionCause.LATE_BAR}
 
 
 def test_another_version_or_configuration_is_the_cause_and_else_it_is_unknown(ran: Program) -> None:
