@@ -139,7 +139,7 @@ class ParityDesk:
     def _tell_failure(self, day: ParityDay) -> None:
         parameters = {"account": day.account, "day": format_time(day.day_ms)[:10], "decisions": str(day.differing)}
         if day.verdict is Verdict.UNEXPLAINED:
-            amount = 0.0 if day.money is None else day.money.unexplained or day.money.difference
+            amount = 0.0 if day.money is None else day.money.unexplained or day.money.gross or day.money.difference
             self._tell("notice.parity_failed", day.account, {**parameters, "amount": f"{amount:.8g}"})
         elif day.differing:
             self._tell("notice.parity_differs", day.account, parameters)

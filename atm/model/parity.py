@@ -98,7 +98,8 @@ class FillDifference(msgspec.Struct, frozen=True, array_like=True):
 
 class MoneyReport(msgspec.Struct, frozen=True):
     """equity_begin, equity_live, equity_backtest: at the beginning and the end of the day; causes: by `MoneyCause`, their sum is
-    equity_live − equity_backtest; fills: orders that differ, `pairs` of them all were made on both sides."""
+    equity_live − equity_backtest; fills: orders that differ, `pairs` of them all were made on both sides; gross: of the amounts without
+    a cause, their signs left out, so that two of them do not make none."""
 
     equity_begin: float
     equity_live: float
@@ -108,6 +109,7 @@ class MoneyReport(msgspec.Struct, frozen=True):
     fills_live: int
     fills_backtest: int
     pairs: int
+    gross: float = 0.0
 
     @property
     def unexplained(self) -> float:

@@ -56,7 +56,7 @@ def worked_again(day: RecordedDay, store: MarketStore) -> ParityDay:
 
 def verdict(decisions: ComparedDecisions, money: MoneyReport, is_virtual: bool) -> Verdict:
     """Of a day. The fills of a virtual account are those of a backtest: where its decisions and minutes are the same, its money is."""
-    if DecisionCause.UNKNOWN in decisions.causes or abs(money.unexplained) > TOLERANCE:
+    if DecisionCause.UNKNOWN in decisions.causes or max(abs(money.unexplained), money.gross) > TOLERANCE:
         return Verdict.UNEXPLAINED
     same = not money.fills and abs(money.difference) <= TOLERANCE
     if decisions.different or decisions.missing:

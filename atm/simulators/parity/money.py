@@ -104,6 +104,7 @@ def attributed(scene: Scene, live: Books, backtest: Books) -> MoneyReport:
         len(live.fills),
         len(backtest.fills),
         both,
+        math.fsum(abs(value) for value in ledger.amounts.get(C.UNEXPLAINED, ())),
     )
 
 
@@ -210,6 +211,8 @@ class _Ledger:
         if wish is not None and abs(wish.order) - abs(live.quantity) > _SAME and wish.order * live.quantity > 0.0:
             unfilled = live.quantity - wish.order
         worth = self._worth(backtest)
+        if self._is_too_much(live):
+            return {C.UNEXPLAINED: missing * worth}
         return {C.PARTIAL: unfilled * worth, self._size_cause(live, missing - unfilled): (missing - unfilled) * worth}
 
     def _worth(self, order: Order) -> float:
@@ -221,6 +224,14 @@ class _Ledger:
         if abs(missing) <= self._scene.rules[order.symbol].step * (1.0 + _SAME):
             return C.ROUNDING
         return C.SIZE if self.has_diverged else C.UNEXPLAINED
+
+    def _is_too_much(self, live: Order) -> bool:
+        """Whether it took the position farther than what live itself wanted: what was decided otherwise earlier cannot explain that."""
+        wish = self._live.wishes.get((live.decision_ms, live.symbol)) if live.decision_ms else None
+        if wish is None:
+            return False
+        beyond = (live.quantity_after - wish.wanted) * math.copysign(1.0, live.quantity)
+        return beyond > self._scene.rules[live.symbol].step * (1.0 + _SAME) + _SAME
 
     # --- an order of one side alone
 
@@ -237,6 +248,8 @@ class _Ledger:
             return C.STOP_LEVEL
         if order.reason is TradeReason.FORCE_CLEAR:
             return C.OUTSIDE
+        if self._is_too_much(order):
+            return C.UNEXPLAINED
         if 0 < order.decision_ms < self._scene.begin_ms:
             return C.LATENCY
         if (order.decision_ms, order.symbol) in self._scene.differing:

@@ -35,6 +35,11 @@ class Order:
         return math.fsum(fill.quantity * fill.side.sign for fill in self.fills)
 
     @property
+    def quantity_after(self) -> float:
+        """Of the position, signed."""
+        return self.fills[-1].quantity_after
+
+    @property
     def price(self) -> float:
         """Mean by quantity; that of a single fill to its last bit."""
         if len({fill.price for fill in self.fills}) == 1:

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import math
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from atm.model.account import TradeReason, TradeRecord
 from atm.model.order import Side
-from atm.model.parity import TOLERANCE, MoneyReport
+from atm.model.parity import TOLERANCE, MoneyReport, Verdict
+from atm.simulators.parity.day import verdict
+from atm.simulators.parity.decisions import ComparedDecisions
 from atm.simulators.parity.money import Books, Rules, Scene, Wish, attributed
+from atm.simulators.parity.work import Worked
 
 BEGIN = 1_690_848_000_000
 MINUTE = 60_000
@@ -89,6 +93,34 @@ def test_a_quantity_without_any_reason_is_unexplained_and_after_a_difference_it_
     assert found.causes == {"FILL_PRICE": pytest.approx(1.0), "SIZE": pytest.approx(-10.0)}
     found = report(books([fill(4.0, 100.0)]), books([fill(5.0, 100.0)]), differing=frozenset({(DECIDED, "A")}))
     assert found.causes == {"DECISION": pytest.approx(-10.0)}
+
+
+def test_what_live_itself_did_not_want_follows_from_nothing() -> None:
+    """An order that was sent twice, after an earlier difference: live wanted 5 and came to hold 10."""
+    first = fill(1.0, 100.0), fill(1.0, 101.0)
+    later = {"time": DECIDED + MINUTE, "decided": DECIDED + MINUTE}
+    wish = {(DECIDED + MINUTE, "A"): Wish(1.0, 5.0)}
+
+    def live(quantity: float, after: float) -> Books:
+        order = msgspec.structs.replace(fill(quantity, 100.0, **later), quantity_after=after)
+        return books([first[0], order], wishes=wish)
+
+    assert report(live(4.0, 5.0), books([first[1], fill(5.0, 100.0, **later)])).gross == 0.0
+    twice = report(live(9.0, 10.0), books([first[1], fill(5.0, 100.0, **later)]))
+    assert twice.causes == {"FILL_PRICE": pytest.approx(1.0), "UNEXPLAINED": pytest.approx(4.0 * 10.0)}
+    alone = report(live(9.0, 10.0), books([first[1]]))
+    assert alone.causes == {"FILL_PRICE": pytest.approx(1.0), "UNEXPLAINED": pytest.approx(9.0 * 10.0)}
+    followed = report(live(4.0, 5.0), books([first[1]]))
+    assert followed.causes == {"FILL_PRICE": pytest.approx(1.0), "SIZE": pytest.approx(4.0 * 10.0)}
+
+
+def test_two_amounts_without_a_cause_do_not_make_none() -> None:
+    """Both sides have lost the same to nobody."""
+    entry = [fill(2.0, 100.0)]
+    found = report(books(entry, extra=-0.5), books(entry, extra=-0.5))
+    assert found.unexplained == pytest.approx(0.0) and found.gross == pytest.approx(1.0)
+    nothing = ComparedDecisions(1, 0, (), {}, 0, Worked())
+    assert verdict(nothing, found, is_virtual=False) is Verdict.UNEXPLAINED
 
 
 def test_orders_of_one_side_alone() -> None:
