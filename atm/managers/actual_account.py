@@ -71,7 +71,12 @@ class ActualAccount(VirtualAccount):
         self._before(minute, rows)
         if self.recorder is not None:
             self.recorder.facts(known.held, known.wallets, known.equity)
-        targets = self.actual.minute(minute.open_ms, minute.bars, rows, known.held, known.wallets)
+        try:
+            targets = self.actual.minute(minute.open_ms, minute.bars, rows, known.held, known.wallets)
+        except Exception as error:
+            if self.watch is not None:
+                self.watch.raised(minute.open_ms, minute.bars, rows, error, known.held, known.wallets)
+            raise
         if self.watch is not None:
             self.watch.actual_minute(minute.open_ms, minute.bars, rows, known.held, known.wallets, targets)
         for target in targets:

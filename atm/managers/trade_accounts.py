@@ -229,7 +229,12 @@ class VirtualAccount:
         close = minute.open_ms + MINUTE_MS
         rows = {key: self._inputs(key, values, close) for key, values in minute.rows.items()}
         self._before(minute, rows)
-        equity = self.engine.minute(minute.open_ms, minute.bars, rows)
+        try:
+            equity = self.engine.minute(minute.open_ms, minute.bars, rows)
+        except Exception as error:
+            if self.watch is not None:
+                self.watch.raised(minute.open_ms, minute.bars, rows, error)
+            raise
         self._after()
         if self.watch is not None:
             self.watch.minute(minute.open_ms, minute.bars, rows, equity)

@@ -15,6 +15,7 @@ from atm.model.interval import MINUTE_MS
 from atm.storage.home import black_box
 from atm.trading.black_box.incident import Incident
 from atm.trading.black_box.records import EngineFills, EngineMinute
+from atm.trading.engine import AccountEngine
 from atm.trading.phases import run_minutes
 from tests.managers.trade_harness import ACCOUNT, SYMBOLS, T0, Program, walk
 
@@ -128,3 +129,33 @@ def test_a_disk_that_refuses_ends_the_recording_and_not_the_account(tmp_path: Pa
     assert made.manager is not None
     assert made.manager.book.accounts["paper"].market_ms == T0 + (HISTORY + 30) * MINUTE_MS
     assert made.notices.count("notice.black_box_stopped") == 1, "said once, not at every try"
+
+
+def test_the_minute_that_an_engine_fails_at_is_recorded_and_fails_again(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bad, whole = T0 + (HISTORY + 12) * MINUTE_MS, AccountEngine.minute
+
+    def breaks(engine: AccountEngine, minute_ms: int, *given: object) -> float:
+        if minute_ms == bad:
+            raise ValueError("a defect")
+        return whole(engine, minute_ms, *given)  # type: ignore[arg-type]
+
+    file = tmp_path / "failed.atmincident"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(AccountEngine, "minute", breaks)
+        made = Program(tmp_path, {s: walk(n, HISTORY + 30) for n, s in enumerate(SYMBOLS, 7)}, HISTORY)
+        made.seed()
+        made.start()
+        made.play(30)
+        assert made.manager is not None
+        assert made.manager.book.accounts["paper"].failure == "ValueError: a defect"
+        made.manager.finish()
+        assert command(tmp_path, "export", "--last", "1e9", "--out", str(file)) == 0
+        minutes = [line.record for line in Incident(file).lines() if isinstance(line.record, EngineMinute)]
+        assert (minutes[-1].at, minutes[-1].raised, set(minutes[-1].bars)) == (bad, "ValueError: a defect", {*SYMBOLS})
+        assert command(tmp_path, "replay", str(file)) == 0
+        assert command(tmp_path, "show", str(file)) == 0
+        assert "RAISED ValueError: a defect" in capsys.readouterr().out
+    assert command(tmp_path, "replay", str(file)) == 1
+    assert "paper: the minute differs at" in capsys.readouterr().out

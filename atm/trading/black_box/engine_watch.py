@@ -87,10 +87,31 @@ class EngineWatch:
 
         self._recorder.safely(write)
 
+    def raised(
+        self,
+        minute_ms: int,
+        bars: Mapping[str, Bar],
+        rows: Mapping[str, Floats],
+        error: Exception,
+        held: Mapping[str, Held] | None = None,
+        wallets: Mapping[str, float] | None = None,
+    ) -> None:
+        """A minute that the engine has failed at."""
+        said = self._said(error)
+        given = None if held is None else dict(held)
+        self._recorder.safely(
+            lambda: self._write(
+                EngineMinute(minute_ms, dict(bars), rows_of(rows), held=given, wallets=dict(wallets or {}), raised=said)
+            )
+        )
+
     def failed(self, error: Exception) -> None:
         """The engine could not go on; the account stands still."""
-        said = self._recorder.redactor.text(f"{type(error).__name__}: {error}")
+        said = self._said(error)
         self._recorder.safely(lambda: self._write(EngineFailed(said)))
+
+    def _said(self, error: Exception) -> str:
+        return self._recorder.redactor.text(f"{type(error).__name__}: {error}")
 
     def fills(self, fills: Sequence[TradeRecord]) -> None:
         """The engine gave its fills away."""

@@ -184,7 +184,7 @@ class MinuteOutcome(msgspec.Struct, frozen=True, omit_defaults=True):
 
 class EngineMinute(msgspec.Struct, frozen=True, tag="minute", omit_defaults=True):
     """A minute. at: its open; bars: Numbers by symbol; rows: decision inputs, float64 little endian; held, wallets: of an actual
-    account; outcome: MinuteOutcome."""
+    account; outcome: MinuteOutcome; raised: the error instead of it, redacted."""
 
     at: int
     bars: dict[str, Any]
@@ -192,6 +192,7 @@ class EngineMinute(msgspec.Struct, frozen=True, tag="minute", omit_defaults=True
     outcome: msgspec.Raw = msgspec.Raw(b"null")
     held: dict[str, Held] | None = None
     wallets: dict[str, float] = {}
+    raised: str = ""
 
 
 class EngineFills(msgspec.Struct, frozen=True, tag="fills"):

@@ -91,6 +91,9 @@ def _call(record: LiveCall) -> Iterator[str]:
 
 
 def _minute(record: EngineMinute) -> Iterator[str]:
+    if record.raised:
+        yield f"minute {moment(record.at)}: RAISED {record.raised}"
+        return
     outcome = _OUTCOMES.decode(record.outcome)
     if not (record.rows or outcome.targets):
         return
