@@ -15,18 +15,25 @@ KNOWN_HOSTS = ("binance.com", "binance.vision", "binancefuture.com", "127.0.0.1"
 _SHORTEST_WORD = 3
 
 _VALUE = r"(?!\[redacted\])[^\s'\",;&})\]]+"
+_QUOTED = r"'(?!\[redacted\]')[^'\n]*'|\"(?!\[redacted\]\")[^\"\n]*\""
 _NAMED = re.compile(
-    r"(?i)((?:signature|listen-?_?key|api-?_?key|x-mbx-apikey|secret|password|passphrase|token|authorization|cookie)"
-    rf"['\"]?\s*[=:]\s*['\"]?){_VALUE}"
+    r"(?i)((?:signature|listen-?_?key|api-?_?key|x-mbx-apikey|secret|password|passwd|pwd|passphrase|token|authorization|cookie)"
+    rf"['\"]?\s*[=:]\s*)(?:{_QUOTED}|['\"]?{_VALUE})"
 )
 _BEARER = re.compile(rf"(?i)\b((?:bearer|basic)\s+){_VALUE}")
 _PEM = re.compile(r"-----BEGIN [A-Z ]+-----.*?(?:-----END [A-Z ]+-----|\Z)", re.DOTALL)
 _ADDRESS = re.compile(r"\b[a-zA-Z][a-zA-Z0-9+.-]{1,20}://[^\s'\"<>]+")
 _MAIL = re.compile(r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+")
+_BOT = re.compile(r"\b\d{6,12}:[\w-]{30,}")
+"""Tokens of chat bots, shorter than other keys."""
+_NETWORK = re.compile(
+    r"(?<![\w.])(?!127\.|0\.0\.0\.0)(?:\d{1,3}\.){3}\d{1,3}(?![\w.]*\w)|(?<![\w:])[\da-fA-F]{1,4}(?::[\da-fA-F]{0,4}){3,7}"
+)
+"""Where somebody is: the exchange says it in its refusals of a key."""
 _LONG = re.compile(r"[A-Za-z0-9+/_=-]{40,}")
 _FOLDERS = (
     re.compile(r"(?:/home|/Users|/run/media|/media)/[^/\s'\":,]+"),
-    re.compile(r"(?i)\b[a-z]:\\users\\[^\\\s'\":,]+"),
+    re.compile(r"(?i)\b[a-z]:\\+users\\+[^\\\s'\":,]+"),
     re.compile(r"/root\b"),
 )
 
@@ -39,12 +46,13 @@ class Redactor:
         self._private = re.compile("|".join(re.escape(each) for each in words)) if words else None
 
     def text(self, text: str) -> str:
-        """The text without keys, signatures, addresses, mail addresses and names of folders that tell who somebody is."""
+        """The text without keys, signatures, addresses of services, networks and mail, and names of folders that tell who somebody is."""
         text = _PEM.sub(HIDDEN, text)
         text = _ADDRESS.sub(_address, text)
         text = _BEARER.sub(rf"\1{HIDDEN}", text)
         text = _NAMED.sub(rf"\1{HIDDEN}", text)
         text = _MAIL.sub(HIDDEN, text)
+        text = _NETWORK.sub(HIDDEN, _BOT.sub(HIDDEN, text))
         for folder in _FOLDERS:
             text = folder.sub("~", text)
         if self._private is not None:

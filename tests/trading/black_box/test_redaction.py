@@ -22,7 +22,7 @@ from atm.model.risk import LiveSetup, SymbolSetup
 from atm.storage.flight_log import FlightLimits, FlightLog, read_lines, segments
 from atm.storage.home import black_box, logs
 from atm.trading.black_box.recorder import FlightRecorder
-from atm.trading.black_box.redaction import Redactor
+from atm.trading.black_box.redaction import HIDDEN, Redactor
 
 KEY = "vmPUZE6mv9SD5VNHk4HlWFsOr6aKE2zvsw0MuIgwCIPy6utIco14y7Ju91duEh8A"
 SECRET = "NhqPtmdSJYdKjVHjA7PZj4Mge3R5YNiP1e3UZjInClVN65XAbvqqM6A7H5fATj0j"
@@ -54,6 +54,30 @@ def test_free_text_loses_what_is_private_and_keeps_what_helps() -> None:
     assert not has_planted(clean.encode())
     assert "https://fapi.binance.com/fapi/v1/order" in clean
     kept = "Margin is insufficient. (-2019) order 1h1frdw-0s9bt50-gt6rj-O1-0 of FILUSDT at 3.1415 after 12:30:05"
+    assert Redactor().text(kept) == kept
+
+
+@pytest.mark.parametrize(
+    ("said", "private"),
+    [
+        ("password = 'correct horse battery' refused", "horse"),
+        ('{"password": "correct horse", "passphrase": "battery staple"}', "staple"),
+        ("PWD=hunter2secret", "hunter2secret"),
+        ("bot 123456789:AAE-abcdefghijklmnopqrstuvwxyz_0123 answered 401", "abcdefghij"),
+        ("(-2015) Invalid API-key, IP, or permissions for action, request ip: 203.0.113.77", "203.0.113.77"),
+        ("('203.0.113.77', 443) timed out", "203.0.113.77"),
+        ("request ip: 2001:db8:85a3::8a2e:370:7334", "370:7334"),
+        ("from 2001:db8::77 to here", "db8::77"),
+        (r"cannot open 'C:\\Users\\kimprivate\\keys'", USER),
+    ],
+)
+def test_what_is_private_in_other_forms(said: str, private: str) -> None:
+    assert private not in Redactor().text(said)
+    assert HIDDEN in Redactor().text(said) or "~" in Redactor().text(said)
+
+
+def test_what_only_looks_private_is_kept() -> None:
+    kept = "127.0.0.1:8080 answered, numba 0.61.2, minute 12:30:05, 1.2.3.4.5, FILUSDT at 3.141"
     assert Redactor().text(kept) == kept
 
 
