@@ -23,6 +23,9 @@ from atm.model.provenance import Provenance
 from atm.model.simulation import SimulationSpec, SimulationSummary
 from atm.model.statistics import SimulationDetails
 
+MOST_TRADES = 5_000
+"""Of an account that are read for lists and charts."""
+
 
 @dataclass(frozen=True, slots=True)
 class SimulationResult:
@@ -83,7 +86,8 @@ class Results(Protocol):
     def export_parity(self, day: ParityDay) -> Path:
         """Write a worked day as CSV below the home folder; the folder that came of it."""
 
-    def account_trades(self, name: str) -> tuple[TradeRecord, ...]: ...
+    def account_trades(self, name: str) -> tuple[TradeRecord, ...]:
+        """The newest stored trades, at most `MOST_TRADES`, newest first."""
 
     def order_story(self, account: str, client_id: str) -> tuple[JournalEntry, ...]:
         """All that the journal of an actual account says of an order, in its order."""

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from atm.gui.results import AccountRecords, AnalysedStretch, SimulationResult, newest_stretch
+from atm.gui.results import MOST_TRADES, AccountRecords, AnalysedStretch, SimulationResult, newest_stretch
 from atm.gui.texts import Texts
 from atm.ipc.assistant import IPCAssistant
 from atm.ipc.messages import TRADE, AnalyseBars, AnalysedBars, AnalysesDescription, DescribeAnalyses
@@ -35,7 +35,6 @@ if TYPE_CHECKING:
     from atm.storage.database import Database
     from atm.storage.market_store import MarketStore
 
-MOST_TRADES = 5_000
 MOST_RECORDS = 100_000
 ANALYSIS_TIMEOUT_S = 5.0
 DESCRIPTION_TIMEOUT_S = 3.0

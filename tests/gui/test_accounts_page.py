@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import msgspec
 import pytest
 
 from atm.gui.accounts.order_story import story_line
 from atm.gui.accounts.suspension import suspensions
-from atm.gui.read_model import ReadModel
+from atm.gui.pages.accounts import AccountsPage
+from atm.gui.read_model import AccountView, ReadModel
 from atm.gui.texts import Texts
 from atm.gui.ui import PageName
 from atm.ipc.messages import (
@@ -16,11 +19,13 @@ from atm.ipc.messages import (
     AnalysisLoad,
     AnalysisReady,
     AnalyzerLoad,
+    Done,
     LiveShown,
     NoticeRaised,
     OrderTypesShown,
     PutAccount,
     ResumeLive,
+    SetTrading,
 )
 from atm.model.account import AccountKind
 from atm.model.activation import ActivationReason, ActivationStatus
@@ -58,6 +63,52 @@ def keys(model: ReadModel, symbol: str) -> list[str]:
     view = model.accounts["paper-1"]
     position = next(each for each in view.snapshot.positions if each.symbol == symbol)
     return [each.key for each in suspensions(model, view, position)]
+
+
+def switched(pilot: Pilot, on: bool) -> None:
+    view = pilot.ui.model.accounts["paper-1"]
+    view.snapshot = replace(view.snapshot, trading=on)
+    pilot.frames(2)
+
+
+def test_an_actual_account_sends_orders_after_a_confirmation_and_stops_at_once(actual: Pilot) -> None:
+    switched(actual, on=False)
+    actual.click("accounts.trading")
+    assert actual.sent == []
+    actual.click("accounts.confirm_trading.cancel")
+    actual.click("accounts.trading")
+    actual.click("accounts.confirm_trading.confirm")
+    assert [each.request for each in actual.sent] == [SetTrading("paper-1", True)]
+    actual.ui.commands.answered(actual.sent[-1], Done())
+    switched(actual, on=True)
+    actual.click("accounts.trading")
+    assert actual.sent[-1].request == SetTrading("paper-1", False)
+
+
+def test_a_paper_account_trades_without_a_question(pilot: Pilot) -> None:
+    pilot.show(PageName.ACCOUNTS)
+    switched(pilot, on=False)
+    pilot.click("accounts.trading")
+    assert [each.request for each in pilot.sent] == [SetTrading("paper-1", True)]
+
+
+def test_sums_of_a_log_that_was_not_read_whole_are_not_shown(actual: Pilot) -> None:
+    page, model = actual.shell.pages[PageName.ACCOUNTS], actual.ui.model
+    assert isinstance(page, AccountsPage)
+    view = model.accounts["paper-1"]
+    asset = view.snapshot.assets[0]
+    profit, fees, _ = page._booked(actual.ui, view, asset)
+    whole = filled.trades(60)
+    assert profit == pytest.approx(sum(each.profit for each in whole), abs=1e-9) and fees is not None
+    model.accounts["paper-2"] = view = replace_view(view, "paper-2")
+    actual.ui.results.n_trades = 5_000  # type: ignore[attr-defined]
+    page.selected = "paper-2"
+    actual.frames(3)
+    assert page._booked(actual.ui, view, asset) == (None, None, None)
+
+
+def replace_view(view: AccountView, name: str) -> AccountView:
+    return dataclasses.replace(view, snapshot=replace(view.snapshot, name=name), setup=replace(view.setup, name=name))
 
 
 def test_every_condition_that_keeps_a_position_from_trading_is_named(actual: Pilot) -> None:

@@ -19,6 +19,7 @@ from atm.gui.pages.account_positions import alarm
 from atm.gui.pages.activation_card import ActivationCard, status_badge
 from atm.gui.pages.incident_card import IncidentCard
 from atm.gui.read_model import AccountView
+from atm.gui.results import MOST_TRADES
 from atm.gui.stored import Loaded
 from atm.gui.table import Table
 from atm.gui.trade_table import trade_table
@@ -51,6 +52,7 @@ class AccountsPage:
         self._language = ""
         self._trade_rows: tuple[TradeRecord, ...] = ()
         self._trade_state: tuple[object, ...] = ()
+        self._sums: dict[str, tuple[float, float]] = {}
 
     def draw(self, ui: Ui) -> None:
         if self._language != ui.t.language:
@@ -130,13 +132,7 @@ class AccountsPage:
             imgui.same_line()
             status_badge(ui, name)
         imgui.same_line(0, ui.px(24))
-        wanted = widgets.toggle(
-            ui, "accounts.trading", ui.t("accounts.trading_on" if snapshot.trading else "accounts.trading_off"),
-            snapshot.trading,
-        )  # fmt: skip
-        if wanted != snapshot.trading and not ui.commands.pending("accounts.trading"):
-            key = "done.trading_on" if wanted else "done.trading_off"
-            ui.commands.send(TRADE, SetTrading(name, wanted), "accounts.trading", key, {"account": name})
+        self._trading(ui, view)
         imgui.same_line(0, ui.px(24))
         if snapshot.kind is AccountKind.VIRTUAL:
             self._transfer.buttons(ui, view)
@@ -158,6 +154,21 @@ class AccountsPage:
         for scope in ("accounts.trading", "accounts.clear", "accounts.remove"):
             failed = ui.commands.failure(scope)
             widgets.field_note(ui, failed.message if failed is not None else "")
+
+    def _trading(self, ui: Ui, view: AccountView) -> None:
+        """The switch. An actual account is asked about before it sends orders; to stop never needs a second click."""
+        name, is_on = view.snapshot.name, view.snapshot.trading
+        label = ui.t("accounts.trading_on" if is_on else "accounts.trading_off")
+        wanted = widgets.toggle(ui, "accounts.trading", label, is_on)
+        is_clicked = wanted != is_on and not ui.commands.pending("accounts.trading")
+        if is_clicked and wanted and view.setup.kind is AccountKind.ACTUAL:
+            imgui.open_popup("accounts.confirm_trading")
+            is_clicked = False
+        title, consequence = ui.t("accounts.switch_on_title", account=name), ui.t("accounts.switch_on_consequence")
+        confirmed = widgets.confirmation(ui, "accounts.confirm_trading", title, consequence, ui.t("accounts.switch_on"))
+        if is_clicked or confirmed:
+            key = "done.trading_off" if is_on else "done.trading_on"
+            ui.commands.send(TRADE, SetTrading(name, not is_on), "accounts.trading", key, {"account": name})
 
     def _clear_all(self, ui: Ui, view: AccountView) -> None:
         opened = [position for position in view.snapshot.positions if position.quantity]
@@ -222,14 +233,19 @@ class AccountsPage:
             (ui.t("account.transferred"), formats.number(s.transferred, sign=True), None),
         ]
 
-    def _booked(self, ui: Ui, view: AccountView, s: AssetState) -> tuple[float, float, float | None]:
-        """Realised profit, fees and funding. Those of an actual account are the exchange's: the sums of its trade log, and no funding,
-        which the log does not hold."""
+    def _booked(self, ui: Ui, view: AccountView, s: AssetState) -> tuple[float | None, float | None, float | None]:
+        """Realised profit, fees and funding. Those of an actual account are the exchange's: the sums of its trade log, unknown where that
+        was not read whole, and no funding, which the log does not hold."""
         if view.setup.kind is AccountKind.VIRTUAL:
             return s.realized_profit, s.fees_paid, s.funding_paid
-        self._read_trades(ui, view)
-        rows = [row for row in self._trade_rows if asset_of(row.symbol, tuple(view.setup.assets)) == s.asset]
-        return sum(row.profit for row in rows), sum(row.fee for row in rows), None
+        stored = self._read_trades(ui, view).value
+        if stored is None or len(stored) >= MOST_TRADES or len(view.trades) == view.trades.maxlen:
+            return None, None, None
+        if s.asset not in self._sums:
+            assets = tuple(view.setup.assets)
+            rows = [row for row in self._trade_rows if asset_of(row.symbol, assets) == s.asset]
+            self._sums[s.asset] = sum(row.profit for row in rows), sum(row.fee for row in rows)
+        return *self._sums[s.asset], None
 
     # --- trades
 
@@ -240,6 +256,7 @@ class AccountsPage:
         state = (name, stored, len(view.trades), view.trades[-1].index if view.trades else -1)
         if state != self._trade_state:
             self._trade_state = state
+            self._sums.clear()
             self._trade_rows = newest_first(stored.value or (), view.trades)
         return stored
 

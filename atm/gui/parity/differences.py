@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from imgui_bundle import ImVec2, imgui
 
 from atm.gui import formats, widgets
@@ -16,14 +18,17 @@ DECIMALS = 4
 
 def fill_differences(ui: Ui) -> Table[FillDifference]:
     """Columns of the orders that differ."""
-    t = ui.t
+    t, model = ui.t, ui.model
 
-    def side(title: str, of: str, live: bool, decimals: int) -> Column[FillDifference]:
+    def side(title: str, of: str, live: bool, decimals: Callable[[str], int]) -> Column[FillDifference]:
         def value(row: FillDifference) -> float | None:
             fill: FillSide | None = row.live if live else row.backtest
             return None if fill is None else float(getattr(fill, of))
 
-        return Column(title, lambda r: formats.number(value(r), decimals), lambda r: value(r) or 0.0)
+        return Column(title, lambda r: formats.number(value(r), decimals(r.symbol)), lambda r: value(r) or 0.0)
+
+    def mean(symbol: str) -> int:
+        return model.price_decimals(symbol) + 2
 
     columns: tuple[Column[FillDifference], ...] = (
         Column(
@@ -31,10 +36,10 @@ def fill_differences(ui: Ui) -> Table[FillDifference]:
         ),
         Column(t("field.symbol"), lambda r: r.symbol, lambda r: r.symbol, False, 1.1),
         Column(t("field.reason"), lambda r: t(f"trade_reason.{r.reason}"), lambda r: r.reason, False, 1.1),
-        side(t("parity.live_quantity"), "quantity", True, 3),
-        side(t("parity.backtest_quantity"), "quantity", False, 3),
-        side(t("parity.live_price"), "price", True, 5),
-        side(t("parity.backtest_price"), "price", False, 5),
+        side(t("parity.live_quantity"), "quantity", True, model.quantity_decimals),
+        side(t("parity.backtest_quantity"), "quantity", False, model.quantity_decimals),
+        side(t("parity.live_price"), "price", True, mean),
+        side(t("parity.backtest_price"), "price", False, mean),
         Column(
             t("parity.worth"),
             lambda r: formats.number(worth(r), DECIMALS, sign=True),
@@ -48,21 +53,21 @@ def fill_differences(ui: Ui) -> Table[FillDifference]:
 
 def decision_differences(ui: Ui) -> Table[DecisionDifference]:
     """Columns of the decisions that differ."""
-    t = ui.t
+    t, quantity = ui.t, ui.model.quantity_decimals
 
-    def number(title: str, live: bool, at: int, decimals: int) -> Column[DecisionDifference]:
+    def number(title: str, live: bool, at: int, decimals: Callable[[str], int]) -> Column[DecisionDifference]:
         def value(row: DecisionDifference) -> float:
             return (row.live if live else row.again)[at]
 
-        return Column(title, lambda r: formats.number(value(r), decimals), value)
+        return Column(title, lambda r: formats.number(value(r), decimals(r.symbol)), value)
 
     columns: tuple[Column[DecisionDifference], ...] = (
         Column(t("field.time"), lambda r: formats.moment(r.time_ms), lambda r: r.time_ms, False, 1.5),
         Column(t("field.symbol"), lambda r: r.symbol, lambda r: r.symbol, False, 1.1),
-        number(t("parity.live_exposure"), True, 0, 4),
-        number(t("parity.again_exposure"), False, 0, 4),
-        number(t("parity.live_quantity"), True, 1, 3),
-        number(t("parity.again_quantity"), False, 1, 3),
+        number(t("parity.live_exposure"), True, 0, lambda _: DECIMALS),
+        number(t("parity.again_exposure"), False, 0, lambda _: DECIMALS),
+        number(t("parity.live_quantity"), True, 1, quantity),
+        number(t("parity.again_quantity"), False, 1, quantity),
         Column(t("parity.cause"), lambda r: t(f"decision_cause.{r.cause.value}"), lambda r: r.cause.value, False, 2.0),
         Column(
             t("parity.since"),

@@ -207,8 +207,9 @@ def _rows_that_differ(day: RecordedDay, market: DayMarket) -> dict[str, list[int
             read = engine.decided_on(symbol, decision)
             for time, digest in day.row_digests(analysis).items():
                 row = rows.get(time + MINUTE_MS, {}).get(analysis)
-                is_known = segment.begin_ms <= time < end_ms and digest != MISSING and row is not None
-                if is_known and row_digest(row[read]) != digest:
+                if row is None or digest == MISSING or not segment.begin_ms <= time < end_ms:
+                    continue
+                if row_digest(row[read]) != digest:
                     found.setdefault(symbol, []).append(time)
     return found
 
