@@ -21,6 +21,7 @@ from atm.storage.income import append_records
 from atm.storage.parity import put_record, remove_record
 from atm.storage.repository import Repository, from_payload, to_payload
 from atm.storage.schema import (
+    JOURNAL_END,
     AccountEquityRow,
     AccountIncomeRow,
     AccountIncomeStateRow,
@@ -66,12 +67,10 @@ class AccountRepository(Repository):
                 row.payload = payload
 
     def remove(self, name: str) -> None:
-        """Delete with all its records. Its journal of orders is put away under a name that no account can have, so that one of the same
-        name begins anew."""
+        """Delete with all its records. Its journal of orders stays and ends here, so that an account of the same name begins anew: to move
+        millions of entries away would take minutes, in which nobody looks after the other accounts."""
         with self._writing() as session:
-            of_account = OrderJournalRow.account == name
-            last_ms = session.scalar(select(func.max(OrderJournalRow.stored_ms)).where(of_account))
-            session.execute(update(OrderJournalRow).where(of_account).values(account=f"{name}/{last_ms}"))
+            end_journal(session, name)
             for records in (AccountTradeRow, AccountIncomeRow, AccountIncomeStateRow):
                 session.execute(delete(records).where(records.account == name))
             session.execute(delete(AccountEquityRow).where(AccountEquityRow.account == name))
@@ -140,6 +139,15 @@ class AccountRepository(Repository):
         query = query.where(AccountEquityRow.account == name, AccountEquityRow.time_ms >= since_ms)
         with self._reading() as session:
             return [(int(t), float(e)) for t, e in session.execute(query.order_by(AccountEquityRow.time_ms))]
+
+
+def end_journal(session: Session, name: str) -> None:
+    """Within a transaction, if there is one."""
+    newest = select(OrderJournalRow).where(OrderJournalRow.account == name).order_by(OrderJournalRow.number.desc())
+    last = session.scalar(newest.limit(1))
+    if last is not None:
+        end = {"account": name, "number": last.number + 1, "stored_ms": last.stored_ms, "kind": JOURNAL_END}
+        session.execute(insert(OrderJournalRow), [{**end, "symbol": "", "client_id": "", "payload": b""}])
 
 
 def append_trades(session: Session, name: str, trades: Sequence[TradeRecord]) -> list[TradeRecord]:

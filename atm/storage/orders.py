@@ -9,7 +9,7 @@ import logging
 from collections.abc import Callable, Sequence
 
 import msgspec
-from sqlalchemy import Engine, func, insert, select
+from sqlalchemy import Engine, Select, func, insert, select
 from sqlalchemy.orm import Session
 
 from atm.model.account import TradeRecord
@@ -18,7 +18,7 @@ from atm.model.journal import Adjusted, Checkpoint, EquityMarked, GivenUp, Halte
 from atm.model.order_facts import Intended
 from atm.storage.accounts import append_trades
 from atm.storage.repository import Repository
-from atm.storage.schema import OrderJournalRow
+from atm.storage.schema import JOURNAL_END, OrderJournalRow
 
 log = logging.getLogger(__name__)
 
@@ -71,41 +71,29 @@ class OrderJournal(Repository):
         """All entries from the newest checkpoint on. Raises `Fatal` for one that this version cannot read: to leave it out could
         double an order."""
         with self._reading() as session:
-            since = session.scalar(
-                select(func.max(OrderJournalRow.number)).where(
-                    OrderJournalRow.account == account, OrderJournalRow.kind == Checkpoint.__name__
-                )
-            )
-            query = select(OrderJournalRow.number, OrderJournalRow.payload).where(OrderJournalRow.account == account)
-            query = query.where(OrderJournalRow.number >= (since or 0)).order_by(OrderJournalRow.number)
+            since = max(_newest(session, account, Checkpoint.__name__), _begin(session, account))
+            query = _entries(account).where(OrderJournalRow.number >= since)
             return [_read(account, number, payload) for number, payload in session.execute(query)]
 
     def of_order(self, account: str, client_id: str) -> list[JournalEntry]:
         """The story of one order."""
-        query = select(OrderJournalRow.number, OrderJournalRow.payload).where(
-            OrderJournalRow.account == account, OrderJournalRow.client_id == client_id
-        )
+        query = _entries(account).where(OrderJournalRow.client_id == client_id)
         with self._reading() as session:
-            rows = session.execute(query.order_by(OrderJournalRow.number))
-            return [_read(account, number, payload) for number, payload in rows]
+            return [_read(account, number, payload) for number, payload in session.execute(query)]
 
     def begun_ms(self, account: str) -> int:
         """When the equity of an account was marked first, before its first order; 0 = never. Raises `Fatal` as `load` does."""
-        query = select(OrderJournalRow.number, OrderJournalRow.payload).where(
-            OrderJournalRow.account == account, OrderJournalRow.kind == EquityMarked.__name__
-        )
+        query = _entries(account).where(OrderJournalRow.kind == EquityMarked.__name__).limit(1)
         with self._reading() as session:
-            row = session.execute(query.order_by(OrderJournalRow.number).limit(1)).first()
+            row = session.execute(query.where(OrderJournalRow.number >= _begin(session, account))).first()
         entry = None if row is None else _read(account, row[0], row[1])
         return entry.time_ms if isinstance(entry, EquityMarked) else 0
 
     def outside(self, account: str) -> list[Adjusted]:
         """Changes of positions that nothing of ours explained, since the journal began. Raises `Fatal` as `load` does."""
-        query = select(OrderJournalRow.number, OrderJournalRow.payload).where(
-            OrderJournalRow.account == account, OrderJournalRow.kind == Adjusted.__name__
-        )
+        query = _entries(account).where(OrderJournalRow.kind == Adjusted.__name__)
         with self._reading() as session:
-            rows = session.execute(query.order_by(OrderJournalRow.number))
+            rows = session.execute(query.where(OrderJournalRow.number >= _begin(session, account)))
             entries = [_read(account, number, payload) for number, payload in rows]
             return [entry for entry in entries if isinstance(entry, Adjusted)]
 
@@ -114,15 +102,29 @@ class OrderJournal(Repository):
         with self._reading() as session:
             return self._last(session, account)
 
-    def accounts(self) -> list[str]:
-        """Accounts that have a journal."""
-        with self._reading() as session:
-            return list(session.scalars(select(OrderJournalRow.account).distinct().order_by(OrderJournalRow.account)))
-
     @staticmethod
     def _last(session: Session, account: str) -> int:
         query = select(func.max(OrderJournalRow.number)).where(OrderJournalRow.account == account)
         return session.scalar(query) or 0
+
+
+def _entries(account: str) -> Select[int, bytes]:
+    """Numbers and payloads, ascending."""
+    query = select(OrderJournalRow.number, OrderJournalRow.payload).where(OrderJournalRow.account == account)
+    return query.order_by(OrderJournalRow.number)
+
+
+def _begin(session: Session, account: str) -> int:
+    """The number of the first entry that is not of a removed account of the same name."""
+    return _newest(session, account, JOURNAL_END) + 1
+
+
+def _newest(session: Session, account: str, kind: str) -> int:
+    """The number of the newest entry of a kind, 0 = there is none."""
+    query = select(func.max(OrderJournalRow.number)).where(
+        OrderJournalRow.account == account, OrderJournalRow.kind == kind
+    )
+    return session.scalar(query) or 0
 
 
 def _read(account: str, number: int, payload: bytes) -> JournalEntry:

@@ -95,9 +95,13 @@ class AccountIncomeStateRow(Base):
     payload: Mapped[bytes]
 
 
+JOURNAL_END = "Removed"
+"""Kind of the entry with which the journal of a removed account ends; one of an account of the same name begins after it."""
+
+
 class OrderJournalRow(Base):
     """An entry of the write-ahead journal of a live account: kind: the name of its struct; client_id and symbol "" where it names
-    none. It has no foreign key: it stays, as `name/time`, when the account is removed."""
+    none. It has no foreign key: it stays when the account is removed, before an entry `JOURNAL_END`, which has no payload."""
 
     __tablename__ = "order_journal"
     account: Mapped[str] = mapped_column(primary_key=True)

@@ -3,11 +3,11 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import event, update
 
 from atm.model.account import AccountKind, AccountSetup, AssetSetup
 from atm.model.errors import Fatal
-from atm.model.journal import Adjusted, Checkpoint, Halted, Target, TargetSet
+from atm.model.journal import Adjusted, Checkpoint, EquityMarked, Halted, Target, TargetSet
 from atm.model.live_order import OrderFill, OrderIntent, OrderState, Purpose
 from atm.model.order import Side
 from atm.model.order_facts import Filled, Intended, Reported, Sent
@@ -47,7 +47,6 @@ def test_what_was_appended_comes_back_to_the_last_digit(journal: OrderJournal) -
     assert journal.load("main") == STORY
     assert journal.load("nobody") == []
     assert journal.count("main") == len(STORY)
-    assert journal.accounts() == ["main", "other"]
     assert journal.of_order("main", "c1") == STORY[1:5]
 
 
@@ -75,11 +74,25 @@ def test_an_entry_that_cannot_be_read_stops_the_start(database: Database) -> Non
 
 
 def test_an_account_of_a_removed_ones_name_begins_anew_and_the_old_journal_is_kept(database: Database) -> None:
+    marked, outside = EquityMarked(0, 10.0, 10.0, 7, 0, 0), Adjusted("BTCUSDT", Decimal("1"), False, "outside", 8)
     for round_ in range(2):
         database.accounts.put(AccountSetup("a", AccountKind.ACTUAL, {"USDT": AssetSetup(0)}))
         assert database.orders.load("a") == []
-        database.orders.append("a", STORY[: 2 + round_])
+        assert (database.orders.begun_ms("a"), database.orders.outside("a")) == (0, [])
+        story = [*STORY[: 2 + round_], marked, outside]
+        database.orders.append("a", story)
+        assert database.orders.load("a") == story
+        assert (database.orders.begun_ms("a"), database.orders.outside("a")) == (7, [outside])
         database.accounts.remove("a")
     assert database.orders.load("a") == []
-    kept = [database.orders.load(name) for name in database.orders.accounts()]
-    assert kept == [STORY[:2], STORY[:3]]
+    assert database.orders.count("a") == 4 + 1 + 5 + 1, "all of both, and their ends"
+
+
+def test_a_journal_with_a_million_entries_does_not_hold_up_the_removal_of_its_account(database: Database) -> None:
+    written: list[str] = []
+    database.accounts.put(AccountSetup("a", AccountKind.ACTUAL, {"USDT": AssetSetup(0)}))
+    database.orders.append("a", STORY)
+    event.listen(database.engine, "before_cursor_execute", lambda *given: written.append(given[2]))
+    database.accounts.remove("a")
+    of_journal = [each for each in written if "order_journal" in each and not each.startswith("SELECT")]
+    assert len(of_journal) == 1 and of_journal[0].startswith("INSERT"), "one entry, whatever stands before it"
