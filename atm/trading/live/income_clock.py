@@ -7,8 +7,8 @@ from atm.model.interval import HOUR_MS, MINUTE_MS
 
 STAMP_MS = 8 * HOUR_MS
 """Between the readings that come by themselves: the funding stamps of most symbols, one of them at 00:00 UTC."""
-AFTER_STAMP_MS = MINUTE_MS
-"""How long the exchange may take to tell of what it has booked."""
+AFTER_STAMP_MS = MINUTE_MS + MINUTE_MS // 2
+"""How long the exchange may take to tell of what it has booked; in the middle of a minute, since comparing takes the time of decisions."""
 AFTER_EVENT_MS = 10_000
 AGAIN_MS = 10_000
 FIRST_RETRY_MS, LONGEST_RETRY_MS = 30_000, 15 * MINUTE_MS

@@ -31,11 +31,16 @@ SAME_WITHIN = Decimal("0.001")
 UNEXPLAINED_MS = 1_000
 """How long a position that the journal does not know may be a message that is on its way."""
 FIRST_PAUSE_MS, LONGEST_PAUSE_MS = 250, 5_000
+REFUSED_ALARM_MS = 60_000
+"""Between two alarms of a stop that is refused again and again."""
 
 
 class _Pause(msgspec.Struct):
+    """Failures of a symbol in a row; alarm_ms: when there may be another alarm of them."""
+
     failures: int = 0
     next_ms: int = 0
+    alarm_ms: int = 0
 
 
 class StopDesk:
@@ -147,9 +152,11 @@ class StopDesk:
             return
         pause = self._pauses.setdefault(symbol, _Pause())
         pause.failures += 1
-        wait_ms = min(FIRST_PAUSE_MS * 2 ** (pause.failures - 1), LONGEST_PAUSE_MS)
+        wait_ms = min(FIRST_PAUSE_MS * 2 ** min(pause.failures - 1, 10), LONGEST_PAUSE_MS)
         pause.next_ms = now_ms + max(wait_ms, failure.retry_after_ms)
-        if failure.kind is FailureKind.REFUSED and failure.code not in WOULD_TRIGGER:
+        is_refused = failure.kind is FailureKind.REFUSED and failure.code not in WOULD_TRIGGER
+        if is_refused and now_ms >= pause.alarm_ms:
+            pause.alarm_ms = now_ms + REFUSED_ALARM_MS
             self._desk.note("notice.live_stop_refused", symbol, f"{failure.reason} ({failure.code})", urgent=True)
 
     def accepted(self, symbol: str) -> None:

@@ -109,6 +109,24 @@ def test_settings_then_order_then_stop() -> None:
     assert (stop.intent.purpose, stop.intent.side, stop.intent.trigger) == (Purpose.STOP, Side.SELL, Decimal("1.9"))
 
 
+def test_a_stop_that_is_refused_again_and_again_is_tried_each_five_seconds_and_told_each_minute() -> None:
+    bench = Bench()
+    bench.snapshot()
+    bench.aim(100)
+    number, placed = bench.asks(PlaceOrder)
+    bench.answer(number, bench.filled(placed.intent.client_id, 100))
+    tries = 0
+    for _ in range(100):
+        for asked, flight in list(bench.account._desk.flights.items()):
+            if isinstance(flight.request, PlaceOrder) and flight.request.intent.is_conditional:
+                tries += 1
+                bench.answer(asked, failure=Failure(FailureKind.REFUSED, -4045, "Reach max stop order limit."))
+        bench.wait(1_000)
+    assert tries > 15
+    assert bench.notices.count("notice.live_stop_refused") == 2
+    assert bench.notices.count("notice.live_unprotected") == 1
+
+
 def test_large_orders_go_in_slices() -> None:
     bench = Bench(LiveSetup({X: SymbolSetup(3)}, RiskLimits(max_leverage=None)))
     bench.snapshot()
