@@ -19,6 +19,7 @@ from atm.model.errors import ATMError, Refused, Unavailable
 from atm.model.journal import KILLED, WHOLE_ACCOUNT
 from atm.model.live_request import PlaceOrder
 from atm.model.notice import Notice, Severity
+from atm.trading.live.order_machine import SEND_PATIENCE_MS
 
 log = logging.getLogger(__name__)
 
@@ -26,6 +27,8 @@ TRADE_PATIENCE_S = 2.0
 """How long the trade manager may take to say that it closes everything."""
 TRADE_CLOSES_S = 5.0
 """How long it may take to have closed everything."""
+LEFT_BEHIND_S = SEND_PATIENCE_MS / 1000 + 0.5
+"""How long an order that a trade manager which has died had sent off may wait for the rate limits, and go out after all."""
 TELL_AGAIN_S = 1.0
 LOOK_S = 0.5
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 5.0, 60.0
@@ -118,6 +121,9 @@ class KillDesk:
         """What went wrong, "" for nothing. Whatever the trade manager does, in the end orders of others are cancelled as well."""
         self._wanted.add(name)
         wrong = await self._run(name, watched=told)
+        if not wrong and not told and name in self._wanted:
+            await asyncio.sleep(LEFT_BEHIND_S)
+            wrong = await self._run(name, watched=False)
         if not wrong:
             self._wanted.discard(name)
         elif name in self._wanted and name not in self._going_on:

@@ -120,6 +120,24 @@ async def test_with_the_trade_manager_dead_the_exchange_is_cleared_and_the_journ
     assert await managers.is_clear()
 
 
+async def test_what_a_dead_trade_manager_had_sent_off_and_goes_out_late_is_closed_as_well(
+    managers: Killable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await managers.hold()
+    managers.bus.kill(TRADE)
+    late = [{"symbol": X, "side": "BUY", "type": "MARKET", "quantity": "40"}]
+    run = kill_desk.DirectClear.run
+
+    async def cleared(*given: object) -> None:
+        await run(*given)
+        if late:
+            await managers.ask("POST", "order", **late.pop())
+
+    monkeypatch.setattr(kill_desk.DirectClear, "run", cleared)
+    assert await managers.press() == Done()
+    assert not late and await managers.is_clear()
+
+
 async def test_looks_of_the_kill_switch_do_not_wait_behind_comparisons(managers: Killable) -> None:
     """The weight that comparisons may use is used up: only the reserve of orders is left of this minute."""
     await managers.hold()
