@@ -30,7 +30,8 @@ _DAY_S = 86_400
 
 
 class FlightLimits(msgspec.Struct, frozen=True):
-    """segment: bytes after which another is begun; total: bytes of all; days: age at which one goes."""
+    """segment: bytes after which another is begun, which happens once a day anyway, so that what is old can go; total: bytes of all; days:
+    age at which one goes."""
 
     segment: int = 8_000_000
     total: int = 256_000_000
@@ -45,13 +46,13 @@ class FlightLog:
         self._folder, self._limits, self._wall_ms = folder, limits, wall_ms
         self._file: BinaryIO | None = None
         self._path = folder
-        self._bytes = 0
+        self._bytes = self._begun_ms = 0
         self._packing: threading.Thread | None = None
 
     @property
     def is_full(self) -> bool:
         """Whether the segment should be ended."""
-        return self._bytes >= self._limits.segment
+        return self._bytes >= self._limits.segment or self._wall_ms() - self._begun_ms >= _DAY_S * 1_000
 
     @property
     def number(self) -> int:
@@ -65,7 +66,7 @@ class FlightLog:
         numbers = [_number(path) for path in segments(self._folder)]
         self._path = self._folder / f"box-{max(numbers, default=0) + 1:08d}{SUFFIX}"
         self._file = self._path.open("xb", buffering=0)
-        self._bytes = 0
+        self._bytes, self._begun_ms = 0, self._wall_ms()
         self.tidy()
 
     def append(self, text: bytes) -> None:

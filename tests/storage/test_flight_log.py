@@ -137,3 +137,17 @@ def test_a_full_disk_is_an_error_and_the_next_segment_is_whole(tmp_path: Path, m
     log.begin()
     log.append(b"line 4")
     assert numbers(tmp_path) == [0, 1, 2, 4]
+
+
+def test_a_segment_ends_with_its_day_so_that_what_is_old_can_go(tmp_path: Path) -> None:
+    now = 0
+    log = FlightLog(tmp_path, FlightLimits(), lambda: now)
+    log.begin()
+    log.append(b"a quiet day")
+    now = 86_399_999
+    assert not log.is_full
+    now += 1
+    assert log.is_full
+    log.begin()
+    assert not log.is_full
+    log.close()

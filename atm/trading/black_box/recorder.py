@@ -41,6 +41,8 @@ log = logging.getLogger(__name__)
 
 STATES_S = 900.0
 """Between the states from which a replay can begin."""
+LEAST_SEGMENT_S = 10.0
+"""A segment lasts, however much is written: where the states alone fill one, they are not written again at once."""
 RETRY_S = 60.0
 """After a full disk, until recording is tried again."""
 
@@ -64,7 +66,7 @@ class FlightRecorder:
         self._live: dict[str, RecordedAccount] = {}
         self._engines: dict[str, EngineWatch] = {}
         self._is_open = self._has_told = False
-        self._next_states = self._retry_at = float("-inf")
+        self._next_states = self._retry_at = self._next_segment = float("-inf")
 
     # --- what is recorded -------------------------------------------------------------------------------------
 
@@ -114,7 +116,7 @@ class FlightRecorder:
         """To be called about twice a second, between the cores' work: begins segments and writes states that are due."""
         if self._log is None or self._clock() < self._retry_at:
             return
-        if not self._is_open or self._log.is_full:
+        if not self._is_open or (self._log.is_full and self._clock() >= self._next_segment):
             self.safely(self._begin)
         elif self._clock() >= self._next_states:
             self.safely(lambda: self._states(fresh=False))
@@ -167,6 +169,7 @@ class FlightRecorder:
         is_first = not self._is_open
         self._flush()
         self._log.begin()
+        self._next_segment = self._clock() + LEAST_SEGMENT_S
         self._run = self._run or self._log.number
         self._tables.clear()
         self._is_open = True

@@ -7,8 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from atm.model.risk import LiveSetup, SymbolSetup
 from atm.simulators.orders import run as simulation
+from atm.storage.flight_log import FlightLimits, FlightLog, segments
 from atm.trading.black_box.recorded_account import RecordedAccount
+from atm.trading.black_box.recorder import FlightRecorder
 from atm.trading.live.live_account import LiveAccount
 from tests.trading.black_box.test_replay import ASSETS, RecordedRun
 
@@ -38,3 +41,15 @@ def test_a_defect_of_the_recorder_does_not_reach_the_account(tmp_path: Path, mon
     monkeypatch.setattr("atm.trading.black_box.recorder.memory_of", lambda account, own: {"a": object()})
     assert made.go() == plain
     assert len(said) == 1
+
+
+def test_states_that_fill_a_segment_alone_are_not_written_without_end(tmp_path: Path) -> None:
+    now = 0.0
+    log = FlightLog(tmp_path, FlightLimits(segment=100), lambda: 0)
+    recorder = FlightRecorder(log, lambda: now, lambda: 0)
+    recorder.live("first", LiveSetup({"FILUSDT": SymbolSetup()}), {})
+    for _ in range(40):
+        now += 0.5
+        recorder.pulse()
+    recorder.close()
+    assert len(segments(tmp_path)) == 3, "at once, after 10 s and after 20 s"
