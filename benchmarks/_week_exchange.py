@@ -46,7 +46,8 @@ from atm.model.live_request import Answer
 from atm.simulators.orders.scheduler import Scheduler
 
 LATENCY_MS = (20.0, 120.0)
-"""The model: a request, an answer or an event of the user stream is so long on its way, evenly drawn."""
+"""The model: a request, an answer or an event of the user stream is so long on its way, evenly drawn; events of an account do not
+overtake each other, since they come over one connection."""
 
 TICKS_MS = (400, 2_700)
 """After an event that the user stream tells."""
@@ -71,6 +72,7 @@ class WeekExchange:
             | ConditionalAnswers(self.engine).handlers
         )
         self._open: set[str] = set()
+        self._heard_ms: dict[str, int] = {}
         assistant.answer(OpenLiveAccount, self._on_open)
         assistant.answer(CloseLiveAccount, lambda _: Done())
         assistant.answer(CarryOut, self._on_carry_out)
@@ -136,7 +138,9 @@ class WeekExchange:
     def _emit(self, name: str, event: dict[str, Any]) -> None:
         facts = read_event(event)
         if facts and name in self._open:
-            self._later(lambda: self._assistant.publish(LiveHeard(name, facts), key=name))
+            comes_ms = self._scheduler.now_ms + round(self._draw.uniform(*LATENCY_MS))
+            comes_ms = self._heard_ms[name] = max(comes_ms, self._heard_ms.get(name, 0))
+            self._scheduler.at(comes_ms, lambda: self._assistant.publish(LiveHeard(name, facts), key=name))
             for delay_ms in TICKS_MS:  # the trade manager's timers, which the steps of a minute are too long for
                 self._scheduler.after(delay_ms, self.advance)
 
