@@ -317,7 +317,10 @@ class FuturesClient:
 
     async def create_listen_key(self) -> str:
         """The account's listen key, valid for 60 minutes; the same one while it is active."""
-        answer = await self._account_call(self._library.futures_stream_get_listen_key())
+        try:
+            answer = await self._account_call(self._library.futures_stream_get_listen_key())
+        except (KeyError, TypeError) as error:  # the library reads the key out of whatever came
+            raise Unavailable(f"the answer has no listen key ({type(error).__name__})") from None
         return answers.convert(answer, str)
 
     async def keep_listen_key(self, listen_key: str) -> None:

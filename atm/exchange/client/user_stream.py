@@ -68,7 +68,6 @@ class UserStream:
         self._hurried = asyncio.Event()
         self._doubted_s = float("-inf")
         self._task = asyncio.create_task(self._run())
-        self._task.add_done_callback(_ended)
 
     async def close(self) -> None:
         """End the stream; the key runs out by itself, since another program may use it."""
@@ -88,20 +87,29 @@ class UserStream:
     async def _run(self) -> None:
         attempt = 0
         while True:
-            outcome = await self._open()
-            if isinstance(outcome, StreamSocket):
-                opened_s = self._loop.time()
-                self.reason = await self._attend(outcome)
-                attempt = 0 if self._loop.time() - opened_s > self._times.streams.longest_wait else attempt + 1
-                logger.warning("the user stream is lost: %s", self.reason)
-            else:
-                self.reason, attempt = outcome, attempt + 1
+            try:
+                attempt = await self._connection(attempt)
+            except Exception as error:
+                # A defect must not leave the account without its events for good.
+                logger.exception("the user stream failed")
+                self.reason, attempt = f"it failed ({type(error).__name__})", attempt + 1
             self.connected = False
             wait_s = min(reconnect_wait(attempt, self._times.streams, self._draw()), self._times.longest_wait)
             self._hurried.clear()
             with suppress(TimeoutError):
                 async with asyncio.timeout(wait_s):
                     await self._hurried.wait()
+
+    async def _connection(self, attempt: int) -> int:
+        """One connection and those that relieve it, until they end; how many have failed by then."""
+        outcome = await self._open()
+        if not isinstance(outcome, StreamSocket):
+            self.reason = outcome
+            return attempt + 1
+        opened_s = self._loop.time()
+        self.reason = await self._attend(outcome)
+        logger.warning("the user stream is lost: %s", self.reason)
+        return 0 if self._loop.time() - opened_s > self._times.streams.longest_wait else attempt + 1
 
     async def _open(self) -> StreamSocket | str:
         try:
@@ -191,8 +199,3 @@ class UserStream:
         else:
             self._take(event)
         return ""
-
-
-def _ended(task: asyncio.Task[None]) -> None:
-    if not task.cancelled() and (error := task.exception()) is not None:
-        logger.error("the user stream failed", exc_info=error)

@@ -183,3 +183,25 @@ def test_a_stream_that_is_closed_while_it_is_relieved_leaves_no_connection_open(
         assert not scene.exchange.streams.subscribers
 
     play(scene)
+
+
+@pytest.mark.parametrize("defect", [KeyError("listenKey"), RuntimeError("a defect")])
+def test_an_answer_without_a_key_or_a_defect_does_not_end_the_stream_for_good(defect: Exception) -> None:
+    async def scene(player: Scene) -> None:
+        library, asked = player.client._library, 0
+        real = library.futures_stream_get_listen_key
+
+        async def fails_once() -> str:
+            nonlocal asked
+            asked += 1
+            if asked == 1:
+                raise defect
+            return await real()
+
+        library.futures_stream_get_listen_key = fails_once
+        player.exchange.streams.drop()
+        await asyncio.sleep(30.0)
+        assert asked == 2 and player.stream.connected
+        assert await player.buys()
+
+    play(scene)
