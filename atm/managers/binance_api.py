@@ -99,33 +99,8 @@ class BinanceAPIManager:
         self._feed = MarketFeed(
             self._rest, self._context.addresses.stream, endpoint, self._assistant.publish, self._times, self._fail
         )
-        self._assistant.answer(CollectSymbols, self._on_collect)
-        self._assistant.answer(FetchBars, self._on_fetch)
-        self._assistant.answer(FollowBooks, self._on_follow_books)
-        self._assistant.answer(FetchMarks, self._on_fetch_marks)
-        self._assistant.answer(FetchFunding, self._on_fetch_funding)
-        self._assistant.answer(FindFirstBar, self._on_find_first)
-        self._activation = ActivationDesk(
-            self._assistant,
-            self._context.endpoint,
-            self._context.addresses,
-            self._rest,
-            self._spawn,
-            self._context.home,
-        )
-        self._live = LiveExchangeDesk(
-            self._assistant,
-            self._context.endpoint,
-            self._context.addresses,
-            self._rest,
-            self._spawn,
-            partial(_actual_accounts, self._context),
-            self._activation.credentials,
-            self._activation.closing_credentials,
-        )
-        self._activation.on_change = self._live.renew
-        IncomeChannel(self._assistant, self._live, self._spawn)
-        ProbeChannel(self._assistant, self._live, self._spawn)
+        self._answer_questions()
+        self._begin_accounts()
         if self._context.endpoint is Endpoint.DEMO:
             self._demo = DemoDesk(self._assistant, self._context.addresses.rest, self._spawn, self._rest.clock)
         MarketDesk(self._assistant, self._rest, self._spawn, self._loop.time)
@@ -152,6 +127,37 @@ class BinanceAPIManager:
             await self._close()
         if self._failure is not None:
             raise self._failure
+
+    def _answer_questions(self) -> None:
+        self._assistant.answer(CollectSymbols, self._on_collect)
+        self._assistant.answer(FetchBars, self._on_fetch)
+        self._assistant.answer(FollowBooks, self._on_follow_books)
+        self._assistant.answer(FetchMarks, self._on_fetch_marks)
+        self._assistant.answer(FetchFunding, self._on_fetch_funding)
+        self._assistant.answer(FindFirstBar, self._on_find_first)
+
+    def _begin_accounts(self) -> None:
+        self._activation = ActivationDesk(
+            self._assistant,
+            self._context.endpoint,
+            self._context.addresses,
+            self._rest,
+            self._spawn,
+            self._context.home,
+        )
+        self._live = LiveExchangeDesk(
+            self._assistant,
+            self._context.endpoint,
+            self._context.addresses,
+            self._rest,
+            self._spawn,
+            partial(_actual_accounts, self._context),
+            self._activation.credentials,
+            self._activation.closing_credentials,
+        )
+        self._activation.on_change = self._live.renew
+        IncomeChannel(self._assistant, self._live, self._spawn)
+        ProbeChannel(self._assistant, self._live, self._spawn)
 
     async def _close(self) -> None:
         self._assistant.set_waker(lambda: None)

@@ -122,6 +122,8 @@ class PositionDesk:
         has_lapsed = 0 < target.cancel_ms <= now_ms
         if change and symbol in self._desk.setup.symbols and not has_lapsed and not self._is_given_up(target):
             self._open(symbol, target, change, now_ms)
+        else:
+            self._held.pop(symbol, None)
 
     def watch(self, symbol: str, now_ms: int) -> None:
         """Raise an alarm, again and again, while a position does not become smaller although it should."""

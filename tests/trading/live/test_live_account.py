@@ -127,6 +127,17 @@ def test_a_stop_that_is_refused_again_and_again_is_tried_each_five_seconds_and_t
     assert bench.notices.count("notice.live_unprotected") == 1
 
 
+def test_an_order_waits_for_a_limit_only_as_long_as_it_is_wanted() -> None:
+    bench = Bench()
+    bench.snapshot()
+    bench.wait(1_000)
+    for quantity, waits in ((100, {X: "stale_s"}), (0, {})):
+        bench.now_ms += 40_000
+        target = Target(X, Decimal(quantity), bench.now_ms)
+        bench.do(bench.account.aim(target, bench.now_ms))
+        assert bench.account.view(bench.now_ms).waits == waits
+
+
 def test_large_orders_go_in_slices() -> None:
     bench = Bench(LiveSetup({X: SymbolSetup(3)}, RiskLimits(max_leverage=None)))
     bench.snapshot()
