@@ -61,6 +61,7 @@ class AccountHistoryPage:
         self._records: AccountRecords | None = None
         self._seen: deque[Point] = deque(maxlen=MOST_SEEN)
         self._trades: tuple[TradeRecord, ...] = ()
+        self._sums: tuple[float, float] | None = None
         self._joined: Hashable = None
         self._made: Hashable = None
         self._making: tuple[Hashable, Callable[[], tuple[SimulationResult, ShownResult]]] | None = None
@@ -122,6 +123,7 @@ class AccountHistoryPage:
         if joined != self._joined:
             self._joined = joined
             self._trades = tuple(reversed(newest_first(self._records.trades, view.trades)))
+            self._sums = _summed(self._trades) if len(self._records.trades) == self._records.total else None
         self.review.follow(ui, name, (len(self._trades), market_ms // HOUR_MS, _paid_in(view)))
         self._make(ui, view, self._records)
         return loaded
@@ -266,12 +268,13 @@ class AccountHistoryPage:
             92,
         )
 
-    def _booked(self, view: AccountView) -> tuple[float, float, float | None]:
-        """Realised profit, fees, funding. An actual account's engine books nothing: its fills do, and its income holds the funding."""
+    def _booked(self, view: AccountView) -> tuple[float | None, float | None, float | None]:
+        """Realised profit, fees, funding. An actual account's engine books nothing: its fills do, unknown where not all of them were read,
+        and its income holds the funding."""
         states = view.snapshot.assets
         if view.snapshot.kind is AccountKind.ACTUAL:
             funding = None if self._records is None else self._records.funding
-            return sum(trade.profit for trade in self._trades), sum(trade.fee for trade in self._trades), funding
+            return *(self._sums or (None, None)), funding
         realized, fees = sum(s.realized_profit for s in states), sum(s.fees_paid for s in states)
         return realized, fees, sum(s.funding_paid for s in states)
 
@@ -304,3 +307,8 @@ def _key(view: AccountView) -> tuple[str, str, int, Hashable]:
 def _paid_in(view: AccountView) -> Hashable:
     """Another value after each transfer."""
     return view.snapshot.transfer_ms, tuple(state.transferred for state in view.snapshot.assets)
+
+
+def _summed(trades: tuple[TradeRecord, ...]) -> tuple[float, float]:
+    """Profit and fees."""
+    return sum(trade.profit for trade in trades), sum(trade.fee for trade in trades)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -329,4 +330,26 @@ def test_a_virtual_account_has_no_income() -> None:
     pilot.show(PageName.HISTORY)
     pilot.click("history.tab.income")
     assert not pilot.sees("income.badge")
+    reviewer.arrays.close()
+
+
+@pytest.mark.parametrize("unread", [0, 1])
+def test_sums_of_an_actual_account_are_those_of_all_its_fills_or_unknown(unread: int) -> None:
+    class Newest(FilledResults):
+        def account_records(self, name: str) -> AccountRecords:
+            found = super().account_records(name)
+            return dataclasses.replace(found, total=found.total + unread)
+
+    pilot, reviewer = opened(Newest())
+    view = pilot.ui.model.accounts["paper-1"]
+    view.setup = msgspec.structs.replace(view.setup, kind=AccountKind.ACTUAL)
+    view.snapshot = msgspec.structs.replace(view.snapshot, kind=AccountKind.ACTUAL)
+    pilot.show(PageName.HISTORY)
+    pilot.frames(2)
+    realized, fees, _ = page_of(pilot)._booked(view)
+    if unread:
+        assert (realized, fees) == (None, None)
+    else:
+        assert realized == pytest.approx(sum(trade.profit for trade in trades(60)), abs=1e-9)
+        assert fees == pytest.approx(sum(trade.fee for trade in trades(60)), abs=1e-9)
     reviewer.arrays.close()
