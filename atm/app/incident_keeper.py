@@ -77,9 +77,9 @@ class IncidentKeeper:
             else:
                 deferred.reply(Done())
 
-        self._begin(
-            self._wanted(request.account, request.last_s, "asked for by the user"), folder / request.file, finished
-        )
+        wanted = self._wanted(request.account, request.last_s, "asked for by the user")
+        self._waiting.appendleft((wanted, folder / request.file, finished))  # somebody waits for it
+        self._next()
         return deferred
 
     def _on_notice(self, event: NoticeRaised) -> None:
@@ -108,15 +108,12 @@ class IncidentKeeper:
             )  # fmt: skip
             self._assistant.publish(NoticeRaised(said))
 
-        self._begin(self._wanted(account, CAUSES[cause] + AFTER_S, cause), path, finished)
+        self._waiting.append((self._wanted(account, CAUSES[cause] + AFTER_S, cause), path, finished))
+        self._next()
 
     def _wanted(self, account: str, last_s: float, reason: str) -> Wanted:
         now_ms = self._wall_ms()
         return Wanted(int(now_ms - last_s * 1000), now_ms, frozenset({account} - {""}), reason)
-
-    def _begin(self, wanted: Wanted, path: Path, finished: Finished) -> None:
-        self._waiting.append((wanted, path, finished))
-        self._next()
 
     def _next(self) -> None:
         if self._busy or not self._waiting:

@@ -141,7 +141,7 @@ class ParityDesk:
         if day.verdict is Verdict.UNEXPLAINED:
             amount = 0.0 if day.money is None else day.money.unexplained or day.money.gross or day.money.difference
             self._tell("notice.parity_failed", day.account, {**parameters, "amount": f"{amount:.8g}"})
-        elif day.differing:
+        elif day.differing and day.verdict is Verdict.EXPLAINED:
             self._tell("notice.parity_differs", day.account, parameters)
 
     def _drift(self, database: Database, name: str) -> DriftState:

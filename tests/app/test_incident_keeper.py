@@ -29,7 +29,7 @@ class Main:
         self.bus = LocalBus(lambda: self.now)
         context = ProgramContext(home, home, Endpoint.DEMO, Addresses("", ""), 1, 1, ())
         main = self.bus.assistant(MAIN)
-        IncidentKeeper(main, context, self._export, lambda: self.now, lambda: int(self.now * 1000))
+        self.keeper = IncidentKeeper(main, context, self._export, lambda: self.now, lambda: int(self.now * 1000))
         self.trade = self.bus.assistant("trade")
         self.notices: list[Notice] = []
         self.trade.subscribe(NoticeRaised, lambda event: self.notices.append(event.notice))
@@ -124,6 +124,24 @@ def test_of_a_day_that_cannot_be_explained_the_day_is_exported(main: Main) -> No
     main.exported(1)
     ((wanted, _),) = main.made
     assert wanted.to_ms - wanted.from_ms >= 24 * 3_600_000
+
+
+def test_what_the_user_asks_for_does_not_wait_behind_alarms(main: Main) -> None:
+    gate = threading.Event()
+
+    def held(context: ProgramContext, wanted: Wanted, path: Path) -> str:
+        assert gate.wait(10)
+        return whole(context, wanted, path)
+
+    whole, main.keeper._export = main.keeper._export, held
+    for name in ("first", "second", "third"):
+        main.alarm(name)
+    main.wait(AFTER_S + 1)
+    main.ask(ExportIncident("fourth", 60.0, "a.atmincident"))
+    gate.set()
+    for _ in range(4):
+        main.exported(1)
+    assert [sorted(wanted.accounts) for wanted, _ in main.made] == [["first"], ["fourth"], ["second"], ["third"]]
 
 
 def test_files_made_by_itself_are_bounded(main: Main, tmp_path: Path) -> None:

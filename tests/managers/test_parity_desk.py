@@ -90,6 +90,19 @@ def test_what_cannot_be_explained_is_told_with_day_and_amount(ran: Program, monk
     assert notice.parameters["day"] == "2023-08-01" and float(notice.parameters["amount"]) != 0.0
 
 
+def test_only_of_an_explained_day_it_is_told_that_each_difference_has_a_cause(
+    ran: Program, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    worked = parity_desk.worked_again
+    for verdict, told in ((Verdict.INCOMPLETE, 0), (Verdict.EXPLAINED, 1)):
+        differs = {"verdict": verdict, "differing": 3}
+        monkeypatch.setattr(
+            parity_desk, "worked_again", lambda *given, by=differs: msgspec.structs.replace(worked(*given), **by)
+        )
+        ask(ran, DayOfParity("paper", FIRST, again=True))
+        assert [each.text for each in ran.told].count("notice.parity_differs") == told  # type: ignore[attr-defined]
+
+
 def drifting(day: ParityDay, day_ms: int) -> ParityDay:
     seen = Observations((3e-4,) * 40, 40, 40, (), ())
     return msgspec.structs.replace(day, day_ms=day_ms, begin_ms=day_ms, observations=seen)
