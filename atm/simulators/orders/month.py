@@ -1,5 +1,5 @@
 """Weeks of one actual account on the demo exchange's core in virtual time: positions held over funding stamps, transfers in between, fees,
-stops that fire, a process that is killed. In the end the income that was stored and the balances are the exchange's.
+resting stops, a process that is killed. In the end the income that was stored and the balances are the exchange's.
 
 Every request is answered at once, so that the time goes into the account and not into a network (`run` is about that).
 """
