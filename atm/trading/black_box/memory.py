@@ -22,8 +22,8 @@ from atm.trading.live.live_account import LiveAccount
 
 TAG = "~"
 _MODULES = ("atm.model.", "atm.trading.live.")
-_LEFT_OUT = frozenset(("name", "setup", "instruments", "state", "_unfinished"))
-"""Attributes that are given otherwise, or that follow from others."""
+_LEFT_OUT = frozenset(("name", "setup", "instruments", "state"))
+"""Attributes that are given otherwise."""
 
 
 def memory_of(account: LiveAccount, own: frozenset[str] = frozenset()) -> dict[str, Any]:

@@ -63,6 +63,30 @@ def test_it_is_renewed_while_a_limit_rests_and_stopped_after_it() -> None:
     assert _counted(bench) == [30_000] * 3 + [0, 0], "what may not have been stopped is stopped again, once"
 
 
+def test_a_countdown_that_cannot_be_stopped_is_asked_for_at_its_pace_not_at_each_answer() -> None:
+    bench = Bench(ARMED)
+    client_id = _resting(bench)
+    _answer_all(bench)
+    bench.do(bench.account.learned([bench.filled(client_id, 100)], bench.now_ms))
+    for _ in range(240):
+        _answer_all(bench, Failure(FailureKind.REFUSED, -1121, "Invalid symbol."))
+        bench.wait(250)
+    assert 2 <= _counted(bench).count(0) <= 3, "in a minute"
+
+
+def test_a_limit_that_comes_while_the_countdown_is_being_stopped_has_one_as_soon_as_that_is_answered() -> None:
+    bench = Bench(ARMED)
+    client_id = _resting(bench)
+    _answer_all(bench)
+    bench.do(bench.account.learned([bench.filled(client_id, 100)], bench.now_ms))
+    assert _counted(bench) == [30_000, 0]
+    bench.wait(1_000)
+    bench.do(bench.account.aim(Target(X, Decimal(150), bench.now_ms, price=Decimal("1.98")), bench.now_ms))
+    _answer_all(bench)
+    bench.wait(250)
+    assert _counted(bench) == [30_000, 0, 30_000]
+
+
 def test_the_exchange_cancels_the_limit_and_leaves_the_stop() -> None:
     exchange = SimulatedExchange(ASSETS, START_MS, lambda _: None)
     price = exchange.markets[X].price(START_MS)
