@@ -58,16 +58,23 @@ class ProbeChannel:
         except Refused as refusal:
             return order_probe.judge(symbol, probe, refusal.code, refusal.message)
         except (ATMError, TimeoutError) as error:
-            return ProbeResult(symbol, probe, ProbeOutcome.UNKNOWN, str(error) or "no answer in time")
-        result = order_probe.judge(symbol, probe, TAKEN, "")
-        undo = order_probe.undo(probe) if result.outcome is ProbeOutcome.BROKEN else None
-        if undo is None:
+            result = ProbeResult(symbol, probe, ProbeOutcome.UNKNOWN, str(error) or "no answer in time")
+        else:
+            result = order_probe.judge(symbol, probe, TAKEN, "")
+        undo = order_probe.undo(probe)
+        if undo is None or result.outcome is ProbeOutcome.HOLDS:
             return result
+        return await self._undone(client, undo, result)
+
+    async def _undone(self, client: FuturesClient, undo: Call, result: ProbeResult) -> ProbeResult:
+        """Without the order that was taken, or may have been: a stop that is left behind keeps ours from being one."""
         try:
             await self._call(client, undo)
         except (ATMError, TimeoutError) as error:
-            details = f"{result.details}, and could not be cancelled: {error}"
-            return ProbeResult(symbol, probe, ProbeOutcome.BROKEN, details)
+            if isinstance(error, Refused) and error.code in order_probe.NOT_THERE:
+                return result
+            details = f"{result.details}, and could not be cancelled: {str(error) or 'no answer in time'}"
+            return ProbeResult(result.symbol, result.probe, ProbeOutcome.BROKEN, details)
         return result
 
     @staticmethod

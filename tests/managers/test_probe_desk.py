@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from decimal import Decimal
 
 import pytest
@@ -11,7 +12,7 @@ from atm.ipc.local import LocalBus
 from atm.ipc.messages import BINANCE_API, TRADE, OrdersProbed, OrderTypesShown, ProbeOrders, Reply
 from atm.managers.probe_channel import ProbeChannel
 from atm.managers.probe_desk import ProbeDesk
-from atm.model.errors import Unavailable
+from atm.model.errors import Refused, Unavailable, Unknown
 from atm.model.interval import DAY_MS, HOUR_MS, MINUTE_MS
 from atm.model.order_probe import Probe, ProbeOutcome, ProbeResult, ProbeTarget
 from tests.managers.test_live_desk import Managers, X, managers  # noqa: F401
@@ -127,3 +128,37 @@ async def test_the_demo_exchange_takes_all_of_them_and_nothing_is_left_behind(
     waiting = await client.call("GET", 1, "openAlgoOrders", {}, 2, float("inf"))
     assert waiting == [], "what was taken by mistake is cancelled at once"
     assert target.symbol == X
+
+
+@pytest.mark.parametrize(("cancel", "outcome"), [(-2011, ProbeOutcome.UNKNOWN), (-1000, ProbeOutcome.BROKEN)])
+async def test_a_stop_of_which_no_answer_came_is_cancelled_lest_it_stays(cancel: int, outcome: ProbeOutcome) -> None:
+    calls: list[tuple[str, str]] = []
+
+    class Client:
+        async def exchange_rules(self) -> dict[str, object]:
+            return {"symbols": []}
+
+        async def call(self, method: str, version: int, path: str, *_: object) -> object:
+            calls.append((method, path))
+            if (method, path) == ("POST", "algoOrder"):
+                raise Unknown("no answer")
+            if (method, path) == ("DELETE", "algoOrder"):
+                raise Refused("no such order", cancel)
+            return {}
+
+    class Accounts:
+        def names(self) -> tuple[str, ...]:
+            return (NAME,)
+
+        async def client(self, _: str) -> Client:
+            return Client()
+
+    bus, tasks, replies = LocalBus(lambda: 0.0), [], []
+    ProbeChannel(bus.assistant(BINANCE_API), Accounts(), lambda work: tasks.append(asyncio.create_task(work)))
+    bus.assistant(TRADE).request_async(BINANCE_API, ProbeOrders(NAME, (TARGET,)), replies.append)
+    bus.pump()
+    await tasks[0]
+    bus.pump()
+    found = {each.probe: each.outcome for each in replies[0].results}
+    assert found[Probe.STOP] is found[Probe.BRIDGE] is outcome
+    assert calls[-4:] == [("POST", "algoOrder"), ("DELETE", "algoOrder")] * 2

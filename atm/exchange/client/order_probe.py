@@ -26,6 +26,7 @@ WOULD_TRIGGER, NOTHING_TO_REDUCE, NO_POSITION, UNKNOWN_ORDER, NO_ORDER = -2021, 
 ONE_RESTS = -4130
 TOO_LITTLE_MARGIN, ABOVE_BRACKET = -2019, -2027
 _UNDERSTOOD = frozenset((TAKEN, TOO_LITTLE_MARGIN, ABOVE_BRACKET))
+NOT_THERE = frozenset((UNKNOWN_ORDER, NO_ORDER))
 _REFUSED_STOP = frozenset((WOULD_TRIGGER, NOTHING_TO_REDUCE, NO_POSITION, ONE_RESTS))
 _EXPECTED: Mapping[Probe, frozenset[int]] = {
     Probe.MARKET: _UNDERSTOOD,
@@ -35,8 +36,8 @@ _EXPECTED: Mapping[Probe, frozenset[int]] = {
     Probe.BRIDGE: _REFUSED_STOP,
     Probe.QUERY: frozenset((NO_ORDER,)),
     Probe.CANCEL: frozenset((UNKNOWN_ORDER,)),
-    Probe.QUERY_STOP: frozenset((NO_ORDER, UNKNOWN_ORDER)),
-    Probe.CANCEL_STOP: frozenset((UNKNOWN_ORDER, NO_ORDER)),
+    Probe.QUERY_STOP: NOT_THERE,
+    Probe.CANCEL_STOP: NOT_THERE,
 }
 _PASSING = frozenset((-1000, -1001, -1003, -1006, -1007, -1008, -1015, -1021, -1112, -4131, -4140, -4188))
 """Refusals that say nothing of the order type: the exchange is busy, the book empty, trading halted."""
@@ -87,7 +88,7 @@ def judge(symbol: str, probe: Probe, code: int, text: str) -> ProbeResult:
 
 
 def undo(probe: Probe) -> Call | None:
-    """What has to follow an order that was taken although it should not have been."""
+    """What has to follow an order that was taken although it should not have been, or may have been."""
     return Call("DELETE", 1, "algoOrder", {"clientAlgoId": NAME}) if probe in (Probe.STOP, Probe.BRIDGE) else None
 
 
