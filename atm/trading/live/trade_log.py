@@ -16,7 +16,10 @@ from atm.model.account import TradeReason, TradeRecord
 from atm.model.journal import FORCE_CLEAR, KILLED, Adjusted, JournalEntry, LiveState
 from atm.model.live_order import NOTHING, LiveOrder, OrderFill, OrderIntent, Purpose
 from atm.model.order import Side
-from atm.model.order_facts import Filled
+from atm.model.order_facts import Filled, Intended
+
+MOST_ENDED = 256
+"""Intents of orders that the state remembers no more, until they are let go."""
 
 
 class _Holding(msgspec.Struct):
@@ -31,6 +34,7 @@ class TradeLog:
     """state: as it was restored; last: the newest stored record of each symbol."""
 
     def __init__(self, state: LiveState, last: Mapping[str, TradeRecord]) -> None:
+        self._intents = _intents(state)
         self._holdings: dict[str, _Holding] = {}
         unrecorded = _unrecorded(state.orders.values())
         for symbol, book in state.books.items():
@@ -55,10 +59,15 @@ class TradeLog:
                 case Adjusted() if not entry.foreign:
                     held = self._holdings.setdefault(entry.symbol, _Holding())
                     held.quantity += entry.quantity
-                case Filled() if entry.fill.commission is not None and entry.client_id in state.orders:
-                    intent = state.orders[entry.client_id].intent
+                case Intended():
+                    self._intents[entry.intent.client_id] = entry.intent
+                case Filled() if entry.fill.commission is not None and entry.client_id in self._intents:
+                    # the state after all entries need not know the order any more, if many ended together
+                    intent = self._intents[entry.client_id]
                     asset = quote.get(intent.symbol, "")
                     found.append(self._record(intent, entry.fill, state, float(wallets.get(asset, NOTHING)), asset))
+        if len(self._intents) > len(state.orders) + MOST_ENDED:
+            self._intents = _intents(state)
         return found
 
     def _record(self, intent: OrderIntent, fill: OrderFill, state: LiveState, wallet: float, asset: str) -> TradeRecord:
@@ -76,6 +85,10 @@ class TradeLog:
             float(fill.quantity), float(fill.price), float(fill.profit), fee, float(held.quantity), held.entry, wallet,
             before, wanted, fill.maker, fill.trade_id, other, other_asset,
         )  # fmt: skip
+
+
+def _intents(state: LiveState) -> dict[str, OrderIntent]:
+    return {name: order.intent for name, order in state.orders.items()}
 
 
 def entry_after(quantity: Decimal, entry: float, side: Side, filled: Decimal, price: float) -> float:

@@ -10,7 +10,7 @@ from atm.model.journal import KILLED, Adjusted, JournalEntry, LiveState, Target,
 from atm.model.live_order import OrderFill, OrderIntent, Purpose
 from atm.model.order import Side
 from atm.model.order_facts import Filled, Intended, Sent
-from atm.trading.live.journal_fold import apply, restored
+from atm.trading.live.journal_fold import KEPT_COMPLETE, apply, restored
 from atm.trading.live.trade_log import TradeLog
 
 X = "XUSDT"
@@ -62,6 +62,17 @@ def test_fills_become_records_with_what_the_decision_wanted() -> None:
     assert [(each.target_before, each.target_after) for each in found] == [(0, 0.5), (0.5, 0.5), (0.5, 0.2), (0.2, 0)]
     assert [each.decision_ms for each in found] == [600_000, 600_000, 600_000, 0]
     assert {each.wallet_after for each in found} == {990.0}
+
+
+def test_each_of_many_fills_that_are_learnt_at_once_is_logged_although_the_state_forgets_their_orders() -> None:
+    number = 2 * KEPT_COMPLETE
+    placed = [entry for each in range(number) for entry in order(f"o{each}", Side.BUY, Purpose.OPEN, "1")]
+    state = restored(placed)
+    log, fills = TradeLog(state, {}), [fill(f"o{each}", each, "1", "3.0", "0.01") for each in range(number)]
+    for entry in fills:
+        state = apply(state, entry)
+    assert len(state.orders) == KEPT_COMPLETE
+    assert [each.trade_id for each in log.records(fills, state, WALLETS, QUOTE)] == list(range(number))
 
 
 def test_a_log_that_begins_anew_anywhere_goes_on_as_if_it_had_not() -> None:
