@@ -1,4 +1,5 @@
-"""Starts the program with two things that only a test may have: a copy of every queue message, and a door for requests.
+"""Starts the program with things that only a test may have: a copy of every queue message, a door for requests, an exchange and a
+library that say what they should not, and a window that tells where its controls are.
 
 Every message passes main, so its queue ends are where all are seen. `--tap FILE` gets the bytes of each; the control door answers
 `ask` (a request to a process) and `known` (how many of some events there were, and the newest) as well.
@@ -13,12 +14,14 @@ from typing import Any
 
 import msgspec
 
-from atm.app import command_line, program
+from atm.app import command_line, exchange_keeper, program, supervisor
+from atm.app.process_table import Program
 from atm.app.supervisor import Supervisor
 from atm.ipc.envelope import decode_message, encode
-from atm.ipc.messages import AccountUpdated, ActivationKey, ActivationState, Event
+from atm.ipc.messages import BINANCE_API, GUI, AccountUpdated, ActivationKey, ActivationState, Event
 from atm.ipc.queues import OneWayQueue
 from atm.model.errors import ATMError
+from benchmarks import _secret_exchange
 
 
 def tap(path: Path) -> None:
@@ -68,8 +71,21 @@ def open_door() -> None:
     program._handle = handled
 
 
+def replace_processes() -> None:
+    """`_secret_manager`, `_secret_window` and `_secret_exchange` in place of what they wrap."""
+    supervisor.WINDOW = Program(GUI, "benchmarks._secret_window")
+    exchange_keeper._serve = _secret_exchange.serve
+    start = Supervisor._start
+
+    def started(of: Supervisor, wanted: Program, *rest: Any) -> None:
+        start(of, Program(BINANCE_API, "benchmarks._secret_manager") if wanted.name == BINANCE_API else wanted, *rest)
+
+    Supervisor._start = started  # type: ignore[method-assign]
+
+
 if __name__ == "__main__":
     at = sys.argv.index("--tap")
     tap(Path(sys.argv[at + 1]))
     open_door()
+    replace_processes()
     sys.exit(command_line.main(sys.argv[1:at] + sys.argv[at + 2 :]))

@@ -16,6 +16,8 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from benchmarks._secret_archive import contents
+
 WINDOW = 12
 PIECE = 1 << 24
 _LONGEST = 4 * WINDOW
@@ -98,10 +100,12 @@ class Scanner:
         return found
 
     def find_in_file(self, path: Path) -> list[Found]:
-        """As `find`, piece by piece."""
+        """As `find`, piece by piece, and in what is packed in it."""
         found: list[Found] = []
         for offset, data in _pieces(path):
             found += [each._replace(offset=offset + each.offset) for each in self.find(data)]
+        for data in contents(path):
+            found += self.find(data)
         return found
 
 

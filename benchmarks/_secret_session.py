@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from decimal import Decimal
 from functools import partial
 from pathlib import Path
@@ -53,7 +54,8 @@ from tests.program.running import RunningProgram, wait_until
 ROOT = Path(__file__).parents[1]
 SPEED = 2
 SYMBOLS = ("FILUSDT", "NEARUSDT")
-HMAC, ED25519, BY_FILE = "hmac", "ed25519", "file"
+HMAC, ED25519, BY_FILE, TYPED = "hmac", "ed25519", "file", "typed"
+"""Accounts by the way in which they are activated; the keys of the last one are typed into the window."""
 ACCOUNTS = (HMAC, ED25519, BY_FILE)
 EVERYBODY = ("data", "binance_api", "trade", "simulation", "neural_network", "demo-exchange")
 LONGEST_S = 180.0
@@ -111,30 +113,34 @@ def allow_core_dumps() -> None:
 class Session:
     """What a user of the program does with keys. `secrets`: everything that must not be seen, by name."""
 
-    def __init__(self, folder: Path, program: TappedProgram) -> None:
-        self.folder, self.program = folder, program
+    def __init__(self, folder: Path, program: TappedProgram, accounts: Sequence[str] = ACCOUNTS) -> None:
+        self.folder, self.program, self.accounts = folder, program, tuple(accounts)
         self.secrets: dict[str, bytes] = {}
         self.keys: dict[str, tuple[str, str]] = {}
         self.passwords = {name: secrets.token_urlsafe(24) for name in ("old", "new", "wrong")}
         for name, password in self.passwords.items():
             self.secrets[f"{name} password"] = password.encode()
-        self.refused = 0
 
     # --- keys -------------------------------------------------------------------------------------------------
 
     def make_keys(self) -> None:
-        """Pairs of three accounts, and one that belongs to none."""
+        """Pairs of the accounts, and one that belongs to none."""
         wait_until("the market is there", lambda: self.program.known(AccountUpdated, "demo") is not None)
         self.rest = ask_running(self.program.home, {"command": "status"})["rest"]
-        for name in (HMAC, BY_FILE):
-            self._know(name, *self._made(name, DemoKeyForm(withdrawals=True)))
+        for name in self.accounts:
+            if name == ED25519:
+                self._make_ed25519()
+            else:
+                self._know(name, *self._made(name, DemoKeyForm(withdrawals=True)))
+        self._know("wrong", self.keys[HMAC][0], secrets.token_hex(32))
+
+    def _make_ed25519(self) -> None:
         private = Ed25519PrivateKey.generate()
         public = private.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
         key, _ = self._made(ED25519, DemoKeyForm(public_key=public))
         pem = private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
         self._know(ED25519, key, pem)
         self.secrets[f"{ED25519} seed"] = private.private_bytes_raw()
-        self._know("wrong", self.keys[HMAC][0], secrets.token_hex(32))
 
     def _made(self, name: str, form: DemoKeyForm) -> tuple[str, str]:
         _, pair = asyncio.run(control(self.rest, DemoCommand(make_key=name, key=form)))
@@ -166,7 +172,7 @@ class Session:
 
     def put_accounts(self) -> None:
         positions = tuple(PositionSetup(symbol, FAST_ANALYSIS.code, FAST_TRADE.code, 0.5) for symbol in SYMBOLS)
-        for name in ACCOUNTS:
+        for name in self.accounts:
             setup = AccountSetup(name, AccountKind.ACTUAL, {"USDT": AssetSetup(0)}, positions, trading=True)
             reply = self.program.ask(TRADE, PutAccount(setup))
             assert "failed" not in reply, reply

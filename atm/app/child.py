@@ -36,7 +36,8 @@ def run_child(
 ) -> None:
     """Import `module` and run its `run(assistant, context)` until it is stopped or main is gone."""
     forbid_core_dumps()
-    hidden = sys.platform == "linux" and name.partition("-")[0] in _KEEP_SECRETS
+    keeps_secrets = name.partition("-")[0] in _KEEP_SECRETS
+    hidden = sys.platform == "linux" and keeps_secrets
     if hidden:
         hide_memory()
     os.environ.update(environment)
@@ -44,7 +45,7 @@ def run_child(
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     die_with(main_pid)
-    logs.set_up(context.home, name)
+    logs.set_up(context.home, name, keeps_secrets=keeps_secrets)
     transport = ChildTransport(channel)
     credit = SendCredit()
     assistant = IPCAssistant(name, transport, credit=credit)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from Xlib import X, display, protocol
+from Xlib import XK, X, display, protocol
 from Xlib.ext import xtest
 
 
@@ -53,6 +53,26 @@ class Window:
             time.sleep(0.1)  # a person's click lasts longer than a frame
             xtest.fake_input(self._display, kind, 1)
         self._display.sync()
+
+    def focus(self) -> None:
+        """Have keys go to it; there is no window manager who would see to that."""
+        self._window.set_input_focus(X.RevertToParent, X.CurrentTime)  # type: ignore[attr-defined]
+        self._display.sync()
+
+    def type(self, text: str) -> None:
+        """Press and release the keys of letters, digits, - and _."""
+        shift = self._display.keysym_to_keycode(XK.XK_Shift_L)
+        for letter in text:
+            code = self._display.keysym_to_keycode(
+                XK.string_to_keysym({"-": "minus", "_": "underscore"}.get(letter, letter))
+            )
+            keys = (shift, code) if letter.isupper() or letter == "_" else (code,)
+            for key in keys:
+                xtest.fake_input(self._display, X.KeyPress, key)
+            for key in reversed(keys):
+                xtest.fake_input(self._display, X.KeyRelease, key)
+            self._display.sync()
+            time.sleep(0.01)  # as slow as a quick person, so that each letter gets a frame
 
     def close(self) -> None:
         """What a window manager sends when its cross is clicked."""

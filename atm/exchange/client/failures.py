@@ -13,6 +13,7 @@ import msgspec
 
 from atm.exchange.client.frames import UNREADABLE
 from atm.model.errors import ATMError, Banned, Refused, Throttled, Unavailable, Unknown
+from atm.model.key_like import without_keys
 
 TIMESTAMP_OUTSIDE = -1021
 TOO_MANY_ORDERS = -1015
@@ -59,8 +60,8 @@ class Answer(msgspec.Struct, frozen=True):
 
 
 def redacted(text: str) -> str:
-    """`text` without signatures and keys, at most 300 characters."""
-    return _SECRETS.sub(r"\1\2…", text)[:300]
+    """`text` without signatures and keys, named as such or not, at most 300 characters."""
+    return without_keys(_SECRETS.sub(r"\1\2…", text))[:300]
 
 
 def places_order(method: str, path: str) -> bool:
