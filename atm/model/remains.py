@@ -12,6 +12,7 @@ import os
 import sys
 from collections.abc import Iterable, Iterator
 from itertools import pairwise
+from mmap import PAGESIZE
 from pathlib import Path
 from typing import NamedTuple
 
@@ -23,6 +24,7 @@ _LINK = 8
 """Bytes at the beginning of a freed copy that Python's allocator has taken for itself."""
 _ANCHOR = LEAST // 2
 _SLICE = 1 << 22
+_MOST_PASSES = 3
 _FILL = ord("0")
 _ASCENDING, _DIFFERENT = 3, 10
 """Most neighbours in a row that follow each other in the alphabet; least different characters."""
@@ -79,24 +81,43 @@ def wipe_remains(keys: Iterable[bytearray], passwords: Iterable[bytearray] = ())
 
 
 def _wipe(traces: list[_Trace]) -> int:
+    """Again as long as something was found: what was copied meanwhile may lie where had been looked already."""
     anchors = [
         (trace, offset, bytes(trace.letters[offset : offset + _ANCHOR]))
         for trace in traces
         for offset in range(0, len(trace.letters) - _ANCHOR + 1, _ANCHOR)
     ]
-    overlap = max(len(trace.letters) for trace in traces)
-    scratch, wiped = bytearray(_SLICE + overlap), 0
-    for begin, end in _regions():
-        for base in range(begin, end, _SLICE):
-            size = _copy(base, scratch, min(end - base, len(scratch)), into_memory=False)
-            for trace, offset, anchor in () if _is_empty(scratch, size) else anchors:
-                for at in _places(scratch, size, anchor):
-                    first, last = trace.extent(scratch, at, offset)
-                    if last - first >= trace.least and last <= size:
-                        wiped += _overwrite(base + first, scratch[first:last])
-                        scratch[first:last] = bytes(last - first)
+    scratch, wiped = bytearray(_SLICE + max(len(trace.letters) for trace in traces)), 0
+    for _ in range(_MOST_PASSES):
+        found = _wipe_once(anchors, scratch)
+        wiped += found
+        if not found:
+            break
     scratch[:] = bytes(len(scratch))
     return wiped
+
+
+def _wipe_once(anchors: list[tuple[_Trace, int, bytes]], scratch: bytearray) -> int:
+    wiped = 0
+    for base, size in _slices(scratch):
+        for trace, offset, anchor in () if _is_empty(scratch, size) else anchors:
+            for at in _places(scratch, size, anchor):
+                first, last = trace.extent(scratch, at, offset)
+                if last - first >= trace.least and last <= size:
+                    wiped += _overwrite(base + first, scratch[first:last])
+                    scratch[first:last] = bytes(last - first)
+    return wiped
+
+
+def _slices(scratch: bytearray) -> Iterator[tuple[int, int]]:
+    """(address, size) of all memory, copied into the buffer piece by piece; pieces overlap by what it has more than a slice. Where
+    memory has gone meanwhile there is a hole, and what lies behind it is looked at all the same."""
+    for base, end in _regions():
+        while base < end:
+            size = _copy(base, scratch, min(end - base, len(scratch)), into_memory=False)
+            if size:
+                yield base, size
+            base += _SLICE if size == len(scratch) else size or PAGESIZE - base % PAGESIZE
 
 
 def _is_empty(data: bytearray, size: int) -> bool:
