@@ -59,15 +59,15 @@ def trade(session: Session, ways: Sequence[str], seconds: float) -> None:
     """Orders filled, refused, and answered by what was sent; then as many seconds of the market."""
     for account in session.accounts:
         filled = session.order(account, "10", 1_000_001)
-        assert filled["answer"]["failure"] is None, filled
+        assert filled["answer"]["failure"] is None, (account, filled)
         refused = session.order(account, "99999999999", 1_000_002)
-        assert refused["answer"]["failure"] is not None, refused
+        assert refused["answer"]["failure"] is not None, (account, refused)
     echo = session.folder / ECHO
     for number, way in enumerate(ways, 1_000_003):
         echo.write_text(way)
         for account in session.accounts:
             answered = session.order(account, "10", number)
-            assert answered["answer"]["failure"] is not None, answered
+            assert answered["answer"]["failure"] is not None, (account, answered)
     echo.write_text(ways[0])  # the program's own orders are answered so for a while
     for account in session.accounts:
         session.program.ask(TRADE, ForceClear(account, ""))

@@ -17,15 +17,16 @@ PLACES = "places.json"
 def run(assistant: Any, context: Any) -> None:
     """Entry of the process: each frame's controls, as {mark: [left, top, right, bottom]}, in a file beside the home folder."""
     from atm.gui.application import GUIManager
+    from atm.gui.shell import Shell
 
     manager = GUIManager(assistant, context)
     path, probe, told = context.home.parent / PLACES, {}, [b""]  # type: ignore[var-annotated]
     manager.ui.probe = probe
-    draw = manager._shell.draw
+    draw = Shell.draw
 
-    def drawn(ui: Any) -> None:
+    def drawn(shell: Shell, ui: Any) -> None:
         probe.clear()
-        draw(ui)
+        draw(shell, ui)
         text = json.dumps(probe).encode()
         if text != told[0]:
             told[0] = text
@@ -33,7 +34,7 @@ def run(assistant: Any, context: Any) -> None:
             aside.write_bytes(text)
             aside.replace(path)
 
-    manager._shell.draw = drawn  # type: ignore[method-assign]
+    Shell.draw = drawn  # type: ignore[method-assign]
     manager.run()
 
 
