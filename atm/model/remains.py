@@ -26,8 +26,9 @@ _ANCHOR = LEAST // 2
 _SLICE = 1 << 22
 _MOST_PASSES = 3
 _FILL = ord("0")
-_ASCENDING, _DIFFERENT = 3, 10
-"""Most neighbours in a row that follow each other in the alphabet; least different characters."""
+_ASCENDING, _ASCENDING_KEY, _DIFFERENT = 3, 7, 10
+"""Most neighbours in a row that follow each other in the alphabet, and of a whole key, in 0.5 % of which (hexadecimal) four do by chance;
+least different characters."""
 
 
 class _Vector(ctypes.Structure):
@@ -55,10 +56,10 @@ def looks_random(text: bytes | bytearray) -> bool:
     """Whether nobody would write this by hand: enough different characters of three kinds, or bytes, and no row of the alphabet."""
     if len(text) < LEAST or len(set(text)) < _DIFFERENT:
         return False
-    run = 0
+    run, most = 0, _ASCENDING if len(text) < KEY_LENGTH else _ASCENDING_KEY
     for before, after in pairwise(text):
         run = run + 1 if after - before in (0, 1) else 0
-        if run > _ASCENDING:
+        if run > most:
             return False
     kinds = (any(48 <= c < 58 for c in text), any(65 <= c < 91 for c in text), any(97 <= c < 123 for c in text))
     others = any(not (48 <= c < 58 or 65 <= c < 91 or 97 <= c < 123) for c in text)

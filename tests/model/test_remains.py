@@ -82,6 +82,7 @@ def test_what_might_stand_somewhere_for_another_reason_is_only_overwritten_itsel
         ("market_store", False),
         ("short1A", False),
         ("9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08", True),
+        ("2ed1886923345d246583cf40f727224a38e9665517c90e6b7449efc32042de53", True),  # 23345 by chance
         ("vmPUZE6mv9SD5VNHk4HlWFsOr6aKE2zvsw0MuIgwCIPy6utIco14y7Ju91duEh8A", True),  # of the exchange's documentation
         ("Xk2-vQ9_tR7wLm4z", True),
     ],
