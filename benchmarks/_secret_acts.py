@@ -96,7 +96,7 @@ def send_keys(session: Session, person: Person) -> None:
 def export_in_window(session: Session, person: Person) -> None:
     """The records of an account, by the buttons of its history."""
     folder = session.program.home / "exports" / "accounts"
-    person.click("page.account_history")
+    person.click_until("page.account_history", lambda: person.sees(f"export.{EXPORTED[0]}"))
     for kind in EXPORTED:
         person.click_until(f"export.{kind}", lambda kind=kind: any(folder.rglob(f"*.{kind}")))  # type: ignore[misc]
 
