@@ -20,8 +20,8 @@ LEAST = 12
 """Bytes in a row by which a piece of a key counts as one."""
 KEY_LENGTH = 32
 """From this length on a piece of a key is overwritten as well; of anything shorter the whole only."""
-_LINK = 8
-"""Bytes at the beginning of a freed copy that Python's allocator has taken for itself."""
+LEAST_OF_PASSWORD = 16
+"""The same of a password of such a length, if the piece has small and large letters and digits, as words have not."""
 _ANCHOR = LEAST // 2
 _SLICE = 1 << 22
 _MOST_PASSES = 3
@@ -36,10 +36,17 @@ class _Vector(ctypes.Structure):
 
 
 class _Trace(NamedTuple):
-    """letters: the bytes, as numbers, so that they do not lie in memory in a row; least: how many in a row must be there."""
+    """letters: the bytes, as numbers, so that they do not lie in memory in a row; least: how many in a row must be there; has_words:
+    whether a piece may be a word."""
 
     letters: list[int]
     least: int
+    has_words: bool = False
+
+    def counts(self, piece: bytearray) -> bool:
+        """Whether it can only be of this secret."""
+        is_long_enough = len(piece) >= self.least
+        return is_long_enough and (not self.has_words or len(piece) == len(self.letters) or _kinds(piece) == 3)
 
     def extent(self, data: bytearray, at: int, offset: int) -> tuple[int, int]:
         """Where the piece begins and ends of which letter `offset` stands at `at`."""
@@ -61,20 +68,24 @@ def looks_random(text: bytes | bytearray) -> bool:
         run = run + 1 if after - before in (0, 1) else 0
         if run > most:
             return False
-    kinds = (any(48 <= c < 58 for c in text), any(65 <= c < 91 for c in text), any(97 <= c < 123 for c in text))
     others = any(not (48 <= c < 58 or 65 <= c < 91 or 97 <= c < 123) for c in text)
-    return sum(kinds) + others >= (3 if len(text) < KEY_LENGTH else 2)
+    return _kinds(text) + others >= (3 if len(text) < KEY_LENGTH else 2)
+
+
+def _kinds(text: bytes | bytearray) -> int:
+    """How many there are of digits, large and small letters."""
+    return sum(any(first <= c <= last for c in text) for first, last in (b"09", b"AZ", b"az"))
 
 
 def wipe_remains(keys: Iterable[bytearray], passwords: Iterable[bytearray] = ()) -> int:
     """Overwrite what is left of them, themselves included; the number of places. Takes some tenths of a second a secret: not for a
-    dispatch thread. keys: made by a machine; passwords: what a user made up, of which no words are looked for, only the whole or, of a
-    long one, all but its beginning. What does not look random is overwritten only itself. Whoever still uses one has it no longer."""
+    dispatch thread. keys: made by a machine; passwords: what a user made up, of which no words are looked for, only the whole and, of a
+    long one, what is no word. What does not look random is overwritten only itself. Whoever still uses one has it no longer."""
     traces = []
-    for secret, has_pieces in (*((each, True) for each in keys), *((each, False) for each in passwords)):
+    for secret, has_words in (*((each, False) for each in keys), *((each, True) for each in passwords)):
         if looks_random(secret):
-            least = LEAST if has_pieces else len(secret) - _LINK
-            traces.append(_Trace(list(secret), least if len(secret) >= KEY_LENGTH else len(secret)))
+            least = LEAST_OF_PASSWORD if has_words else LEAST
+            traces.append(_Trace(list(secret), least if len(secret) >= KEY_LENGTH else len(secret), has_words))
         secret[:] = bytes(len(secret))
     if not traces or sys.platform != "linux":
         return 0

@@ -30,6 +30,10 @@ message, kept = "of inter" + "national interest", "Password: " + password
 assert wipe_remains((), [bytearray(password, "ascii")]) >= 1
 assert message == "of inter" + "national interest", message
 assert kept == "Password: " + "0" * 42, kept
+made = "Xk2vQ9tR7wLm4z" + "Bn8cP3sD6fGh1jYu5e"
+piece, half = made[4:24], made[:8] + "-"
+wipe_remains((), [bytearray(made, "ascii")])
+assert (made, piece) == ("0" * 32, "0" * 20) and half.startswith("Xk2v"), (made, piece, half)
 """
 
 
