@@ -115,9 +115,11 @@ def _wipe_once(anchors: list[tuple[_Trace, int, bytes]], scratch: bytearray) -> 
         for trace, offset, anchor in () if _is_empty(scratch, size) else anchors:
             for at in _places(scratch, size, anchor):
                 first, last = trace.extent(scratch, at, offset)
-                if last - first >= trace.least and last <= size:
-                    wiped += _overwrite(base + first, scratch[first:last])
+                piece = scratch[first:last]
+                if last <= size and trace.counts(piece):
+                    wiped += _overwrite(base + first, piece)
                     scratch[first:last] = bytes(last - first)
+                piece[:] = bytes(len(piece))
     return wiped
 
 

@@ -25,11 +25,11 @@ assert key == zeros and freed.raw == zeros.encode() + b"tail\\0"
 
 WORDS = """
 from atm.model.remains import wipe_remains
-password = "correct horse battery staple inter" + "national"
-message, kept = "of inter" + "national interest", "Password: " + password
+password = "correct horse battery of inter" + "national configuration"
+message, kept = "names of inter" + "national configuration files", "Password: " + password
 assert wipe_remains((), [bytearray(password, "ascii")]) >= 1
-assert message == "of inter" + "national interest", message
-assert kept == "Password: " + "0" * 42, kept
+assert message == "names of inter" + "national configuration files", message
+assert kept == "Password: " + "0" * 52, kept
 made = "Xk2vQ9tR7wLm4z" + "Bn8cP3sD6fGh1jYu5e"
 piece, half = made[4:24], made[:8] + "-"
 wipe_remains((), [bytearray(made, "ascii")])
