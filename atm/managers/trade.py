@@ -32,6 +32,7 @@ from atm.managers.actual_account import ActualAccount
 from atm.managers.analysis_desk import AnalysisDesk
 from atm.managers.bar_repairs import BarRepairs
 from atm.managers.black_box import flight_recorder
+from atm.managers.catch_up import CatchUp
 from atm.managers.income_desk import IncomeDesk
 from atm.managers.minute_barrier import BarHole
 from atm.managers.presets import demo_presets
@@ -106,6 +107,7 @@ class TradeManager:
         self._dirty: set[str] = set()
         self._patience: dict[str, _Patience] = {}
         self._rowless: set[str] = set()
+        self._catch_up = CatchUp(clock)
         self._box = flight_recorder(context, clock, wall_ms, self._box_stopped)
         self.book = AccountBook(assistant, database, clock, wall_ms, self._schedule, self._box)
         self.desk = AnalysisDesk(assistant, context.analyzers, store, database.settings, self.book.needs, clock)
@@ -220,8 +222,8 @@ class TradeManager:
 
     def _advance(self, name: str, account: VirtualAccount) -> int:
         done = account.process(BATCH_MINUTES)
-        if isinstance(account, ActualAccount) and self.book.live.aim(name, account.targets.values()):
-            account.committed()
+        if isinstance(account, ActualAccount):
+            self._aim(name, account)
         if account.failure:
             self.book.notify(Severity.CRITICAL, "notice.account_failed", name, account=name, reason=account.failure)
         if done or account.failure:
@@ -229,6 +231,13 @@ class TradeManager:
         if self.book.save_due(account):
             self._save(account)
         return done
+
+    def _aim(self, name: str, account: ActualAccount) -> None:
+        live = self.book.live
+        if account.targets and self._catch_up.holds_back(name, account.market_ms, live.now_ms):
+            return
+        if live.aim(name, account.targets.values()):
+            account.committed()
 
     def _save(self, account: VirtualAccount) -> None:
         try:
