@@ -175,7 +175,7 @@ class ActivationDesk:
         now_ms = int(self._market.wall_ms())
         deferred = Deferred()
         work = partial(write_file, Path(request.folder).expanduser(), keys, password, name, self._endpoint, now_ms)
-        self._spawn(self._write(work, deferred, (password,)))
+        self._write(work, deferred, (password,))
         return deferred
 
     def _on_rotate_file(self, request: RotateActivationFile) -> Deferred:
@@ -192,7 +192,7 @@ class ActivationDesk:
             return rotate_file(path, old, new, name, self._endpoint, now_ms, self._wiper.remember)
 
         deferred = Deferred()
-        self._spawn(self._write(work, deferred, (old, new), account))
+        self._write(work, deferred, (old, new), account)
         return deferred
 
     def _on_deactivate(self, request: DeactivateAccount) -> Reply:
@@ -233,6 +233,7 @@ class ActivationDesk:
 
     def _begin(self, account: _Account, source: Awaitable[ApiKeys]) -> None:
         account.number += 1
+        self._wiper.hold()
         self._tell(account, ActivationStatus.ACTIVATING)
         self._spawn(self._activate(account, account.number, source))
 
@@ -253,8 +254,10 @@ class ActivationDesk:
             self._wiper.forget(password)
 
     async def _activate(self, account: _Account, number: int, source: Awaitable[ApiKeys]) -> None:
-        with self._wiper.kept_off():
+        try:
             await self._attempt(account, number, source)
+        finally:
+            self._wiper.release()
 
     async def _attempt(self, account: _Account, number: int, source: Awaitable[ApiKeys]) -> None:
         keys: ApiKeys | None = None
@@ -307,7 +310,7 @@ class ActivationDesk:
         account.failures += 1
         account.not_before = self._clock() + wait_s
 
-    async def _write(
+    def _write(
         self,
         work: Callable[[], Path],
         deferred: Deferred,
@@ -315,17 +318,22 @@ class ActivationDesk:
         guessed: _Account | None = None,
     ) -> None:
         """guessed: the account whose attempts count when the password was wrong."""
+        self._wiper.hold()
+        self._wiper.forget(*passwords)
+        self._spawn(self._written(work, deferred, guessed))
+
+    async def _written(self, work: Callable[[], Path], deferred: Deferred, guessed: _Account | None) -> None:
         try:
-            with self._wiper.kept_off():
-                self._wiper.forget(*passwords)
-                async with self._one_at_a_time:
-                    path = await asyncio.to_thread(work)
+            async with self._one_at_a_time:
+                path = await asyncio.to_thread(work)
         except ATMError as error:
             if guessed is not None and isinstance(error, CannotActivate) and error.reason is Reason.CANNOT_OPEN:
                 self._count_failure(guessed)
             deferred.fail(Refused(str(error)) if isinstance(error, CannotActivate) else error)
         else:
             deferred.reply(ActivationFileWritten(str(path)))
+        finally:
+            self._wiper.release()
 
     # --- afterwards -------------------------------------------------------------------------------------------
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Coroutine, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Coroutine
 
 from atm.model.remains import wipe_remains
 from atm.model.secret import ApiKeys
@@ -45,15 +44,14 @@ class MemoryWiper:
         while self.works:
             await self._done.wait()
 
-    @contextmanager
-    def kept_off(self) -> Iterator[None]:
-        """Nothing is overwritten while somebody works with what was opened."""
+    def hold(self) -> None:
+        """Nothing is overwritten until `release`. To be called in the turn of the loop in which a secret is opened: one turn later the
+        thread may have begun, and what was just opened, if it is what is to go, would be overwritten in use."""
         self._users += 1
-        try:
-            yield
-        finally:
-            self._users -= 1
-            self._begin()
+
+    def release(self) -> None:
+        self._users -= 1
+        self._begin()
 
     def forget(self, *passwords: str) -> None:
         """These are not needed any more."""
