@@ -59,6 +59,10 @@ class ActualAccount(VirtualAccount):
             self._source.consumed(self.setup.name)
         return done
 
+    def take_over(self, old: ActualAccount) -> None:
+        """What the account, as it was set up before, has decided and its journal has not taken yet is still wanted."""
+        self.targets = {symbol: old.targets[symbol] for symbol in self.engine.symbols if symbol in old.targets}
+
     def committed(self) -> None:
         """What is newly wanted is in the journal of orders."""
         self.targets = {}

@@ -283,6 +283,8 @@ class AccountBook:
             account.begin(old.market_ms, self.configurations)
             if account.recorder is not None and old.recorder is not None:
                 account.recorder.go_on(old.recorder)
+            if isinstance(account, ActualAccount) and isinstance(old, ActualAccount):
+                account.take_over(old)
             account.mark(CHANGED)
             self._store_change(account)
         self._watch(account)

@@ -11,7 +11,7 @@ from atm.managers.trade_setups import Configurations
 from atm.model.account import AccountKind, AccountSetup, AssetSetup, PositionSetup
 from atm.model.bars import Bar
 from atm.model.interval import MINUTE_MS
-from atm.model.journal import Halted
+from atm.model.journal import Halted, Target
 from atm.model.trade_configuration import RemainingQuantity, RotationalGaussian1, TradeConfiguration
 from atm.trading.actual import Held
 from tests.trading.scene import ANALYSIS, engine
@@ -92,3 +92,12 @@ def test_minutes_wait_for_the_exchange_and_decisions_are_on_its_wallet() -> None
     assert [halt.reason for halt in account.snapshot({}).halts] == ["drawdown"]
     assert account.snapshot({}).kind is AccountKind.ACTUAL
     assert account.progress().trades == [], "fills are the exchange's"
+
+
+def test_a_changed_set_up_keeps_what_was_decided_and_is_not_in_the_journal_yet() -> None:
+    old = ActualAccount(SETUP, engine(TRADE, allocated=None), Source())
+    wanted, gone = Target(X, Decimal(5), MINUTE_MS), Target("GONEUSDT", Decimal(7), MINUTE_MS)
+    old.targets = {X: wanted, "GONEUSDT": gone}
+    changed = ActualAccount(SETUP, engine(TRADE, allocated=None), Source())
+    changed.take_over(old)
+    assert changed.targets == {X: wanted}
