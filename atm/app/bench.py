@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import ModuleType
@@ -48,13 +49,17 @@ def run(
     for stem, path in known.items():
         if name in (None, stem):
             announce(stem)
-            spec = importlib.util.spec_from_file_location(f"benchmarks.{stem}", path)
-            if spec is None or spec.loader is None:
-                raise Invalid("benchmark", str(path), "a Python file")
-            module = importlib.util.module_from_spec(spec)
-            spec.loader.exec_module(module)
-            rows.extend(_rows(module, stem, given))
+            rows.extend(_rows(_loaded(stem, path), stem, given))
     return rows
+
+
+def _loaded(stem: str, path: Path) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(f"benchmarks.{stem}", path)
+    if spec is None or spec.loader is None:
+        raise Invalid("benchmark", str(path), "a Python file")
+    module = sys.modules[spec.name] = importlib.util.module_from_spec(spec)  # dataclasses look themselves up there
+    spec.loader.exec_module(module)
+    return module
 
 
 def _rows(module: ModuleType, name: str, given: dict[str, float]) -> list[BenchRow]:

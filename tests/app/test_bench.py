@@ -36,6 +36,13 @@ def test_a_setting_replaces_that_of_the_benchmark_which_is_named(folder: Path) -
     assert [row.value for row in run(folder, "adjustable", lambda _: None, {"rate": 7.0})] == [14.0]
 
 
+def test_a_benchmark_may_have_classes_whose_annotations_are_read_later(tmp_path: Path) -> None:
+    head = "from __future__ import annotations\nfrom dataclasses import dataclass\nfrom atm.app.bench import BenchRow\n"
+    told = "@dataclass\nclass Told:\n    value: float\n"
+    (tmp_path / "told.py").write_text(f"{head}{told}def rows():\n    return [{ROW.format('Told(3.0).value')}]\n")
+    assert [row.value for row in run(tmp_path, "told", lambda _: None)] == [3.0]
+
+
 @pytest.mark.parametrize(
     ("name", "given", "text"),
     [
