@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Callable
 from decimal import Decimal
 
@@ -10,7 +10,8 @@ import numpy as np
 
 from atm.exchange.demo.account import START_BALANCE
 from atm.model.interval import MINUTE_MS
-from atm.model.live_order import NOTHING, OrderState, Purpose
+from atm.model.live_order import NOTHING, Purpose
+from atm.simulators.orders.agreement import repeated, unequal
 from atm.trading.live.client_id import read
 from atm.trading.live.protection import is_protected
 from benchmarks._kill_books import Books, Journal
@@ -20,43 +21,15 @@ CENTS = 1e-6
 DIGITS = 1.1e-8
 """Fees are told with eight digits."""
 LEAST_NOTIONAL = Decimal(5)
-_STATES = {
-    "NEW": OrderState.ACKNOWLEDGED, "PARTIALLY_FILLED": OrderState.PARTIALLY_FILLED, "FILLED": OrderState.FILLED,
-    "CANCELED": OrderState.CANCELED, "EXPIRED": OrderState.EXPIRED, "EXPIRED_IN_MATCH": OrderState.EXPIRED,
-}  # fmt: skip
 
 
 def differences(journal: Journal, books: Books) -> list[str]:
     """What is not yet, or not any more, the same on both sides. It passes while something is under way."""
-    found = _orders(journal, books) + _fills(journal, books) + _balance(journal, books)
+    found = unequal(journal.orders, books.orders.values(), books.conditionals.values())
+    found += _fills(journal, books) + _balance(journal, books)
     for symbol in SYMBOLS:
         found += _position(symbol, journal, books)
     return [f"{journal.account}: {each}" for each in found]
-
-
-def _orders(journal: Journal, books: Books) -> list[str]:
-    found = []
-    present: dict[str, tuple[OrderState, Decimal]] = {}
-    for order in books.orders.values():
-        present[order.client_order_id] = (_STATES[order.status], Decimal(str(order.executed)))
-    for each in books.conditionals.values():
-        if each.client_algo_id not in present:
-            state = OrderState.ACKNOWLEDGED if each.status == "NEW" else OrderState.EXPIRED
-            present[each.client_algo_id] = (OrderState.CANCELED if each.status == "CANCELED" else state, NOTHING)
-    for name, (state, executed) in present.items():
-        mine = journal.orders.get(name)
-        if mine is None:
-            found.append(f"{name} is not in the journal")
-        elif mine.executed != executed:
-            found.append(f"{name}: {mine.executed} filled, on the exchange {executed}")
-        elif not mine.intent.is_conditional and mine.state is not state:
-            found.append(f"{name} is {mine.state.value}, on the exchange {state.value}")
-        elif mine.intent.is_conditional and mine.is_final != (state is not OrderState.ACKNOWLEDGED):
-            found.append(f"stop {name} is {mine.state.value}, on the exchange {state.value}")
-    for name, known in journal.orders.items():
-        if name not in present and (known.exists or not known.is_final):
-            found.append(f"{name} is {known.state.value}, the exchange does not know it")
-    return found
 
 
 def _fills(journal: Journal, books: Books) -> list[str]:
@@ -136,7 +109,7 @@ class Sentence:
 
     def of(self, journal: Journal, books: Books) -> list[str]:
         """Duplicates, orders that led too far, changes that nobody made."""
-        found = _duplicates(books) + _overshoots(journal, books)
+        found = repeated(books.orders.values(), books.conditionals.values()) + _overshoots(journal, books)
         found += [f"a change from outside was booked that there was not: {each}" for each in journal.adjusted]
         found += [f"a strange order: {each}" for each in books.foreign]
         return self.new([f"{journal.account}: {each}" for each in found])
@@ -163,21 +136,6 @@ class Sentence:
             if silent:
                 found.append(f"nothing was decided at {close_ms} of {len(silent)} symbols: {', '.join(silent)}")
         return [f"{name}: {each}" for each in found]
-
-
-def _duplicates(books: Books) -> list[str]:
-    """An id once, and of a slice one attempt only."""
-    ids = [order.client_order_id for order in books.orders.values() if not order.algo_id]
-    ids += [each.client_algo_id for each in books.conditionals.values()]
-    found = [f"{name} exists {count} times" for name, count in Counter(ids).items() if count > 1]
-    attempts: defaultdict[tuple[object, ...], set[int]] = defaultdict(set)
-    for name in ids:
-        known = read(name)
-        if known is not None:
-            attempts[known.position, known.minute_ms, known.slice].add(known.attempt)
-    return found + [
-        f"slice {place} was placed in attempts {sorted(made)}" for place, made in attempts.items() if len(made) > 1
-    ]
 
 
 def _overshoots(journal: Journal, books: Books) -> list[str]:

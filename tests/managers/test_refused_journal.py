@@ -9,8 +9,6 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from atm.exchange.client.rest import FuturesClient, with_brackets
-from atm.exchange.client.transport import Credentials
 from atm.ipc.messages import TRADE
 from atm.managers import live_desk
 from atm.model.account import TradeRecord
@@ -18,8 +16,7 @@ from atm.model.errors import Unavailable
 from atm.model.journal import KILLED, JournalEntry, Target, TargetSet
 from atm.model.risk import LiveRules, RiskLimits
 from atm.storage.orders import OrderJournal
-from tests.exchange.client.test_client_demo import demo
-from tests.managers.test_live_desk import SETUP, TRADE_CONFIGURATION, Managers, X
+from tests.managers.test_live_desk import SETUP, TRADE_CONFIGURATION, Managers, X, on_demo
 
 
 class Full(OrderJournal):
@@ -52,16 +49,8 @@ class Refused(Managers):
 @pytest.fixture
 async def managers(home: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Refused]:
     monkeypatch.setattr(live_desk, "CONNECT_RETRY_S", 0.1)
-    async with demo(speed=1) as addresses, FuturesClient(addresses, Credentials("demo", "demo")) as market:
-        await market.synchronise()
-        listed = with_brackets(await market.exchange_info(), await market.leverage_brackets())
-        made = Refused(home, addresses, market, {each.symbol: each for each in listed})
-        try:
-            yield made
-        finally:
-            for task in list(made.tasks):
-                task.cancel()
-            await made.exchange.close()
+    async with on_demo(Refused, home) as made:
+        yield made
 
 
 async def test_a_target_that_is_not_committed_stays_the_engines(managers: Refused) -> None:

@@ -28,22 +28,8 @@ def laid_out(
     seen: Sequence[Point],
     reviewed: Reviewed | None,
 ) -> tuple[SimulationResult, ShownResult]:
-    """What the page shows (on the reader thread: a review has many rows)."""
-    result = course(analyses, trade, setup, records, trades, seen, reviewed)
-    return result, shown(result)
-
-
-def course(
-    analyses: Mapping[str, AnalysisConfiguration],
-    trade: Mapping[str, TradeConfiguration],
-    setup: AccountSetup,
-    records: AccountRecords,
-    trades: tuple[TradeRecord, ...],
-    seen: Sequence[Point],
-    reviewed: Reviewed | None,
-) -> SimulationResult:
-    """seen: equity heard of since, (Unix ms, value), ascending. The equity is that of every minute as far as it was reviewed,
-    then the stored points, then what was seen."""
+    """What the page shows (on the reader thread: a review has many rows). seen: equity heard of since, (Unix ms, value), ascending. The
+    equity is that of every minute as far as it was reviewed, then the stored points, then what was seen."""
     time, equity = records.equity_time, records.equity
     if reviewed is not None:
         reached = int(reviewed.curve[0, -1]) if reviewed.curve.shape[1] else 0
@@ -61,4 +47,5 @@ def course(
     spec = review_spec(setup, analyses, trade, start, end)
     details = None if reviewed is None else SimulationDetails.unpack(reviewed.details)
     transfers = tuple((each.time_ms, float(each.amount)) for each in records.transfers)
-    return SimulationResult(spec, time, equity, trades, details, transfers)
+    result = SimulationResult(spec, time, equity, trades, details, transfers)
+    return result, shown(result)

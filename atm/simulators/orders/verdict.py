@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any
@@ -10,8 +10,9 @@ from typing import Any
 from atm.exchange.demo.account import Order
 from atm.model.interval import MINUTE_MS
 from atm.model.journal import Adjusted, Book, JournalEntry, Target
-from atm.model.live_order import NOTHING, LiveOrder, OrderState, Purpose
+from atm.model.live_order import NOTHING, LiveOrder, Purpose
 from atm.model.order_facts import Filled, Intended, OrderFact
+from atm.simulators.orders.agreement import repeated, unequal
 from atm.simulators.orders.exchange import SYMBOLS, SimulatedExchange
 from atm.simulators.orders.plan import Plan
 from atm.trading.live.client_id import belongs_to, read
@@ -27,10 +28,6 @@ LONGEST_CLOSING_MS = 340_000
 """While orders at market are taken. Neither holds where the user trades by hand: a change from outside has to be seen in two
 snapshots, each of which may take a minute, before it is known whose it is."""
 LONGEST_UNREADY_MS = 340_000
-_STATES = {
-    "NEW": OrderState.ACKNOWLEDGED, "PARTIALLY_FILLED": OrderState.PARTIALLY_FILLED, "FILLED": OrderState.FILLED,
-    "CANCELED": OrderState.CANCELED, "EXPIRED": OrderState.EXPIRED, "EXPIRED_IN_MATCH": OrderState.EXPIRED,
-}  # fmt: skip
 
 
 class Watch:
@@ -111,7 +108,8 @@ class Watch:
             return ["the process is not up at the end"]
         journal = _all_orders(entries)
         found = list(self._found)
-        found += self._duplicates() + self._orders(journal) + self._fills(journal)
+        own, conditionals = self._own(), self._exchange.conditionals()
+        found += repeated(own, conditionals) + unequal(journal, own, conditionals) + self._fills(journal)
         for symbol in SYMBOLS:
             found += self._position(symbol, account, targets, plan)
         if self.longest_ms > LONGEST_UNPROTECTED_MS and not self.by_hand:
@@ -128,46 +126,6 @@ class Watch:
 
     def _own(self) -> list[Order]:
         return [order for order in self._exchange.orders() if belongs_to(order.client_order_id, NAME)]
-
-    def _duplicates(self) -> list[str]:
-        """An id once, and of a slice one attempt only."""
-        ids = [order.client_order_id for order in self._own() if not order.algo_id]
-        ids += [each.client_algo_id for each in self._exchange.conditionals()]
-        found = [f"{name} exists {count} times" for name, count in Counter(ids).items() if count > 1]
-        attempts: defaultdict[tuple[object, ...], set[int]] = defaultdict(set)
-        for name in ids:
-            known = read(name)
-            if known is not None:
-                attempts[known.position, known.minute_ms, known.slice].add(known.attempt)
-        return found + [
-            f"slice {place} was placed in attempts {sorted(made)}" for place, made in attempts.items() if len(made) > 1
-        ]
-
-    def _orders(self, journal: Mapping[str, LiveOrder]) -> list[str]:
-        """Each order in the state that the exchange has, and none that only one side knows."""
-        found = []
-        present: dict[str, tuple[OrderState, Decimal]] = {}
-        for order in self._own():
-            present[order.client_order_id] = (_STATES[order.status], Decimal(str(order.executed)))
-        for each in self._exchange.conditionals():
-            if each.client_algo_id not in present:
-                state = OrderState.ACKNOWLEDGED if each.status == "NEW" else OrderState.EXPIRED
-                state = OrderState.CANCELED if each.status == "CANCELED" else state
-                present[each.client_algo_id] = (state, NOTHING)
-        for name, (state, executed) in present.items():
-            mine = journal.get(name)
-            if mine is None:
-                found.append(f"{name} is not in the journal")
-            elif mine.executed != executed:
-                found.append(f"{name}: {mine.executed} filled, on the exchange {executed}")
-            elif not mine.intent.is_conditional and mine.state is not state:
-                found.append(f"{name} is {mine.state.value}, on the exchange {state.value}")
-            elif mine.intent.is_conditional and mine.is_final != (state is not OrderState.ACKNOWLEDGED):
-                found.append(f"stop {name} is {mine.state.value}, on the exchange {state.value}")
-        for name, known in journal.items():
-            if name not in present and (known.exists or not known.is_final):
-                found.append(f"{name} is {known.state.value}, the exchange does not know it")
-        return found
 
     def _fills(self, journal: Mapping[str, LiveOrder]) -> list[str]:
         """The same trades at the same prices and fees."""
